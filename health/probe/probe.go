@@ -1,0 +1,152 @@
+// Package probe opens connections to see whether somebody lives. It knows how
+// to ask and when; what the results mean is package health's business.
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gslb/health"
+	"gslb/topology"
+)
+
+// maxBody bounds what is read of a body: enough to let a server finish a small
+// answer, too little for a garbage source to cost anything.
+const maxBody = 64 << 10
+
+// A Probe is a target and how to reach it.
+type Probe struct {
+	Target health.Target
+	Check  *topology.Check
+	// Mark is the fwmark (SO_MARK) the probe's packets carry, by which a
+	// director sends them to one destination; 0 for none. Needs CAP_NET_ADMIN.
+	Mark uint32
+	// Source is the local address; the zero Addr lets the kernel choose.
+	Source netip.Addr
+}
+
+// A Result is the outcome of one probe.
+type Result struct {
+	Probe Probe
+	Err   error // nil: alive
+	Took  time.Duration
+}
+
+// Once asks one time, within p.Check.Timeout. The error says what was wrong
+// with the answer, without the target's name.
+func Once(ctx context.Context, p Probe) error {
+	ctx, cancel := context.WithTimeout(ctx, p.Check.Timeout)
+	defer cancel()
+	var err error
+	switch p.Check.Type {
+	case topology.CheckTCP:
+		err = connect(ctx, p)
+	case topology.CheckHTTP, topology.CheckHTTPS:
+		err = get(ctx, p)
+	default:
+		err = fmt.Errorf("no probe for check type %s", p.Check.Type)
+	}
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %v", p.Check.Timeout)
+	}
+	return err
+}
+
+func connect(ctx context.Context, p Probe) error {
+	c, err := dialer(p).DialContext(ctx, "tcp", p.Target.Addr.String())
+	if err != nil {
+		return cause(err)
+	}
+	return c.Close()
+}
+
+func get(ctx context.Context, p Probe) error {
+	scheme, host := "http", p.Check.Host
+	if host == "" {
+		host = p.Target.Addr.String()
+	}
+	if p.Check.Type == topology.CheckHTTPS {
+		scheme = "https"
+	}
+	transport := &http.Transport{
+		// The host decides header, SNI and certificate; the target decides where the packets go.
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer(p).DialContext(ctx, network, p.Target.Addr.String())
+		},
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: maxBody,
+		TLSClientConfig:        &tls.Config{InsecureSkipVerify: !p.Check.Verify, ServerName: p.Check.Host},
+	}
+	defer transport.CloseIdleConnections()
+	client := http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	path := p.Check.Path
+	if path == "" {
+		path = "/"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+host+path, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("User-Agent", "gslb-check")
+	answer, err := client.Do(request)
+	if err != nil {
+		return cause(err)
+	}
+	defer answer.Body.Close()
+	if !accepted(p.Check.Status, answer.StatusCode) {
+		return fmt.Errorf("status %d", answer.StatusCode)
+	}
+	if _, err := io.Copy(io.Discard, io.LimitReader(answer.Body, maxBody)); err != nil {
+		return cause(err)
+	}
+	return nil
+}
+
+func accepted(want []int, status int) bool {
+	if len(want) == 0 {
+		return status >= 200 && status < 400
+	}
+	return slices.Contains(want, status)
+}
+
+func dialer(p Probe) *net.Dialer {
+	d := &net.Dialer{KeepAlive: -1}
+	if p.Source.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Source, 0))
+	}
+	if p.Mark != 0 {
+		d.Control = func(_, _ string, raw syscall.RawConn) error {
+			var err error
+			controlErr := raw.Control(func(fd uintptr) {
+				err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, int(p.Mark))
+			})
+			return errors.Join(controlErr, err)
+		}
+	}
+	return d
+}
+
+// cause strips the wrapping that repeats the target.
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}

@@ -1,0 +1,155 @@
+package probe
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"gslb/health"
+	"gslb/topology"
+)
+
+func check(kind topology.CheckType) *topology.Check {
+	return &topology.Check{Type: kind, Interval: time.Second, Timeout: 300 * time.Millisecond, Rise: 1, Fall: 1}
+}
+
+func probeOf(t *testing.T, addr net.Addr, c *topology.Check) Probe {
+	t.Helper()
+	return Probe{Target: health.Target{Addr: netip.MustParseAddrPort(addr.String())}, Check: c}
+}
+
+func listen(t *testing.T, serve func(net.Conn)) net.Addr {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serve(c)
+		}
+	}()
+	return l.Addr()
+}
+
+func TestOnce(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Host == "www.example.org":
+			fmt.Fprintln(w, "ok")
+		case r.URL.Path == "/moved":
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		default:
+			http.Error(w, "no", http.StatusServiceUnavailable)
+		}
+	}))
+	defer web.Close()
+	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer secure.Close()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	silent := listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })
+	garbage := listen(t, func(c net.Conn) {
+		defer c.Close()
+		http.ReadRequest(bufio.NewReader(c))
+		for i := 0; i < 1000; i++ {
+			if _, err := c.Write([]byte(strings.Repeat("x", 4096))); err != nil {
+				return
+			}
+		}
+	})
+	endless := listen(t, func(c net.Conn) {
+		defer c.Close()
+		http.ReadRequest(bufio.NewReader(c))
+		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
+		for {
+			if _, err := c.Write([]byte(strings.Repeat("x", 4096))); err != nil {
+				return
+			}
+		}
+	})
+
+	for name, c := range map[string]struct {
+		addr net.Addr
+		edit func(*topology.Check)
+		kind topology.CheckType
+		want string // part of the error, "" for alive
+	}{
+		"a listener is alive":                      {silent, nil, topology.CheckTCP, ""},
+		"a closed port is not":                     {closed.Addr(), nil, topology.CheckTCP, "connection refused"},
+		"the host header is sent":                  {web.Listener.Addr(), func(c *topology.Check) { c.Host = "www.example.org" }, topology.CheckHTTP, ""},
+		"another status is a failure":              {web.Listener.Addr(), nil, topology.CheckHTTP, "status 503"},
+		"a status may be asked for":                {web.Listener.Addr(), func(c *topology.Check) { c.Status = []int{503} }, topology.CheckHTTP, ""},
+		"a redirect is an answer and not followed": {web.Listener.Addr(), func(c *topology.Check) { c.Path = "/moved" }, topology.CheckHTTP, ""},
+		"a silent server is a failure":             {silent, nil, topology.CheckHTTP, "no answer within 300ms"},
+		"garbage is a failure":                     {garbage, nil, topology.CheckHTTP, "http"},
+		"an endless body is cut off":               {endless, nil, topology.CheckHTTP, ""},
+		"TLS without verification":                 {secure.Listener.Addr(), nil, topology.CheckHTTPS, ""},
+		"TLS with an unknown authority":            {secure.Listener.Addr(), func(c *topology.Check) { c.Verify = true }, topology.CheckHTTPS, "certificate"},
+		"TLS to a server that speaks HTTP":         {web.Listener.Addr(), nil, topology.CheckHTTPS, "HTTP"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chk := check(c.kind)
+			if c.edit != nil {
+				c.edit(chk)
+			}
+			err := Once(t.Context(), probeOf(t, c.addr, chk))
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("got %v, want alive", err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestSetKeepsStartsAndStops(t *testing.T) {
+	silent := listen(t, func(c net.Conn) { c.Close() })
+	quick := check(topology.CheckTCP)
+	quick.Interval, quick.Timeout = 10*time.Millisecond, 9*time.Millisecond
+	slow := check(topology.CheckTCP)
+	slow.Interval = time.Hour
+	fast, once := probeOf(t, silent, quick), probeOf(t, silent, slow)
+	once.Target.Check = "check.slow"
+
+	results := make(chan Result)
+	s := NewSet(results)
+	s.Set([]Probe{fast, once})
+	seen := map[string]int{}
+	for i := 0; i < 10; i++ {
+		seen[(<-results).Probe.Target.Check]++
+	}
+	same := *slow // an equal check from a file read again
+	once.Check = &same
+	s.Set([]Probe{fast, once})
+	for i := 0; i < 10; i++ {
+		seen[(<-results).Probe.Target.Check]++
+	}
+	if seen["check.slow"] != 1 || seen[""] != 19 {
+		t.Errorf("results %v; want 1 of the hourly check, which an equal Set must not restart, and 19 of the other", seen)
+	}
+	s.Close() // must not hang on a probe that wants to report
+	select {
+	case r := <-results:
+		t.Errorf("result %v after Close", r)
+	default:
+	}
+}

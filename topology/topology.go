@@ -1,0 +1,262 @@
+// Package topology holds the nouns of a topology file as immutable values:
+// what exists, where it is and how it is joined, never who is up or what
+// follows from it. Package conf makes a [Topology] out of text; steering and
+// tiers read it. Nothing here does I/O, and nothing changes a value after
+// conf has handed it out, so it may be shared between goroutines.
+package topology
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// A Topology is one whole file (or directory of files), checked: every
+// reference is resolved to the object itself. Lists are in file order.
+type Topology struct {
+	Name        string // label of the topology block; "" without one
+	Regions     []*Region
+	Networks    []*Network
+	Zones       []*Zone
+	Nameservers []*Nameserver
+	Directors   []*Director
+	Farms       []*Farm
+	Checks      []*Check
+	Services    []*Service
+	Policies    []*Policy
+	Domains     []*Domain
+}
+
+// Addrs are the addresses of one interface or VIP: at most one of each family.
+type Addrs []netip.Addr
+
+// Like returns the address of a's list that has the family of b.
+func (a Addrs) Like(b netip.Addr) (netip.Addr, bool) {
+	for _, x := range a {
+		if x.Is4() == b.Is4() {
+			return x, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// Has reports whether b is one of the addresses.
+func (a Addrs) Has(b netip.Addr) bool {
+	for _, x := range a {
+		if x == b {
+			return true
+		}
+	}
+	return false
+}
+
+func (a Addrs) String() string {
+	s := make([]string, len(a))
+	for i, x := range a {
+		s[i] = x.String()
+	}
+	return strings.Join(s, ", ")
+}
+
+// A Region is a place with directors and users of its own.
+type Region struct {
+	ID       string // address in the file: region.eu, region.site["eu"]
+	Name     string // label, or label-key with for_each: eu, site-eu
+	Location *Point // nil: not given
+}
+
+// A Point is a place on earth in degrees: latitude -90 to 90, longitude -180 to 180.
+type Point struct{ Lat, Lon float64 }
+
+// A Network is one L2 segment.
+type Network struct {
+	ID       string
+	Region   *Region
+	Prefixes []netip.Prefix // at most one of each family, host bits zero
+	Gateways Addrs          // the region's router on the segment, one per prefix
+	// Routed says that the file names the gateway; otherwise Gateways holds
+	// the default, the highest unused host.
+	Routed bool
+}
+
+// Contains reports whether a lies in one of the segment's prefixes.
+func (n *Network) Contains(a netip.Addr) bool {
+	for _, p := range n.Prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// A Director is a node that forwards.
+type Director struct {
+	ID      string // director.cell["a"]
+	Network *Network
+	Addrs   Addrs
+	Inside  *Leg // second interface, towards the farms; nil: one interface
+}
+
+// Region is the region of the director's network.
+func (d *Director) Region() *Region { return d.Network.Region }
+
+// Leg is an interface of a node on a network.
+type Leg struct {
+	Network *Network
+	Addrs   Addrs
+}
+
+// On returns the director's own addresses on network n, nil when it has no leg there.
+func (d *Director) On(n *Network) Addrs {
+	switch {
+	case n == nil:
+		return nil
+	case d.Inside != nil && d.Inside.Network == n:
+		return d.Inside.Addrs
+	case d.Network == n:
+		return d.Addrs
+	}
+	return nil
+}
+
+// A Farm is a set of real servers reached in one way.
+type Farm struct {
+	ID      string
+	Region  *Region
+	Network *Network  // nil: a WAN farm, reached by routing
+	Gateway *Director // the NAT director its servers have as default route; nil: the region's router
+	Servers []*Server
+}
+
+// A Server is a real server.
+type Server struct {
+	ID     string // farm.web["a"].server.web[0]
+	Farm   *Farm
+	Addrs  Addrs
+	Weight int    // 0 to 65535; 0 = draining
+	Port   uint16 // 0: the service's port. Only NAT can use another one
+}
+
+// A Service is a virtual service: VIPs, ports and the whole path of a packet.
+type Service struct {
+	ID     string
+	Region *Region
+	VIPs   Addrs
+	Ports  []Port
+	Check  *Check // of the VIP as the DNS node sees it; never nil for a service with a TCP port (see conf's default), else may be nil: always up
+	Tiers  []*Tier
+}
+
+// A Tier is one stage of forwarding. Every director of the tier has every VIP of the service.
+type Tier struct {
+	Name      string
+	Directors []*Director
+	Method    Method
+	Scheduler string  // as the kernel calls it: rr, wrr, lc, wlc, sed, nq, sh, mh
+	Farms     []*Farm // last tier only
+	Check     *Check  // of the tier's destinations; nil: always up
+}
+
+// Farms of the service, those of its last tier.
+func (s *Service) Farms() []*Farm { return s.Tiers[len(s.Tiers)-1].Farms }
+
+// A Port is a protocol with a port number.
+type Port struct {
+	Proto  Proto
+	Number uint16
+}
+
+func (p Port) String() string { return p.Proto.String() + "/" + utoa(p.Number) }
+
+// A Check says how to find out whether something lives.
+type Check struct {
+	ID       string // "" for the default check
+	Type     CheckType
+	Port     uint16        // 0: the destination's
+	Interval time.Duration // start to start
+	Timeout  time.Duration // less than Interval
+	Jitter   float64       // 0 to 1: part of Interval by which a start may be early
+	Rise     int           // consecutive successes that bring it up, 1 or more
+	Fall     int           // consecutive failures that take it down, 1 or more
+	Path     string        // http, https: starts with "/"
+	Host     string        // http, https: Host header and SNI; "" = the address
+	Status   []int         // http, https: accepted; empty = 200 to 399
+	Verify   bool          // https: certificate must be valid for Host
+}
+
+// A Zone is an authoritative DNS zone.
+type Zone struct {
+	ID          string
+	Name        string // canonical: lower case, trailing dot
+	Contact     string // SOA RNAME as a domain name with trailing dot
+	Refresh     time.Duration
+	Retry       time.Duration
+	Expire      time.Duration
+	NegativeTTL time.Duration
+	TTL         time.Duration // of SOA, NS, glue and of records without one
+	Records     []*Record
+}
+
+// A Record is a static RRset member list, data in zone-file text; relative
+// names in Data are relative to the zone.
+type Record struct {
+	ID   string
+	Name string // canonical owner, lower case, trailing dot
+	Type string // upper case: "CNAME", "MX", "TXT", ...
+	TTL  time.Duration
+	Data []string
+}
+
+// A Nameserver is a node of the DNS front. It serves every zone of the file.
+type Nameserver struct {
+	ID     string
+	Region *Region
+	Addrs  []netip.Addr
+	// Name is the canonical host name from the file; "" means
+	// Label + "." + zone in each zone.
+	Name  string
+	Label string // label[-key]
+}
+
+// NameIn is the nameserver's host name as zone z lists it, with trailing dot.
+func (n *Nameserver) NameIn(z *Zone) string {
+	if n.Name != "" {
+		return n.Name
+	}
+	return n.Label + "." + z.Name
+}
+
+// A Policy is how a domain's answer is chosen: steps in order.
+type Policy struct {
+	ID    string // "" for the default policy
+	Steps []Step
+}
+
+// A Step of a policy. Which fields count depends on Kind.
+type Step struct {
+	Kind     StepKind
+	FailOpen bool // health: all down = all are answered; false = none
+	Answers  int  // limit: at most this many places, 1 or more
+}
+
+// A Domain is a steered name.
+type Domain struct {
+	ID      string
+	Name    string // canonical, trailing dot
+	Zone    *Zone
+	TTL     time.Duration
+	Policy  *Policy // never nil
+	Answers []*Answer
+}
+
+// An Answer is one place a domain may point to: a service's VIPs or literal addresses.
+type Answer struct {
+	ID      string
+	Label   string
+	Region  *Region // the service's; nil for literal addresses without one
+	Service *Service
+	Addrs   []netip.Addr // never empty: Service's VIPs, or literal
+	Weight  int          // 0 to 65535; 0 = never chosen while another weighs more
+	Check   *Check       // nil: always up
+	Port    uint16       // where Check looks when it names no port
+}
