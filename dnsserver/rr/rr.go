@@ -1,0 +1,139 @@
+// Package rr turns the text of one resource record's data into the record and
+// refuses what a zone cannot hold. It is the whole of our knowledge about
+// zone-file text: names in the data are relative to the zone, one record is
+// one line, and nothing in it may pull in other files. It does no I/O.
+package rr
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// MaxTTL is the longest time to live there is, in seconds (RFC 2181, section 8).
+const MaxTTL = 1<<31 - 1
+
+// Check says whether data is zone-file text for the data of one record of type
+// typ, relative names being relative to origin.
+func Check(typ, data, origin string) error {
+	_, err := Parse(".", 0, typ, data, origin)
+	return err
+}
+
+// Parse returns the record of class IN that owner, ttl, typ and data describe.
+func Parse(owner string, ttl time.Duration, typ, data, origin string) (dns.RR, error) {
+	want, err := Type(typ)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(data) == "" {
+		return nil, fmt.Errorf("%s data %q: no data", typ, data)
+	}
+	if err := plain(data); err != nil {
+		return nil, fmt.Errorf("%s data %q: %w", typ, data, err)
+	}
+	parser := dns.NewZoneParser(strings.NewReader(fmt.Sprintf("%s %d IN %s %s\n", owner, seconds(ttl), typ, data)), dns.Fqdn(origin), "")
+	record, ok := parser.Next()
+	if err := parser.Err(); err != nil {
+		return nil, fmt.Errorf("%s data %q: %s", typ, data, cause(err))
+	}
+	if !ok || record.Header().Rrtype != want {
+		return nil, fmt.Errorf("%s data %q: no data", typ, data)
+	}
+	if _, more := parser.Next(); more || parser.Err() != nil {
+		return nil, fmt.Errorf("%s data %q: more than one record", typ, data)
+	}
+	if err := wire(record); err != nil {
+		return nil, fmt.Errorf("%s data %q: %w", typ, data, err)
+	}
+	return record, nil
+}
+
+// Type returns the number of the type called name, a type a zone file may
+// hold: no query type, no record that lives in messages only, and no SOA,
+// which a zone has by itself.
+func Type(name string) (uint16, error) {
+	typ, ok := dns.StringToType[name]
+	if !ok {
+		var n uint16
+		if _, err := fmt.Sscanf(name, "TYPE%d", &n); err != nil || fmt.Sprintf("TYPE%d", n) != name {
+			return 0, fmt.Errorf("%q is no record type", name)
+		}
+		typ = n
+	}
+	switch {
+	case typ == dns.TypeSOA:
+		return 0, errors.New("SOA is no record of its own: the zone has it")
+	case typ == dns.TypeNone, typ == dns.TypeReserved, typ == dns.TypeOPT, 128 <= typ && typ <= 255:
+		return 0, fmt.Errorf("%s is no type of a zone's record", name) // RFC 6895, section 3.1: meta and query types
+	}
+	return typ, nil
+}
+
+// plain refuses text that a zone file would read as something other than
+// this record's data: further lines, and comments, which would silently cut
+// what follows an unquoted semicolon.
+func plain(data string) error {
+	quoted := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c < ' ' && c != '\t', c == 0x7f:
+			return fmt.Errorf("control character %#02x: write it as \\%03d", c, c)
+		case c == ';' && !quoted:
+			return errors.New(`";" starts a comment: put the text in double quotes`)
+		case (c == '(' || c == ')') && !quoted:
+			return fmt.Errorf(`%q joins lines, and this is one: put the text in double quotes`, c)
+		}
+	}
+	if quoted {
+		return errors.New("a double quote is not closed")
+	}
+	return nil
+}
+
+// wire makes sure that the record survives being sent: what packs and unpacks
+// to itself is what resolvers will see.
+func wire(record dns.RR) error {
+	buf := make([]byte, dns.MaxMsgSize)
+	end, err := dns.PackRR(record, buf, 0, nil, false)
+	if err != nil {
+		return errors.New(cause(err))
+	}
+	back, _, err := dns.UnpackRR(buf[:end], 0)
+	if err != nil {
+		return errors.New(cause(err))
+	}
+	if !dns.IsDuplicate(record, back) {
+		return fmt.Errorf("cannot be sent as written, only as %q", Data(back))
+	}
+	return nil
+}
+
+// Data is the data of a record as zone-file text, for a type without a name
+// in the form of RFC 3597.
+func Data(record dns.RR) string {
+	if r, ok := record.(*dns.RFC3597); ok {
+		return fmt.Sprintf(`\# %d %s`, len(r.Rdata)/2, r.Rdata)
+	}
+	return strings.TrimPrefix(record.String(), record.Header().String())
+}
+
+var place = regexp.MustCompile(` at line: \d+:\d+$`)
+
+// cause is what the parser complains about, without its own name and a line
+// number that means nothing to the reader.
+func cause(err error) string {
+	return place.ReplaceAllString(strings.TrimPrefix(err.Error(), "dns: "), "")
+}
+
+func seconds(d time.Duration) uint32 {
+	return uint32(min(max(d/time.Second, 0), MaxTTL))
+}
