@@ -9,23 +9,20 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/miekg/dns"
 )
 
-// MaxTTL is the longest time to live there is, in seconds (RFC 2181, section 8).
-const MaxTTL = 1<<31 - 1
-
 // Check says whether data is zone-file text for the data of one record of type
 // typ, relative names being relative to origin.
 func Check(typ, data, origin string) error {
-	_, err := Parse(".", 0, typ, data, origin)
+	_, err := Parse(typ, data, origin)
 	return err
 }
 
-// Parse returns the record of class IN that owner, ttl, typ and data describe.
-func Parse(owner string, ttl time.Duration, typ, data, origin string) (dns.RR, error) {
+// Parse returns the record of class IN that typ and data describe; whose it is
+// and for how long, the caller knows.
+func Parse(typ, data, origin string) (dns.RR, error) {
 	want, err := Type(typ)
 	if err != nil {
 		return nil, err
@@ -36,7 +33,7 @@ func Parse(owner string, ttl time.Duration, typ, data, origin string) (dns.RR, e
 	if err := plain(data); err != nil {
 		return nil, fmt.Errorf("%s data %q: %w", typ, data, err)
 	}
-	parser := dns.NewZoneParser(strings.NewReader(fmt.Sprintf("%s %d IN %s %s\n", owner, seconds(ttl), typ, data)), dns.Fqdn(origin), "")
+	parser := dns.NewZoneParser(strings.NewReader(". 0 IN "+typ+" "+data+"\n"), dns.Fqdn(origin), "")
 	record, ok := parser.Next()
 	if err := parser.Err(); err != nil {
 		return nil, fmt.Errorf("%s data %q: %s", typ, data, cause(err))
@@ -134,6 +131,22 @@ func cause(err error) string {
 	return place.ReplaceAllString(strings.TrimPrefix(err.Error(), "dns: "), "")
 }
 
-func seconds(d time.Duration) uint32 {
-	return uint32(min(max(d/time.Second, 0), MaxTTL))
+// Wire is the data of a record as it is sent, names not compressed.
+func Wire(record dns.RR) ([]byte, error) {
+	buf := make([]byte, dns.MaxMsgSize)
+	end, err := dns.PackRR(record, buf, 0, nil, false)
+	if err != nil {
+		return nil, fmt.Errorf("%s data %q: %s", dns.Type(record.Header().Rrtype), Data(record), cause(err))
+	}
+	return append([]byte(nil), buf[end-int(record.Header().Rdlength):end]...), nil
+}
+
+// Name is a domain name as it is sent: labels with their lengths, in the case given.
+func Name(text string) (string, error) {
+	var buf [256]byte
+	end, err := dns.PackDomainName(dns.Fqdn(text), buf[:], 0, nil, false)
+	if err != nil || end > 255 {
+		return "", fmt.Errorf("%q is no domain name", text)
+	}
+	return string(buf[:end]), nil
 }

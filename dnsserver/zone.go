@@ -1,0 +1,340 @@
+package dnsserver
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"gslb/dnsserver/rr"
+	"gslb/topology"
+)
+
+// Zones is the static side of the answers: every name of every zone and what
+// stands there. It is made once for a topology and never changed.
+type Zones struct {
+	zones map[string]*zone
+}
+
+type zone struct {
+	name     string // as it is sent
+	key      string
+	nodes    map[string]*node // by key; empty non-terminals are here too
+	soa      rrset
+	negative rrset // the SOA with the TTL of a negative answer
+}
+
+// A node is a name that exists. Without sets and domain it is an empty
+// non-terminal (RFC 4592, section 2.2.2).
+type node struct {
+	sets   []rrset // in the order of their types
+	domain *topology.Domain
+}
+
+// An rrset is all records of one type at one name.
+type rrset struct {
+	typ  uint16
+	ttl  uint32
+	data [][]byte
+}
+
+func (n *node) set(typ uint16) *rrset {
+	for i := range n.sets {
+		if n.sets[i].typ == typ {
+			return &n.sets[i]
+		}
+	}
+	return nil
+}
+
+// Len is the number of zones.
+func (z *Zones) Len() int { return len(z.zones) }
+
+// Compile makes the zones of topo with the given SOA serial number. Its error
+// lists everything that cannot be served.
+func Compile(topo *topology.Topology, serial uint32) (*Zones, error) {
+	zs := &Zones{zones: make(map[string]*zone, len(topo.Zones))}
+	c := compiler{zones: zs}
+	for _, tz := range topo.Zones {
+		c.zone(tz, topo.Nameservers, serial)
+	}
+	for _, ns := range topo.Nameservers {
+		for _, tz := range topo.Zones {
+			c.glue(ns, tz)
+		}
+	}
+	for _, d := range topo.Domains {
+		c.domain(d)
+	}
+	for _, tz := range topo.Zones {
+		c.cut(tz)
+	}
+	for _, tz := range topo.Zones {
+		if z, ok := c.find(tz.Name); ok {
+			c.check(z)
+		}
+	}
+	if len(c.faults) > 0 {
+		return nil, errors.Join(c.faults...)
+	}
+	return zs, nil
+}
+
+// A compiler collects faults, so that all of them can be told at once.
+type compiler struct {
+	zones  *Zones
+	faults []error
+}
+
+func (c *compiler) fault(format string, args ...any) {
+	c.faults = append(c.faults, fmt.Errorf(format, args...))
+}
+
+func (c *compiler) find(name string) (*zone, bool) {
+	wire, err := rr.Name(name)
+	if err != nil {
+		return nil, false
+	}
+	z, ok := c.zones.zones[key(wire)]
+	return z, ok
+}
+
+// zone makes the zone itself: SOA, NS and its static records.
+func (c *compiler) zone(tz *topology.Zone, nameservers []*topology.Nameserver, serial uint32) {
+	name, err := rr.Name(tz.Name)
+	if err != nil {
+		c.fault("zone %s: %w", tz.Name, err)
+		return
+	}
+	z := &zone{name: name, key: key(name), nodes: map[string]*node{}}
+	if _, ok := c.zones.zones[z.key]; ok {
+		c.fault("zone %s: declared twice", tz.Name)
+		return
+	}
+	c.zones.zones[z.key] = z
+	z.node(z.key)
+
+	if len(nameservers) == 0 {
+		c.fault("zone %s: no nameserver", tz.Name)
+		return
+	}
+	soa, err := rr.Wire(&dns.SOA{
+		Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET},
+		Ns:  nameservers[0].NameIn(tz), Mbox: dns.Fqdn(tz.Contact), Serial: serial,
+		Refresh: seconds(tz.Refresh), Retry: seconds(tz.Retry), Expire: seconds(tz.Expire), Minttl: seconds(tz.NegativeTTL),
+	})
+	if err != nil {
+		c.fault("zone %s: %w", tz.Name, err)
+		return
+	}
+	z.soa = rrset{typ: dns.TypeSOA, ttl: seconds(tz.TTL), data: [][]byte{soa}}
+	z.negative = rrset{typ: dns.TypeSOA, ttl: min(seconds(tz.TTL), seconds(tz.NegativeTTL)), data: z.soa.data} // RFC 2308, section 3
+	z.add(z.key, z.soa.typ, z.soa.ttl, soa)
+	for _, ns := range nameservers {
+		host, err := rr.Name(ns.NameIn(tz))
+		if err != nil {
+			c.fault("nameserver %s: %w", ns.ID, err)
+			continue
+		}
+		z.add(z.key, dns.TypeNS, seconds(tz.TTL), []byte(host))
+	}
+	for _, r := range tz.Records {
+		c.record(z, tz, r)
+	}
+}
+
+func (c *compiler) record(z *zone, tz *topology.Zone, r *topology.Record) {
+	owner, err := rr.Name(r.Name)
+	if err != nil {
+		c.fault("record %s: %w", r.ID, err)
+		return
+	}
+	owner = key(owner)
+	if !under(owner, z.key) {
+		c.fault("record %s: %s is not in zone %s", r.ID, r.Name, tz.Name)
+		return
+	}
+	for _, text := range r.Data {
+		record, err := rr.Parse(r.Type, text, tz.Name)
+		if err != nil {
+			c.fault("record %s: %w", r.ID, err)
+			continue
+		}
+		data, err := rr.Wire(record)
+		if err != nil {
+			c.fault("record %s: %w", r.ID, err)
+			continue
+		}
+		z.add(owner, record.Header().Rrtype, seconds(r.TTL), data)
+	}
+}
+
+// glue adds the addresses of a nameserver to the zone its name lies in.
+func (c *compiler) glue(ns *topology.Nameserver, tz *topology.Zone) {
+	host, err := rr.Name(ns.NameIn(tz))
+	if err != nil {
+		return // told by zone
+	}
+	host = key(host)
+	z := c.zones.enclosing(host)
+	if z == nil {
+		return
+	}
+	for _, a := range ns.Addrs {
+		z.add(host, addressType(a), z.soa.ttl, a.AsSlice())
+	}
+}
+
+func (c *compiler) domain(d *topology.Domain) {
+	name, err := rr.Name(d.Name)
+	if err != nil {
+		c.fault("domain %s: %w", d.ID, err)
+		return
+	}
+	z, ok := c.find(d.Zone.Name)
+	if !ok || !under(key(name), z.key) {
+		c.fault("domain %s: %s is not in zone %s", d.ID, d.Name, d.Zone.Name)
+		return
+	}
+	n := z.node(key(name))
+	if n.domain != nil {
+		c.fault("domain %s: %s is also %s", d.ID, d.Name, n.domain.ID)
+		return
+	}
+	n.domain = d
+}
+
+// cut makes a zone's name exist in the zone that encloses it, which is the one
+// to be asked for its DS (RFC 4035, section 3.1.4.1).
+func (c *compiler) cut(tz *topology.Zone) {
+	child, ok := c.find(tz.Name)
+	if !ok {
+		return
+	}
+	if above, ok := parent(child.key); ok {
+		if z := c.zones.enclosing(above); z != nil {
+			z.node(child.key)
+		}
+	}
+}
+
+// check finds what may not stand beside or below each other.
+func (c *compiler) check(z *zone) {
+	for _, owner := range z.owners() {
+		n := z.nodes[owner]
+		name := text(owner)
+		for _, typ := range []uint16{dns.TypeCNAME, dns.TypeDNAME} {
+			set := n.set(typ)
+			if set == nil {
+				continue
+			}
+			if len(set.data) > 1 {
+				c.fault("%s: more than one %s", name, dns.Type(typ)) // RFC 2181, section 10.1; RFC 6672, section 2.4
+			}
+		}
+		if n.set(dns.TypeCNAME) != nil && (len(n.sets) > 1 || n.domain != nil) {
+			c.fault("%s: CNAME beside other data", name) // RFC 1034, section 3.6.2
+		}
+		if n.set(dns.TypeDNAME) != nil && owner != z.key && n.set(dns.TypeNS) != nil {
+			c.fault("%s: DNAME beside NS", name) // RFC 6672, section 2.3
+		}
+		if isWildcard(owner) && (n.set(dns.TypeNS) != nil || n.set(dns.TypeDNAME) != nil) {
+			c.fault("%s: NS or DNAME at a wildcard has no meaning", name) // RFC 4592, sections 4.2 and 4.4
+		}
+		if n.domain != nil && (n.set(dns.TypeA) != nil || n.set(dns.TypeAAAA) != nil) {
+			c.fault("domain %s: %s also has static addresses", n.domain.ID, name)
+		}
+		if n.domain != nil && n.set(dns.TypeNS) != nil && owner != z.key {
+			c.fault("domain %s: %s is delegated", n.domain.ID, name)
+		}
+		for above, ok := parent(owner); ok && owner != z.key && under(above, z.key); above, ok = parent(above) {
+			switch up := z.nodes[above]; {
+			case up.set(dns.TypeDNAME) != nil && !n.empty():
+				c.fault("%s: lies below the DNAME of %s", name, text(above)) // RFC 6672, section 2.4
+			case n.domain != nil && above != z.key && up.set(dns.TypeNS) != nil:
+				c.fault("domain %s: %s lies below the delegation of %s", n.domain.ID, name, text(above))
+			}
+		}
+	}
+}
+
+func (n *node) empty() bool { return len(n.sets) == 0 && n.domain == nil }
+
+// owners are the names of a zone in a fixed order.
+func (z *zone) owners() []string {
+	var list []string
+	for owner := range z.nodes {
+		list = append(list, owner)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// node returns the node at a name of the zone, which then exists, as do all
+// names between it and the apex.
+func (z *zone) node(owner string) *node {
+	n, ok := z.nodes[owner]
+	if !ok {
+		n = &node{}
+		z.nodes[owner] = n
+		if above, ok := parent(owner); ok && owner != z.key {
+			z.node(above)
+		}
+	}
+	return n
+}
+
+// add puts one record into its set. Records given twice are one, and a set has
+// one TTL, the least of those given (RFC 2181, sections 5.2 and 5).
+func (z *zone) add(owner string, typ uint16, ttl uint32, data []byte) {
+	n := z.node(owner)
+	set := n.set(typ)
+	if set == nil {
+		i, _ := slices.BinarySearchFunc(n.sets, typ, func(s rrset, typ uint16) int { return int(s.typ) - int(typ) })
+		n.sets = slices.Insert(n.sets, i, rrset{typ: typ, ttl: ttl})
+		set = &n.sets[i]
+	}
+	set.ttl = min(set.ttl, ttl)
+	for _, d := range set.data {
+		if string(d) == string(data) {
+			return
+		}
+	}
+	set.data = append(set.data, data)
+}
+
+// enclosing is the zone that a name in lower case lies in: the longest that matches.
+func (z *Zones) enclosing(name string) *zone {
+	for ok := true; ok; name, ok = parent(name) {
+		if found := z.zones[name]; found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+func text(name string) string {
+	s, _, err := dns.UnpackDomainName([]byte(name), 0)
+	if err != nil {
+		return fmt.Sprintf("%q", name)
+	}
+	return s
+}
+
+func addressType(a netip.Addr) uint16 {
+	if a.Is4() {
+		return dns.TypeA
+	}
+	return dns.TypeAAAA
+}
+
+// maxTTL is the longest time to live there is, in seconds (RFC 2181, section 8).
+const maxTTL = 1<<31 - 1
+
+// seconds is a duration as a TTL.
+func seconds(d time.Duration) uint32 {
+	return uint32(min(max(d/time.Second, 0), maxTTL))
+}
