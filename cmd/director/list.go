@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gslb/dataplane/ipvs"
+	"gslb/tiers"
+)
+
+func listCmd() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "Print the kernel's forwarding table",
+		Long: `Print every virtual service of this host's kernel with its destinations, as the
+kernel has them: also those of other programs, and the services by fwmark
+through which single destinations are probed.`,
+		Example: "  director list --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			plane, err := ipvs.Open()
+			if err != nil {
+				return err
+			}
+			defer plane.Close()
+			table, err := plane.Table(c.Context())
+			if err != nil {
+				return err
+			}
+			if !asJSON {
+				_, err = fmt.Fprint(c.OutOrStdout(), table)
+				return err
+			}
+			out := json.NewEncoder(c.OutOrStdout())
+			out.SetIndent("", "  ")
+			return out.Encode(tableJSON(table))
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+type serviceJSON struct {
+	Protocol     string            `json:"protocol,omitempty"`
+	Address      string            `json:"address,omitempty"`
+	Fwmark       uint32            `json:"fwmark,omitempty"`
+	Family       string            `json:"family"`
+	Scheduler    string            `json:"scheduler"`
+	Flags        uint32            `json:"flags"`
+	Persistence  uint32            `json:"persistence_seconds"`
+	Destinations []destinationJSON `json:"destinations"`
+}
+
+type destinationJSON struct {
+	Address string `json:"address"`
+	Method  string `json:"method"`
+	Weight  uint32 `json:"weight"`
+}
+
+func tableJSON(t tiers.Table) any {
+	services := []serviceJSON{}
+	for _, s := range t.Services {
+		out := serviceJSON{Fwmark: s.Key.Mark, Family: "ipv4", Scheduler: s.Scheduler, Flags: uint32(s.Flags), Destinations: []destinationJSON{}}
+		if s.Key.V6 {
+			out.Family = "ipv6"
+		}
+		if s.Key.VIP.IsValid() {
+			out.Protocol, out.Address = s.Key.Proto.String(), s.Key.VIP.String()
+		}
+		if s.Flags&tiers.Persistent != 0 {
+			out.Persistence = s.Timeout
+		}
+		for _, d := range s.Destinations {
+			out.Destinations = append(out.Destinations, destinationJSON{d.Addr.String(), d.Method.String(), d.Weight})
+		}
+		services = append(services, out)
+	}
+	return map[string]any{"format_version": 1, "services": services}
+}

@@ -1,0 +1,36 @@
+// Command director is the director node: it forwards, and prepares the nodes
+// that are forwarded to.
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"gslb/internal/cli"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:   "director",
+		Short: "Forward virtual services with the kernel's IPVS, as a topology file says",
+		Example: `  director run shop.hcl --node 'director.front["fra"]'
+  director list
+  director realserver apply shop.hcl --node 'farm.web["fra"].server.web[0]'
+  director stop --flush`,
+	}
+	root.AddCommand(runCmd(), listCmd(), realserverCmd(), stopCmd())
+	return cli.Run(root, args, stdout, stderr)
+}
+
+// stateDir is where a node keeps what it has changed: systemd's
+// RuntimeDirectory= when there is one, gone with a reboot like the changes.
+func stateDir() string {
+	if dir := os.Getenv("RUNTIME_DIRECTORY"); dir != "" {
+		return dir
+	}
+	return "/run/gslb"
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gslb/dataplane/hostnet"
+	"gslb/internal/cli"
+	"gslb/tiers"
+	"gslb/topology"
+)
+
+func realserverCmd() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "realserver",
+		Short: "Prepare a node to be forwarded to",
+	}
+	c.AddCommand(realserverApplyCmd())
+	return c
+}
+
+func realserverApplyCmd() *cobra.Command {
+	var node, dir string
+	var vars []string
+	c := &cobra.Command{
+		Use:   "apply FILE... --node ADDR",
+		Short: "Give this host what it needs to be forwarded to",
+		Long: `Give this host what the methods that forward to it need, and print each change.
+
+  nat  the default route is the director
+  tun  a tunnel from each director, with the VIP on it; loose reverse path filter;
+       a TCP segment size that leaves room for the outer header
+  dr   the VIP on the loopback device
+  tun, dr: the host never answers ARP for the VIP (arp_ignore=1, arp_announce=2)
+
+ADDR is a real server of the file, or a director of a second tier. Applying a
+second time changes nothing.`,
+		Example: `  director realserver apply shop.hcl --node 'farm.web["fra"].server.web[0]'
+  director realserver apply shop.hcl --node 'director.nat["fra1"]'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, paths []string) error {
+			values, err := cli.Vars(vars)
+			if err != nil {
+				return err
+			}
+			if node == "" {
+				return cli.Usagef("--node is missing: the address of this host's object in the file")
+			}
+			topo, err := cli.Topology(paths, values, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			host, err := hostOf(topo, node)
+			if err != nil {
+				return err
+			}
+			changes, err := hostnet.Converge(host, hostPath(dir))
+			for _, change := range changes {
+				fmt.Fprintln(c.OutOrStdout(), change)
+			}
+			if err == nil && len(changes) == 0 {
+				fmt.Fprintln(c.ErrOrStderr(), "nothing to change")
+			}
+			return err
+		},
+	}
+	c.Flags().StringVar(&node, "node", "", "this host's `address` in the file")
+	c.Flags().StringVar(&dir, "state", stateDir(), "`folder` for the record of what was changed")
+	c.Flags().StringArrayVar(&vars, "var", nil, "value of a variable, `NAME=VALUE`")
+	return c
+}
+
+// hostOf is what the kernel of the node at an address must be like.
+func hostOf(topo *topology.Topology, node string) (tiers.Host, error) {
+	if d, ok := topo.Director(node); ok {
+		return tiers.DirectorHost(topo, d), nil
+	}
+	if s, ok := topo.Server(node); ok {
+		return tiers.ServerHost(topo, s), nil
+	}
+	var have []string
+	for _, f := range topo.Farms {
+		for _, s := range f.Servers {
+			have = append(have, s.ID)
+		}
+	}
+	for _, d := range topo.Directors {
+		have = append(have, d.ID)
+	}
+	return tiers.Host{}, cli.NoNode(node, "real server or director", have)
+}

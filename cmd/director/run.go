@@ -1,0 +1,91 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"gslb/dataplane/ipvs"
+	"gslb/internal/cli"
+	"gslb/topology"
+)
+
+func runCmd() *cobra.Command {
+	var node, dir string
+	var vars []string
+	c := &cobra.Command{
+		Use:   "run FILE... --node ADDR",
+		Short: "Forward as the file says, and keep forwarding so",
+		Long: `Forward the virtual services in which the director at ADDR has a tier: give this
+host the VIPs, tunnels and kernel parameters it needs, probe the destinations,
+keep the kernel's IPVS table as it should be.
+
+A destination gets no traffic before its first check. What a director that ran
+before has left in the kernel goes on working meanwhile and is changed in place.
+
+SIGHUP reads the file again; a bad one is refused and the old one stays in force.
+SIGTERM ends the program and leaves the kernel forwarding; to take that out as
+well see 'director stop --flush'.`,
+		Example: `  director run shop.hcl --node 'director.front["fra"]'`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, paths []string) error {
+			values, err := cli.Vars(vars)
+			if err != nil {
+				return err
+			}
+			if node == "" {
+				return cli.Usagef("--node is missing: the address of this host's director in the file")
+			}
+			read := func() (*topology.Topology, *topology.Director, error) {
+				topo, err := cli.Topology(paths, values, c.ErrOrStderr())
+				if err != nil {
+					return nil, nil, err
+				}
+				if self, ok := topo.Director(node); ok {
+					return topo, self, nil
+				}
+				var have []string
+				for _, d := range topo.Directors {
+					have = append(have, d.ID)
+				}
+				return nil, nil, cli.NoNode(node, "director", have)
+			}
+			topo, self, err := read()
+			if err != nil {
+				return err
+			}
+			plane, err := ipvs.Open()
+			if err != nil {
+				return err
+			}
+			defer plane.Close()
+			held, err := lock(dir)
+			if err != nil {
+				return err
+			}
+			defer held.Close()
+			before, err := readState(dir)
+			if err != nil {
+				return err
+			}
+			before.Node, before.PID = node, os.Getpid()
+
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, unix.SIGHUP)
+			defer signal.Stop(hangup)
+			d := &daemon{
+				plane: plane, dir: dir, state: before, read: read, reload: hangup,
+				log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)),
+			}
+			d.adopt(topo, self)
+			return d.run(c.Context())
+		},
+	}
+	c.Flags().StringVar(&node, "node", "", "this host's director: its `address` in the file")
+	c.Flags().StringVar(&dir, "state", stateDir(), "`folder` for what the next director and 'director stop' need to know")
+	c.Flags().StringArrayVar(&vars, "var", nil, "value of a variable, `NAME=VALUE`")
+	return c
+}

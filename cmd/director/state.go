@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"gslb/tiers"
+)
+
+// A state is what the director of this host leaves behind for the next one
+// and for `director stop`: who it is and which VIPs' services are its own.
+type state struct {
+	Node string       `json:"node"`
+	PID  int          `json:"pid"` // of the running one, if the lock is held
+	VIPs []netip.Addr `json:"vips"`
+}
+
+func (s state) owner() tiers.Owner {
+	o := tiers.Owner{}
+	for _, vip := range s.VIPs {
+		o[vip] = true
+	}
+	return o
+}
+
+// own makes the VIPs exactly those of the owner.
+func (s *state) own(o tiers.Owner) {
+	s.VIPs = nil
+	for vip := range o {
+		s.VIPs = append(s.VIPs, vip)
+	}
+	slices.SortFunc(s.VIPs, netip.Addr.Compare)
+}
+
+func statePath(dir string) string { return filepath.Join(dir, "director.json") }
+func hostPath(dir string) string  { return filepath.Join(dir, "host.json") }
+
+func readState(dir string) (state, error) {
+	var s state
+	data, err := os.ReadFile(statePath(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("read the director's state %s: %w", statePath(dir), err)
+	}
+	return s, nil
+}
+
+func (s state) write(dir string) error {
+	data, err := json.MarshalIndent(s, "", "\t")
+	if err != nil {
+		return err
+	}
+	temporary := statePath(dir) + ".new"
+	if err := os.WriteFile(temporary, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the director's state: %w", err)
+	}
+	if err := os.Rename(temporary, statePath(dir)); err != nil {
+		return fmt.Errorf("write the director's state: %w", err)
+	}
+	return nil
+}
+
+// errRunning says that a director runs on this host already.
+var errRunning = errors.New("a director runs here already")
+
+// lock keeps a second director from this host; it ends with the process or
+// with the file's Close.
+func lock(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the state folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "director.lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock the state folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w (state folder %s)", errRunning, dir)
+		}
+		return nil, fmt.Errorf("lock the state folder: %w", err)
+	}
+	return f, nil
+}

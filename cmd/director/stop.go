@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"gslb/dataplane"
+	"gslb/dataplane/hostnet"
+	"gslb/dataplane/ipvs"
+	"gslb/tiers"
+)
+
+// stopWait bounds the wait for a running director to end.
+const stopWait = 10 * time.Second
+
+func stopCmd() *cobra.Command {
+	var dir string
+	var flush bool
+	c := &cobra.Command{
+		Use:   "stop",
+		Short: "Stop this host's director",
+		Long: `Stop the director that runs on this host. The kernel goes on forwarding.
+
+With --flush take out of the kernel what the director (or 'director realserver
+apply') has put there: virtual services, VIPs, tunnels, rules and routes, and
+set kernel parameters to what they were. What others put there stays.`,
+		Example: "  director stop --flush",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			held, err := takeOver(c.Context(), dir)
+			if err != nil {
+				return err
+			}
+			defer held.Close()
+			if !flush {
+				return nil
+			}
+			changes, err := flushAll(c.Context(), dir)
+			for _, change := range changes {
+				fmt.Fprintln(c.OutOrStdout(), change)
+			}
+			return err
+		},
+	}
+	c.Flags().StringVar(&dir, "state", stateDir(), "`folder` of the director's state")
+	c.Flags().BoolVar(&flush, "flush", false, "take what is ours out of the kernel")
+	return c
+}
+
+// takeOver ends the running director, if there is one, and holds its lock.
+func takeOver(ctx context.Context, dir string) (interface{ Close() error }, error) {
+	ctx, cancel := context.WithTimeout(ctx, stopWait)
+	defer cancel()
+	for told := false; ; {
+		held, err := lock(dir)
+		if !errors.Is(err, errRunning) {
+			return held, err
+		}
+		s, err := readState(dir)
+		if err != nil {
+			return nil, err
+		}
+		if !told && s.PID > 0 {
+			if err := unix.Kill(s.PID, unix.SIGTERM); err != nil {
+				return nil, fmt.Errorf("stop the director, process %d: %w", s.PID, err)
+			}
+			told = true
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the director, process %d, has not ended within %v", s.PID, stopWait)
+		}
+	}
+}
+
+// flushAll removes what is recorded as ours.
+func flushAll(ctx context.Context, dir string) ([]string, error) {
+	s, err := readState(dir)
+	if err != nil {
+		return nil, err
+	}
+	var changes []string
+	plane, err := ipvs.Open()
+	switch {
+	case errors.Is(err, ipvs.ErrNoIPVS): // then nothing of ours is in it
+	case err != nil:
+		return nil, err
+	default:
+		defer plane.Close()
+		plan, err := dataplane.Converge(ctx, plane, tiers.Table{}, s.owner())
+		if err != nil {
+			return nil, err
+		}
+		for _, change := range plan {
+			changes = append(changes, change.String())
+		}
+	}
+	done, err := hostnet.Converge(tiers.Host{}, hostPath(dir))
+	changes = append(changes, done...)
+	if err != nil {
+		return changes, err
+	}
+	return changes, state{Node: s.Node}.write(dir)
+}

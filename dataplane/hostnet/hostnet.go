@@ -1,0 +1,445 @@
+// Package hostnet makes a node's kernel what a [tiers.Host] says: sysctls,
+// tunnels, VIPs and routes, in the network namespace of the process. It changes
+// what differs and nothing else, keeps a [Record] of it, and takes out what is
+// recorded and no longer wanted. What it did not put there it does not touch.
+package hostnet
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"gslb/tiers"
+)
+
+// The routing table, and the preferences of the two rules, for what is sent
+// from a VIP that has come in by a tunnel: more specific routes of the main
+// table first, then the default route with the smaller segment size.
+const (
+	replyTable      = 0x4753
+	replyMainRule   = 0x4752
+	replyTableRule  = 0x4753
+	routingProtocol = 0x47 // marks our routes in `ip route`
+)
+
+// Converge makes the kernel be as want says and returns what it changed, a
+// line for each; nothing when all was well. What it cannot change is in the
+// error, and the rest is done all the same. The record is kept in the file at
+// recordPath.
+func Converge(want tiers.Host, recordPath string) ([]string, error) {
+	before, err := ReadRecord(recordPath)
+	if err != nil {
+		return nil, err
+	}
+	k, err := look()
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := k.resolve(want, before)
+	if err != nil {
+		return nil, err
+	}
+	all := before.with(wanted)
+	if err := all.Write(recordPath); err != nil {
+		return nil, err
+	}
+	tunnel := func(s tiers.Sysctl) bool {
+		return slices.ContainsFunc(want.Tunnels, func(t tiers.Tunnel) bool { return t.Name == s.Link.Name })
+	}
+	for _, s := range want.Sysctls {
+		if !tunnel(s) {
+			k.sysctl(s)
+		}
+	}
+	for _, t := range want.Tunnels {
+		k.tunnel(t)
+	}
+	for _, s := range want.Sysctls {
+		if tunnel(s) {
+			k.sysctl(s)
+		}
+	}
+	for _, a := range want.Addresses {
+		k.address(a)
+	}
+	for _, r := range want.Routes {
+		k.route(r)
+	}
+	for _, r := range want.Replies {
+		k.reply(r)
+	}
+	k.remove(before, wanted)
+	kept := wanted
+	kept.Sysctls = map[string]string{}
+	for path := range wanted.Sysctls {
+		kept.Sysctls[path] = all.Sysctls[path]
+	}
+	return k.changes, errors.Join(append(k.errs, kept.Write(recordPath))...)
+}
+
+// A kernel is what was seen of the node, and what has been done to it.
+type kernel struct {
+	holder  map[netip.Addr]string // address -> a device that has it
+	has     map[RecordedAddress]bool
+	changes []string
+	errs    []error
+}
+
+func look() (*kernel, error) {
+	k := &kernel{holder: map[netip.Addr]string{}, has: map[RecordedAddress]bool{}}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list the interfaces: %w", err)
+	}
+	names := map[int]string{}
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, fmt.Errorf("list the addresses: %w", err)
+	}
+	for _, a := range addrs {
+		if addr, ok := netip.AddrFromSlice(a.IP); ok {
+			addr, device := addr.Unmap(), names[a.LinkIndex]
+			k.holder[addr] = device
+			k.has[RecordedAddress{Device: device, Addr: addr}] = true
+		}
+	}
+	return k, nil
+}
+
+// device is the name of a link.
+func (k *kernel) device(l tiers.Link) (string, error) {
+	if l.Name != "" {
+		return l.Name, nil
+	}
+	if name, ok := k.holder[l.Holds]; ok {
+		return name, nil
+	}
+	return "", fmt.Errorf("no interface of this host has the address %s that the file gives this node", l.Holds)
+}
+
+// resolve is the record of a kernel as want says: with names of devices, and
+// with the values that are to be changed as they are now.
+func (k *kernel) resolve(want tiers.Host, before Record) (Record, error) {
+	r := Record{Sysctls: map[string]string{}}
+	var errs []error
+	for _, t := range want.Tunnels {
+		r.Tunnels = append(r.Tunnels, t.Name)
+	}
+	for _, s := range want.Sysctls {
+		device, err := k.device(s.Link)
+		if s.Link == (tiers.Link{}) {
+			err = nil
+		}
+		errs = append(errs, err)
+		if slices.Contains(r.Tunnels, device) {
+			continue // goes with the device
+		}
+		path := sysctlPath(s.Key, device)
+		value, err := readSysctl(path)
+		if err == nil {
+			r.Sysctls[path] = value
+		}
+	}
+	for _, a := range want.Addresses {
+		device, err := k.device(a.Link)
+		errs = append(errs, err)
+		r.Addresses = append(r.Addresses, RecordedAddress{Device: device, Addr: a.Addr})
+	}
+	for _, w := range want.Routes {
+		device, err := k.device(w.Link)
+		errs = append(errs, err)
+		route := RecordedRoute{Device: device, Via: w.Via}
+		if i := slices.IndexFunc(before.Routes, route.sameAs); i >= 0 {
+			route.Before = before.Routes[i].Before
+		} else if now, err := defaultRoute(w.Via.Is6()); err == nil && now != nil {
+			route.Before, _ = netip.AddrFromSlice(now.Gw)
+			route.Before = route.Before.Unmap()
+		}
+		r.Routes = append(r.Routes, route)
+	}
+	for _, w := range want.Replies {
+		r.Replies = append(r.Replies, w.From)
+	}
+	return r, dedupe(errs)
+}
+
+// dedupe joins the errors, each said once.
+func dedupe(errs []error) error {
+	seen := map[string]bool{}
+	var out []error
+	for _, err := range errs {
+		if err != nil && !seen[err.Error()] {
+			seen[err.Error()] = true
+			out = append(out, err)
+		}
+	}
+	return errors.Join(out...)
+}
+
+// did notes a change, or the error it ended in.
+func (k *kernel) did(err error, format string, args ...any) {
+	what := fmt.Sprintf(format, args...)
+	if err != nil {
+		k.errs = append(k.errs, fmt.Errorf("%s: %w", what, err))
+		return
+	}
+	k.changes = append(k.changes, what)
+}
+
+func sysctlPath(key, device string) string {
+	if strings.Contains(key, "%s") {
+		return fmt.Sprintf(key, device)
+	}
+	return key
+}
+
+func readSysctl(path string) (string, error) {
+	data, err := os.ReadFile(filepath.Join("/proc/sys", path))
+	return strings.TrimSpace(string(data)), err
+}
+
+func writeSysctl(path, value string) error {
+	err := os.WriteFile(filepath.Join("/proc/sys", path), []byte(value), 0)
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+func (k *kernel) sysctl(s tiers.Sysctl) {
+	device, err := k.device(s.Link)
+	if err != nil && s.Link != (tiers.Link{}) {
+		k.did(err, "sysctl %s", s.Key)
+		return
+	}
+	path := sysctlPath(s.Key, device)
+	if now, err := readSysctl(path); err == nil && now == s.Value {
+		return
+	}
+	k.did(writeSysctl(path, s.Value), "sysctl %s = %s", path, s.Value)
+}
+
+func (k *kernel) tunnel(t tiers.Tunnel) {
+	link, err := netlink.LinkByName(t.Name)
+	if err != nil {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = t.Name
+		var device netlink.Link = &netlink.Iptun{LinkAttrs: attrs, Local: t.Local.AsSlice(), Remote: t.Remote.AsSlice()}
+		module := "ipip"
+		if t.Local.Is6() {
+			device = &netlink.Ip6tnl{LinkAttrs: attrs, Local: t.Local.AsSlice(), Remote: t.Remote.AsSlice(), Proto: unix.IPPROTO_IPV6}
+			module = "ip6_tunnel"
+		}
+		err := netlink.LinkAdd(device)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			err = fmt.Errorf("%w (kernel module %s)", err, module)
+		}
+		k.did(err, "tunnel %s from %s to %s", t.Name, t.Remote, t.Local)
+		if err != nil {
+			return
+		}
+		link = device
+	}
+	if link.Attrs().Flags&unix.IFF_UP == 0 {
+		if err := netlink.LinkSetUp(link); err != nil {
+			k.did(err, "tunnel %s up", t.Name)
+		}
+	}
+}
+
+func (k *kernel) address(a tiers.Address) {
+	device, err := k.device(a.Link)
+	if err != nil {
+		k.did(err, "address %s", a.Addr)
+		return
+	}
+	if k.has[RecordedAddress{Device: device, Addr: a.Addr}] {
+		return
+	}
+	link, err := netlink.LinkByName(device)
+	if err != nil {
+		k.did(err, "address %s on %s", a.Addr, device)
+		return
+	}
+	addr := &netlink.Addr{IPNet: netlink.NewIPNet(a.Addr.AsSlice())}
+	if a.Addr.Is6() {
+		addr.Flags = unix.IFA_F_NODAD // several nodes have a VIP on purpose
+	}
+	k.did(netlink.AddrAdd(link, addr), "address %s on %s", a.Addr, device)
+}
+
+func (k *kernel) route(r tiers.Route) {
+	device, err := k.device(r.Link)
+	if err != nil {
+		k.did(err, "default route by %s", r.Via)
+		return
+	}
+	link, err := netlink.LinkByName(device)
+	if err != nil {
+		k.did(err, "default route by %s", r.Via)
+		return
+	}
+	now, err := defaultRoute(r.Via.Is6())
+	if err == nil && now != nil && now.Gw.Equal(r.Via.AsSlice()) && now.LinkIndex == link.Attrs().Index && now.AdvMSS == r.MSS {
+		return
+	}
+	err = netlink.RouteReplace(&netlink.Route{
+		LinkIndex: link.Attrs().Index, Dst: everything(r.Via.Is6()), Gw: r.Via.AsSlice(), AdvMSS: r.MSS, Protocol: routingProtocol,
+	})
+	k.did(err, "default route by %s on %s%s", r.Via, device, segment(r.MSS))
+}
+
+func segment(mss int) string {
+	if mss == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", segments of %d bytes", mss)
+}
+
+// reply sends what comes from a VIP by the default route with a smaller segment.
+func (k *kernel) reply(r tiers.Reply) {
+	v6 := r.From.Is6()
+	main, err := defaultRoute(v6)
+	if err == nil && main == nil {
+		err = errors.New("this host has no default route")
+	}
+	if err != nil {
+		k.did(err, "replies from %s", r.From)
+		return
+	}
+	want := netlink.Route{
+		LinkIndex: main.LinkIndex, Dst: everything(v6), Gw: main.Gw, AdvMSS: r.MSS, Table: replyTable, Protocol: routingProtocol,
+	}
+	have, err := routes(v6, replyTable)
+	if err != nil || len(have) != 1 || !have[0].Gw.Equal(want.Gw) || have[0].LinkIndex != want.LinkIndex || have[0].AdvMSS != want.AdvMSS {
+		k.did(netlink.RouteReplace(&want), "default route for replies by %s%s", main.Gw, segment(r.MSS))
+	}
+	for _, rule := range replyRules(r.From) {
+		there, err := netlink.RuleListFiltered(rule.Family, rule, netlink.RT_FILTER_SRC|netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PRIORITY)
+		if err != nil || len(there) == 0 {
+			k.did(netlink.RuleAdd(rule), "rule %d: from %s lookup %d", rule.Priority, r.From, rule.Table)
+		}
+	}
+}
+
+func replyRules(from netip.Addr) []*netlink.Rule {
+	specific, reply := netlink.NewRule(), netlink.NewRule()
+	for _, r := range []*netlink.Rule{specific, reply} {
+		r.Src = netlink.NewIPNet(from.AsSlice())
+		r.Family = netlinkFamily(from.Is6())
+	}
+	specific.Table, specific.Priority, specific.SuppressPrefixlen = unix.RT_TABLE_MAIN, replyMainRule, 0
+	reply.Table, reply.Priority = replyTable, replyTableRule
+	return []*netlink.Rule{specific, reply}
+}
+
+// remove takes out what before has and wanted has not, in the opposite order.
+func (k *kernel) remove(before, wanted Record) {
+	for _, from := range before.Replies {
+		if slices.Contains(wanted.Replies, from) {
+			continue
+		}
+		for _, rule := range replyRules(from) {
+			if err := netlink.RuleDel(rule); !errors.Is(err, unix.ENOENT) {
+				k.did(err, "no rule %d for %s", rule.Priority, from)
+			}
+		}
+	}
+	for _, r := range before.Routes {
+		if !slices.ContainsFunc(wanted.Routes, r.sameAs) {
+			k.restore(r, wanted)
+		}
+	}
+	for _, a := range before.Addresses {
+		if slices.Contains(wanted.Addresses, a) {
+			continue
+		}
+		link, err := netlink.LinkByName(a.Device)
+		if err != nil {
+			continue // went with its device
+		}
+		err = netlink.AddrDel(link, &netlink.Addr{IPNet: netlink.NewIPNet(a.Addr.AsSlice())})
+		if !errors.Is(err, unix.EADDRNOTAVAIL) {
+			k.did(err, "no address %s on %s", a.Addr, a.Device)
+		}
+	}
+	for _, name := range before.Tunnels {
+		if slices.Contains(wanted.Tunnels, name) {
+			continue
+		}
+		if link, err := netlink.LinkByName(name); err == nil {
+			k.did(netlink.LinkDel(link), "no tunnel %s", name)
+		}
+	}
+	for path, value := range before.Sysctls {
+		if _, still := wanted.Sysctls[path]; still {
+			continue
+		}
+		if now, err := readSysctl(path); err == nil && now != value {
+			k.did(writeSysctl(path, value), "sysctl %s = %s again", path, value)
+		}
+	}
+}
+
+// restore puts back the default route that one of ours took the place of.
+func (k *kernel) restore(r RecordedRoute, wanted Record) {
+	for _, other := range wanted.Routes {
+		if other.Via.Is6() == r.Via.Is6() {
+			return // another of ours has taken its place
+		}
+	}
+	link, err := netlink.LinkByName(r.Device)
+	if err != nil {
+		return // went with its device
+	}
+	ours := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: everything(r.Via.Is6()), Gw: r.Via.AsSlice()}
+	if !r.Before.IsValid() {
+		if err := netlink.RouteDel(ours); !errors.Is(err, unix.ESRCH) {
+			k.did(err, "no default route by %s", r.Via)
+		}
+		return
+	}
+	ours.Gw = r.Before.AsSlice()
+	k.did(netlink.RouteReplace(ours), "default route by %s again", r.Before)
+}
+
+// defaultRoute is the main table's default route with the smallest metric, nil for none.
+func defaultRoute(v6 bool) (*netlink.Route, error) {
+	list, err := routes(v6, unix.RT_TABLE_MAIN)
+	if err != nil {
+		return nil, err
+	}
+	var best *netlink.Route
+	for i, r := range list {
+		if r.Gw != nil && (best == nil || r.Priority < best.Priority) {
+			best = &list[i]
+		}
+	}
+	return best, nil
+}
+
+// routes are the default routes of a table.
+func routes(v6 bool, table int) ([]netlink.Route, error) {
+	list, err := netlink.RouteListFiltered(netlinkFamily(v6), &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE)
+	if err != nil {
+		return nil, fmt.Errorf("list the routes: %w", err)
+	}
+	return slices.DeleteFunc(list, func(r netlink.Route) bool {
+		if r.Dst == nil {
+			return false
+		}
+		ones, _ := r.Dst.Mask.Size()
+		return ones != 0
+	}), nil
+}

@@ -1,0 +1,32 @@
+// Package dataplane brings a kernel's forwarding to what package tiers says it
+// should be. A [Plane] is one such kernel; the packages below hold the planes.
+package dataplane
+
+import (
+	"context"
+
+	"gslb/tiers"
+)
+
+// A Plane is something that holds a forwarding table.
+type Plane interface {
+	// Table returns the whole table, foreign services too, in canonical order.
+	Table(ctx context.Context) (tiers.Table, error)
+	// Apply carries out the plan. A change that is refused does not keep the
+	// others from being made; the error names each that was.
+	Apply(ctx context.Context, plan tiers.Plan) error
+}
+
+// Converge makes p hold want as far as owner owns it, and returns the changes
+// that it took (or tried, with an error): none when all was well.
+func Converge(ctx context.Context, p Plane, want tiers.Table, owner tiers.Owner) (tiers.Plan, error) {
+	have, err := p.Table(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan := tiers.Diff(have, want, owner)
+	if len(plan) == 0 {
+		return nil, nil
+	}
+	return plan, p.Apply(ctx, plan)
+}

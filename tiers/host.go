@@ -1,0 +1,243 @@
+package tiers
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"slices"
+
+	"gslb/topology"
+)
+
+// A Host is what a node's kernel must be like, besides its IPVS table, to play
+// its parts: the VIPs it holds and where, tunnels that take packets in, sysctls
+// and routes. The node's own addresses, links and (but for the servers of NAT
+// farms) default route are its operating system's. Package hostnet makes a
+// kernel so.
+//
+// The zero Host asks for nothing.
+type Host struct {
+	Sysctls   []Sysctl // before the addresses: a VIP must not be announced first
+	Tunnels   []Tunnel
+	Addresses []Address
+	Routes    []Route
+	Replies   []Reply
+}
+
+// A Link is an interface of the node, by name or by an address it has.
+type Link struct {
+	Name  string
+	Holds netip.Addr // when Name is ""
+}
+
+func (l Link) String() string {
+	if l.Name != "" {
+		return l.Name
+	}
+	return "the interface of " + l.Holds.String()
+}
+
+// A Sysctl is a kernel parameter, of a link when Key has a %s.
+type Sysctl struct {
+	Key   string // net/ipv4/conf/%s/arp_ignore: as below /proc/sys
+	Link  Link
+	Value string
+}
+
+// A Tunnel is a device that takes IP-in-IP packets from one sender to one
+// address of ours. Bound like this it takes nothing from anybody else.
+type Tunnel struct {
+	Name          string
+	Local, Remote netip.Addr
+}
+
+// An Address is an address of the node, alone in its prefix.
+type Address struct {
+	Addr netip.Addr
+	Link Link
+}
+
+// A Route is a default route.
+type Route struct {
+	Via  netip.Addr
+	Link Link
+	MSS  int // advertised TCP segment size; 0: the link's
+}
+
+// A Reply says that what the node sends from address From goes by its default
+// route, with an advertised TCP segment size of MSS bytes.
+type Reply struct {
+	From netip.Addr
+	MSS  int
+}
+
+// Bytes an IP-in-IP header takes from a packet, and the largest TCP segment
+// that still fits a 1500 byte link behind it (20 + 20 bytes of IPv4 and TCP
+// header, 40 + 20 with IPv6). Without it uploads hang for clients that drop
+// the ICMP messages of path MTU discovery.
+const (
+	tunnelMSS4 = 1500 - 20 - 20 - 20
+	tunnelMSS6 = 1500 - 40 - 40 - 20
+)
+
+func tunnelMSS(vip netip.Addr) int {
+	if vip.Is6() {
+		return tunnelMSS6
+	}
+	return tunnelMSS4
+}
+
+// DirectorHost returns what the kernel of director self must be like.
+func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
+	var h Host
+	for _, r := range roles(topo, self) {
+		for _, vip := range r.service.VIPs {
+			own, _ := self.Addrs.Like(vip)
+			link := Link{Holds: own}
+			if r.index == 0 {
+				h.add(Address{vip, link})
+			} else {
+				before := r.service.Tiers[r.index-1]
+				h.hold(vip, link, own, before.Method, before.Directors)
+			}
+			if r.tier.Method == topology.NAT {
+				h.forward(vip, self)
+			} else if r.tier.Check != nil && vip.Is4() {
+				// The answer to a probe comes from the VIP, an address of ours.
+				h.set("net/ipv4/conf/%s/accept_local", link, "1")
+			}
+		}
+	}
+	if len(h.Addresses) > 0 {
+		// A destination that is taken out is dead: its flows must move at once
+		// (UDP would stay with it for ever) and be refused, not black-holed.
+		h.set("net/ipv4/vs/expire_nodest_conn", Link{}, "1")
+	}
+	return h
+}
+
+// ServerHost returns what the kernel of real server self must be like.
+func ServerHost(topo *topology.Topology, self *topology.Server) Host {
+	var h Host
+	for _, s := range topo.Services {
+		if !slices.Contains(s.Farms(), self.Farm) {
+			continue
+		}
+		tier := s.Tiers[len(s.Tiers)-1]
+		for _, vip := range s.VIPs {
+			own, ok := self.Addrs.Like(vip)
+			if !ok {
+				continue
+			}
+			link := Link{Holds: own}
+			if tier.Method != topology.NAT {
+				h.hold(vip, link, own, tier.Method, tier.Directors)
+				if tier.Method == topology.TUN {
+					h.reply(Reply{From: vip, MSS: tunnelMSS(vip)})
+				}
+				continue
+			}
+			gateway, ok := self.Farm.Gateway.On(self.Farm.Network).Like(vip)
+			if !ok {
+				continue
+			}
+			mss := 0
+			if len(s.Tiers) > 1 && s.Tiers[len(s.Tiers)-2].Method == topology.TUN {
+				mss = tunnelMSS(vip)
+			}
+			h.route(Route{Via: gateway, Link: link, MSS: mss})
+		}
+	}
+	return h
+}
+
+// hold makes the node accept packets for vip that directors send it by method,
+// without ever claiming the VIP on the segment: the owner alone answers ARP.
+func (h *Host) hold(vip netip.Addr, link Link, own netip.Addr, method topology.Method, from []*topology.Director) {
+	if vip.Is4() {
+		h.set("net/ipv4/conf/%s/arp_ignore", link, "1")
+		h.set("net/ipv4/conf/%s/arp_announce", link, "2")
+	}
+	if method == topology.DR {
+		h.add(Address{vip, Link{Name: "lo"}})
+		return
+	}
+	for _, d := range from {
+		remote, ok := d.Addrs.Like(vip)
+		if !ok {
+			continue
+		}
+		t := Tunnel{Name: tunnelName(own, remote), Local: own, Remote: remote}
+		if !slices.Contains(h.Tunnels, t) {
+			h.Tunnels = append(h.Tunnels, t)
+		}
+		if vip.Is4() {
+			// Clients are not reached through the tunnel, so the reverse path
+			// must be loose; and loose wants an address on the device.
+			h.set("net/ipv4/conf/%s/rp_filter", Link{Name: t.Name}, "2")
+		}
+		h.add(Address{vip, Link{Name: t.Name}})
+	}
+}
+
+// forward makes the node a router between clients and its farms.
+func (h *Host) forward(vip netip.Addr, self *topology.Director) {
+	if vip.Is6() {
+		h.set("net/ipv6/conf/all/forwarding", Link{}, "1")
+		return
+	}
+	h.set("net/ipv4/ip_forward", Link{}, "1")
+	// A redirect would tell a server on the director's own segment to answer
+	// the client past the director.
+	h.set("net/ipv4/conf/all/send_redirects", Link{}, "0")
+	legs := []topology.Addrs{self.Addrs}
+	if self.Inside != nil {
+		legs = append(legs, self.Inside.Addrs)
+	}
+	for _, addrs := range legs {
+		if a, ok := addrs.Like(vip); ok {
+			h.set("net/ipv4/conf/%s/send_redirects", Link{Holds: a}, "0")
+		}
+	}
+}
+
+func (h *Host) set(key string, link Link, value string) {
+	s := Sysctl{key, link, value}
+	if !slices.Contains(h.Sysctls, s) {
+		h.Sysctls = append(h.Sysctls, s)
+	}
+}
+
+func (h *Host) add(a Address) {
+	if !slices.Contains(h.Addresses, a) {
+		h.Addresses = append(h.Addresses, a)
+	}
+}
+
+func (h *Host) reply(r Reply) {
+	if !slices.Contains(h.Replies, r) {
+		h.Replies = append(h.Replies, r)
+	}
+}
+
+// route adds a default route; of two by the same gateway the smaller segment counts.
+func (h *Host) route(r Route) {
+	for i, have := range h.Routes {
+		if have.Via == r.Via {
+			if have.MSS == 0 || (r.MSS != 0 && r.MSS < have.MSS) {
+				h.Routes[i].MSS = r.MSS
+			}
+			return
+		}
+	}
+	h.Routes = append(h.Routes, r)
+}
+
+// tunnelName is a device name that follows from the tunnel's ends and fits the
+// kernel's 15 bytes.
+func tunnelName(local, remote netip.Addr) string {
+	f := fnv.New32a()
+	f.Write(local.AsSlice())
+	f.Write(remote.AsSlice())
+	return fmt.Sprintf("gslb%08x", f.Sum32())
+}
