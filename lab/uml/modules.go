@@ -1,0 +1,114 @@
+package uml
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// standard is what every guest has from the start: what shows in /proc or as a device by being loaded, and what nearly every program
+// asks for. All other modules come when they are asked for, as on any machine: see modprobe.
+var standard = []string{"ip_vs", "ip_vs_rr", "ip_vs_wrr", "ipip", "ip6_tunnel", "veth"}
+
+// modprobePath is the name under which the kernel starts a guest's init to load a module it lacks: a scheduler of IPVS, a kind of
+// network device, a queueing discipline.
+const modprobePath = "/run/uml-modprobe"
+
+// modprobe loads modules by their names or by the aliases the kernel asks by.
+func modprobe(args []string) error {
+	var release unix.Utsname
+	if err := unix.Uname(&release); err != nil {
+		return err
+	}
+	folder := filepath.Join("/lib/modules", unix.ByteSliceToString(release.Release[:]))
+	dep, err := os.ReadFile(filepath.Join(folder, "modules.dep"))
+	if err != nil {
+		return err
+	}
+	alias, err := os.ReadFile(filepath.Join(folder, "modules.alias"))
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, a := range args {
+		if !strings.HasPrefix(a, "-") {
+			names = append(names, modulesFor(string(alias), a)...)
+		}
+	}
+	files, err := loadOrder(string(dep), names)
+	if err != nil {
+		return err
+	}
+	return loadModules(folder, files)
+}
+
+// modulesFor reads the text of a modules.alias and gives the modules for a name: those it is an alias of, or the one it names. Patterns
+// are left alone; they are for buses that a guest does not have.
+func modulesFor(alias, name string) []string {
+	var names []string
+	for line := range strings.Lines(alias) {
+		f := strings.Fields(line)
+		if len(f) == 3 && f[0] == "alias" && moduleName(f[1]) == moduleName(name) {
+			names = append(names, f[2])
+		}
+	}
+	if names == nil {
+		return []string{name}
+	}
+	return names
+}
+
+// loadOrder reads the text of a modules.dep and gives the files to load, each once and after those it needs. In modules.dep a line
+// names a module and, after the colon, everything it needs, the deepest last.
+func loadOrder(dep string, names []string) ([]string, error) {
+	known := map[string][]string{} // a module's file and those it needs, in the order to load
+	for line := range strings.Lines(dep) {
+		file, needs, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if ok {
+			files := append([]string{file}, strings.Fields(needs)...)
+			slices.Reverse(files)
+			known[moduleName(file)] = files
+		}
+	}
+	var order, unknown []string
+	for _, name := range names {
+		files, ok := known[moduleName(name)]
+		if !ok {
+			unknown = append(unknown, name)
+		}
+		for _, f := range files {
+			if !slices.Contains(order, f) {
+				order = append(order, f)
+			}
+		}
+	}
+	if unknown != nil {
+		return nil, fmt.Errorf("the guest's kernel has no module %s", strings.Join(unknown, ", "))
+	}
+	return order, nil
+}
+
+// moduleName is the name the kernel uses for the module in a file: kernel/net/foo-bar.ko holds foo_bar.
+func moduleName(file string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(path.Base(file), ".ko"), "-", "_")
+}
+
+func loadModules(folder string, files []string) error {
+	for _, f := range files {
+		fd, err := unix.Open(filepath.Join(folder, f), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("load module %s: %w", f, err)
+		}
+		err = unix.FinitModule(fd, "", 0)
+		_ = unix.Close(fd)
+		if err != nil && err != unix.EEXIST {
+			return fmt.Errorf("load module %s: %w", f, err)
+		}
+	}
+	return nil
+}
