@@ -5,6 +5,7 @@
 package rr
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -96,19 +97,25 @@ func plain(data string) error {
 	return nil
 }
 
-// wire makes sure that the record survives being sent: what packs and unpacks
-// to itself is what resolvers will see.
+// wire makes sure that the record survives being sent: what resolvers read of
+// it, sent on, is the same.
 func wire(record dns.RR) error {
-	buf := make([]byte, dns.MaxMsgSize)
-	end, err := dns.PackRR(record, buf, 0, nil, false)
+	sent, err := Wire(record)
+	if err != nil {
+		return err
+	}
+	if len(sent) == 0 && record.Header().Rrtype != dns.TypeAPL && record.Header().Rrtype != dns.TypeNULL && dns.TypeToRR[record.Header().Rrtype] != nil {
+		return errors.New("no data")
+	}
+	back, _, err := dns.UnpackRRWithHeader(dns.RR_Header{Name: ".", Rrtype: record.Header().Rrtype, Class: dns.ClassINET, Rdlength: uint16(len(sent))}, sent, 0)
 	if err != nil {
 		return errors.New(cause(err))
 	}
-	back, _, err := dns.UnpackRR(buf[:end], 0)
+	again, err := Wire(back)
 	if err != nil {
-		return errors.New(cause(err))
+		return err
 	}
-	if !dns.IsDuplicate(record, back) {
+	if !bytes.Equal(sent, again) {
 		return fmt.Errorf("cannot be sent as written, only as %q", Data(back))
 	}
 	return nil
@@ -136,7 +143,7 @@ func Wire(record dns.RR) ([]byte, error) {
 	buf := make([]byte, dns.MaxMsgSize)
 	end, err := dns.PackRR(record, buf, 0, nil, false)
 	if err != nil {
-		return nil, fmt.Errorf("%s data %q: %s", dns.Type(record.Header().Rrtype), Data(record), cause(err))
+		return nil, errors.New(cause(err))
 	}
 	return append([]byte(nil), buf[end-int(record.Header().Rdlength):end]...), nil
 }

@@ -53,6 +53,8 @@ func TestCheckRefuses(t *testing.T) {
 		"a long name":                    {"CNAME", strings.Repeat("abcdefg.", 32) + "example.", "CNAME data"},
 		"trailing words":                 {"A", "192.0.2.1 192.0.2.2", "192.0.2.2"},
 		"a preference without a name":    {"MX", "10", "MX data"},
+		"a generic form without content": {"A", `\# 0`, "A data"},
+		"a generic form too short":       {"MX", `\# 1 00`, "MX data"},
 		"a generic form of wrong length": {"A", `\# 3 c00002`, "A data"},
 	} {
 		t.Run(name, func(t *testing.T) {
