@@ -13,8 +13,13 @@ import (
 // second of silence means that something is broken.
 const answerTimeout = 3 * time.Second
 
-// maxBatch bounds the bytes of one sendmsg, well below the default socket buffer.
-const maxBatch = 64 << 10
+// maxBatch bounds the bytes of one sendmsg, well below the default socket
+// buffer. Each of the 500 or so messages in it may bring an error back, and the
+// kernel counts 1 to 2 KB for each, so the receive buffer is larger.
+const (
+	maxBatch      = 64 << 10
+	receiveBuffer = 4 << 20
+)
 
 // A conn is a generic netlink socket. It belongs to one goroutine.
 type conn struct {
@@ -45,6 +50,9 @@ func dial() (*conn, error) {
 		// Errors without a copy of the request, so that many fit the receive buffer.
 		unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1),
 	)
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer))
+	}
 	if err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("set up generic netlink: %w", err)
