@@ -151,14 +151,14 @@ func (a apt) download(ctx context.Context, dir string, packages []string, say fu
 	others := 0
 	for _, name := range all {
 		if slices.Contains(packages, name) {
-			say("fetching %s (%s)", name, inMB(size[name]))
+			say("fetching %s (%s)", name, human(size[name]))
 		} else {
 			others++
 			rest += size[name]
 		}
 	}
 	if others > 0 {
-		say("fetching %d packages that these need (%s)", others, inMB(rest))
+		say("fetching %d packages that these need (%s)", others, human(rest))
 	}
 	_, err = a.run(ctx, dir, append([]string{"download"}, all...)...)
 	return err
@@ -192,8 +192,11 @@ func sizes(uris string) map[string]int64 {
 	return size
 }
 
-func inMB(bytes int64) string {
-	return strconv.FormatFloat(float64(bytes)/1e6, 'f', 1, 64) + " MB"
+func human(bytes int64) string {
+	if bytes < 1e6 {
+		return strconv.FormatInt((bytes+999)/1000, 10) + " kB"
+	}
+	return strconv.FormatInt((bytes+5e5)/1e6, 10) + " MB"
 }
 
 // complaint gives the errors of what apt-get wrote, in one line.
