@@ -1,0 +1,257 @@
+package conf
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"gslb/topology"
+)
+
+// A builder makes the topology out of what has been checked.
+type builder struct {
+	p        *parser
+	t        *topology.Topology
+	regions  map[*node]*topology.Region
+	networks map[*node]*topology.Network
+	zones    map[*node]*topology.Zone
+	dirs     map[*node]*topology.Director
+	farms    map[*node]*topology.Farm
+	checks   map[*node]*topology.Check
+	services map[*node]*topology.Service
+	policies map[*node]*topology.Policy
+}
+
+// build makes the topology. It is called only when there is no error.
+func (p *parser) build() *topology.Topology {
+	b := builder{
+		p: p, t: &topology.Topology{},
+		regions: map[*node]*topology.Region{}, networks: map[*node]*topology.Network{}, zones: map[*node]*topology.Zone{},
+		dirs: map[*node]*topology.Director{}, farms: map[*node]*topology.Farm{}, checks: map[*node]*topology.Check{},
+		services: map[*node]*topology.Service{}, policies: map[*node]*topology.Policy{},
+	}
+	for _, n := range p.all("topology") {
+		b.t.Name = n.name
+	}
+	for _, n := range p.all("region") {
+		b.region(n)
+	}
+	for _, n := range p.all("network") {
+		b.network(n)
+	}
+	for _, n := range p.all("zone") {
+		b.zone(n)
+	}
+	for _, n := range p.all("nameserver") {
+		b.nameserver(n)
+	}
+	for _, n := range p.all("director") {
+		b.director(n)
+	}
+	for _, n := range p.all("farm") {
+		b.farm(n)
+	}
+	for _, n := range p.all("check") {
+		c := b.check(n)
+		b.checks[n] = c
+		b.t.Checks = append(b.t.Checks, c)
+	}
+	for _, n := range p.all("virtual_service") {
+		b.service(n)
+	}
+	for _, n := range p.all("policy") {
+		b.policy(n)
+	}
+	for _, n := range p.all("domain") {
+		b.domain(n)
+	}
+	return b.t
+}
+
+func (b *builder) region(n *node) {
+	r := &topology.Region{ID: n.id, Name: n.name}
+	if at, ok := get[topology.Point](n, "location"); ok {
+		r.Location = &at
+	}
+	b.regions[n] = r
+	b.t.Regions = append(b.t.Regions, r)
+}
+
+func (b *builder) network(n *node) {
+	w := &topology.Network{
+		ID: n.id, Region: b.regions[n.ref("region")], Prefixes: n.prefixes(),
+		Gateways: b.p.gateways[n], Routed: n.gave("gateway"),
+	}
+	b.networks[n] = w
+	b.t.Networks = append(b.t.Networks, w)
+}
+
+func (b *builder) zone(n *node) {
+	soa := n.groups["soa"]
+	if soa == nil {
+		soa = b.p.group(&raw{sch: zoneBlock.kid("soa"), known: map[string]bool{}}, n)
+	}
+	z := &topology.Zone{
+		ID: n.id, Name: b.p.fqdn[n], TTL: n.duration("ttl"),
+		Refresh: soa.duration("refresh"), Retry: soa.duration("retry"), Expire: soa.duration("expire"), NegativeTTL: soa.duration("negative_ttl"),
+	}
+	z.Contact = "hostmaster." + z.Name
+	if c, ok := get[string](soa, "contact"); ok {
+		z.Contact = strings.ToLower(strings.TrimSuffix(c, ".")) + "."
+	}
+	for _, k := range n.of("record") {
+		r := &topology.Record{ID: k.id, Name: b.p.fqdn[k], Type: strings.ToUpper(k.str("type")), TTL: z.TTL, Data: k.strings("data")}
+		if d, ok := get[time.Duration](k, "ttl"); ok {
+			r.TTL = d
+		}
+		z.Records = append(z.Records, r)
+	}
+	b.zones[n] = z
+	b.t.Zones = append(b.t.Zones, z)
+}
+
+func (b *builder) nameserver(n *node) {
+	s := &topology.Nameserver{ID: n.id, Region: b.regions[n.ref("region")], Addrs: n.addrs("addresses"), Label: strings.ToLower(n.name)}
+	if n.gave("name") {
+		s.Name = b.p.fqdn[n]
+	}
+	b.t.Nameservers = append(b.t.Nameservers, s)
+}
+
+func (b *builder) director(n *node) {
+	d := &topology.Director{ID: n.id, Network: b.networks[n.ref("network")], Addrs: n.addrs("address")}
+	if in := n.groups["inside"]; in != nil {
+		d.Inside = &topology.Leg{Network: b.networks[in.ref("network")], Addrs: in.addrs("address")}
+	}
+	b.dirs[n] = d
+	b.t.Directors = append(b.t.Directors, d)
+}
+
+func (b *builder) farm(n *node) {
+	f := &topology.Farm{ID: n.id, Region: b.regions[n.ref("region")], Gateway: b.dirs[n.ref("gateway")]}
+	if w := n.ref("network"); w != nil {
+		f.Network = b.networks[w]
+		f.Region = f.Network.Region
+	}
+	for _, k := range n.of("server") {
+		f.Servers = append(f.Servers, &topology.Server{
+			ID: k.id, Farm: f, Addrs: k.addrs("address"), Weight: k.num("weight"), Port: uint16(k.num("port")),
+		})
+	}
+	b.farms[n] = f
+	b.t.Farms = append(b.t.Farms, f)
+}
+
+func (b *builder) check(n *node) *topology.Check {
+	c := &topology.Check{
+		ID: n.id, Port: uint16(n.num("port")), Interval: n.duration("interval"), Timeout: n.duration("timeout"),
+		Rise: n.num("rise"), Fall: n.num("fall"),
+	}
+	c.Type, _ = get[topology.CheckType](n, "type")
+	c.Jitter, _ = get[float64](n, "jitter")
+	if c.Type == topology.CheckTCP {
+		return c
+	}
+	c.Path, c.Host, c.Verify = n.str("path"), n.str("host"), n.flag("verify")
+	expect := n.groups["expect"]
+	if expect == nil {
+		if d := b.p.defaults["check"]; d != nil {
+			expect = d.groups["expect"]
+		}
+	}
+	for _, it := range expect.list("status") {
+		c.Status = append(c.Status, it.x.(int))
+	}
+	return c
+}
+
+// standardCheck connects to the service's TCP port, the first of several.
+func (b *builder) standardCheck(ports []uint16) *topology.Check {
+	c := b.check(b.p.defaultCheck())
+	c.ID, c.Type, c.Path, c.Host, c.Verify, c.Status = "", topology.CheckTCP, "", "", false, nil
+	if len(ports) > 1 {
+		c.Port = ports[0]
+	}
+	return c
+}
+
+func (b *builder) service(n *node) {
+	s := &topology.Service{ID: n.id, Region: b.regions[n.ref("region")], VIPs: n.addrs("vip"), Check: b.checks[n.ref("check")]}
+	for _, it := range n.list("ports") {
+		s.Ports = append(s.Ports, it.x.(topology.Port))
+	}
+	if tcp := portsOf(n, topology.TCP); s.Check == nil && len(tcp) > 0 {
+		s.Check = b.standardCheck(tcp)
+	}
+	tiers := n.of("tier")
+	for i, k := range tiers {
+		t := &topology.Tier{Name: k.name, Method: k.method(), Scheduler: k.str("scheduler"), Check: b.checks[k.ref("check")]}
+		if t.Scheduler == "" {
+			t.Scheduler = "mh"
+			if i == len(tiers)-1 {
+				t.Scheduler = "wlc"
+			}
+		}
+		if t.Check == nil {
+			t.Check = s.Check
+		}
+		for _, d := range k.nodes("directors") {
+			t.Directors = append(t.Directors, b.dirs[d])
+		}
+		for _, f := range k.nodes("farms") {
+			t.Farms = append(t.Farms, b.farms[f])
+		}
+		s.Tiers = append(s.Tiers, t)
+	}
+	b.services[n] = s
+	b.t.Services = append(b.t.Services, s)
+}
+
+func (b *builder) policy(n *node) {
+	p := &topology.Policy{ID: n.id}
+	for _, k := range n.of("step") {
+		kind, _ := topology.ParseStepKind(k.raw.label)
+		step := topology.Step{Kind: kind}
+		switch kind {
+		case topology.StepHealth:
+			step.FailOpen = k.flag("fail_open")
+		case topology.StepLimit:
+			step.Answers = k.num("answers")
+		}
+		p.Steps = append(p.Steps, step)
+	}
+	b.policies[n] = p
+	b.t.Policies = append(b.t.Policies, p)
+}
+
+// standardPolicy is the policy of a domain that names none.
+func standardPolicy() *topology.Policy {
+	return &topology.Policy{Steps: []topology.Step{
+		{Kind: topology.StepHealth, FailOpen: true}, {Kind: topology.StepWeight}, {Kind: topology.StepRotate}, {Kind: topology.StepLimit, Answers: 1},
+	}}
+}
+
+func (b *builder) domain(n *node) {
+	d := &topology.Domain{ID: n.id, Name: b.p.fqdn[n], Zone: b.zones[n.ref("zone")], TTL: n.duration("ttl"), Policy: b.policies[n.ref("policy")]}
+	if d.Policy == nil {
+		d.Policy = standardPolicy()
+	}
+	for _, k := range n.of("answer") {
+		a := &topology.Answer{
+			ID: k.id, Label: k.name, Region: b.regions[k.ref("region")], Weight: k.num("weight"), Check: b.checks[k.ref("check")],
+			Addrs: append([]netip.Addr(nil), k.addrs("addresses")...),
+		}
+		if ref := k.ref("service"); ref != nil {
+			s := b.services[ref]
+			a.Service, a.Region, a.Addrs = s, s.Region, append([]netip.Addr(nil), s.VIPs...)
+			if a.Check == nil {
+				a.Check = s.Check
+			}
+			if tcp := portsOf(ref, topology.TCP); len(tcp) > 0 {
+				a.Port = tcp[0]
+			}
+		}
+		d.Answers = append(d.Answers, a)
+	}
+	b.t.Domains = append(b.t.Domains, d)
+}

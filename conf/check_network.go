@@ -1,0 +1,267 @@
+package conf
+
+import (
+	"fmt"
+	"math/big"
+	"net/netip"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// checkNetworks looks at segments by themselves and at each other.
+func (p *parser) checkNetworks() {
+	type segment struct {
+		n  *node
+		it item
+	}
+	var all []segment
+	for _, n := range p.all("network") {
+		for _, it := range n.list("cidr") {
+			all = append(all, segment{n, it})
+		}
+		for _, it := range n.list("gateway") {
+			p.fits(it, n, "the gateway")
+		}
+	}
+	for i, s := range all {
+		for _, t := range all[:i] {
+			a, b := s.it.x.(netip.Prefix), t.it.x.(netip.Prefix)
+			if s.n != t.n && a.Overlaps(b) {
+				p.report(fault{
+					code: "GS204", at: s.it.at, detail: fmt.Sprintf("%s of %s and %s of %s share addresses.", a, s.n.id, b, t.n.id),
+					help: "Give each segment a prefix of its own, or make them one network.",
+					rel:  []Related{{t.n.id + " has " + b.String(), t.it.at}},
+				})
+				break
+			}
+		}
+	}
+}
+
+// fits reports an address that the segment cannot give to a node. It returns
+// whether it fits.
+func (p *parser) fits(it item, network *node, what string) bool {
+	if network == nil || network.val("cidr") == nil {
+		return true
+	}
+	a := it.x.(netip.Addr)
+	for _, c := range network.list("cidr") {
+		pfx := c.x.(netip.Prefix)
+		if !pfx.Contains(a) {
+			continue
+		}
+		kind := ""
+		switch {
+		case pfx.Bits() >= a.BitLen()-1:
+		case a == pfx.Addr() && a.Is4():
+			kind = "network"
+		case a == pfx.Addr():
+			kind = "subnet-router anycast (RFC 4291 section 2.6.1)"
+		case a.Is4() && a == last(pfx):
+			kind = "broadcast"
+		}
+		if kind == "" {
+			return true
+		}
+		p.report(fault{
+			code: "GS205", at: it.at, detail: fmt.Sprintf("%s, %s, is the %s address of %s.", a, what, kind, pfx),
+			rel: []Related{{network.id + " has " + pfx.String(), c.at}},
+		})
+		return false
+	}
+	c := network.val("cidr")
+	p.report(fault{
+		code: "GS205", at: it.at, detail: fmt.Sprintf("%s, %s, is outside %s, which has %s.", a, what, network.id, join(network.prefixes())),
+		rel: []Related{{network.id + " has " + join(network.prefixes()), c.at}},
+	})
+	return false
+}
+
+func join(ps []netip.Prefix) string {
+	s := ""
+	for i, p := range ps {
+		if i > 0 {
+			s += " and "
+		}
+		s += p.String()
+	}
+	return s
+}
+
+// last is the highest address of a prefix.
+func last(p netip.Prefix) netip.Addr {
+	size := new(big.Int).Lsh(big.NewInt(1), uint(p.Addr().BitLen()-p.Bits()))
+	a, _ := add(p.Addr(), size.Sub(size, big.NewInt(1)))
+	return a
+}
+
+// An owner is who has an address, and where the file says so.
+type owner struct {
+	who string
+	at  hcl.Range
+}
+
+// checkNodes looks at every node's addresses: on their segment, and each of
+// one node only. What it gathers tells which hosts are free.
+func (p *parser) checkNodes() {
+	p.owners = map[netip.Addr]owner{}
+	take := func(n *node, what string, it item) {
+		a := it.x.(netip.Addr)
+		if first, ok := p.owners[a]; ok {
+			p.report(fault{
+				code: "GS206", at: it.at, detail: fmt.Sprintf("%s is the address of %s and of %s.", a, first.who, what),
+				rel: []Related{{first.who + " has it here", first.at}},
+			})
+			return
+		}
+		p.owners[a] = owner{what, it.at}
+	}
+	for _, n := range p.all("network") {
+		for _, it := range n.list("gateway") {
+			take(n, "the gateway of "+n.id, it)
+		}
+	}
+	for _, n := range p.all("nameserver") {
+		for _, it := range n.list("addresses") {
+			if net := p.segment(it.x.(netip.Addr)); net != nil && !p.fits(it, net, "an address of "+n.id) {
+				continue
+			}
+			take(n, n.id, it)
+		}
+	}
+	for _, n := range p.all("director") {
+		for _, it := range n.list("address") {
+			if p.fits(it, n.ref("network"), "the address of "+n.id) {
+				take(n, n.id, it)
+			}
+		}
+		in := n.groups["inside"]
+		for _, it := range in.list("address") {
+			if p.fits(it, in.ref("network"), "the inside address of "+n.id) {
+				take(n, n.id, it)
+			}
+		}
+		if a, b := n.ref("network"), in.ref("network"); a != nil && a == b {
+			p.report(fault{
+				code: "GS010", at: in.at("network"), detail: fmt.Sprintf("Both interfaces of %s are on %s.", n.id, a.id),
+				help: "Leave inside out, or put it on another network.",
+			})
+		}
+	}
+	for _, f := range p.all("farm") {
+		p.checkFarm(f)
+		for _, s := range f.of("server") {
+			for _, it := range s.list("address") {
+				if p.fits(it, f.ref("network"), "the address of "+s.id) {
+					take(s, s.id, it)
+				}
+			}
+		}
+	}
+	for _, s := range p.all("virtual_service") {
+		for _, it := range s.list("vip") {
+			a := it.x.(netip.Addr)
+			if o, ok := p.owners[a]; ok {
+				p.report(fault{
+					code: "GS203", at: it.at, detail: fmt.Sprintf("The VIP %s of %s is also the address of %s.", a, s.id, o.who),
+					help: "A VIP moves between nodes and belongs to none: give it an address of its own.",
+					rel:  []Related{{o.who + " has it here", o.at}},
+				})
+				continue
+			}
+			if net := p.segment(a); net != nil {
+				p.fits(it, net, "the VIP of "+s.id)
+			}
+		}
+	}
+	p.checkGateways()
+}
+
+// checkFarm looks at where a farm says it is.
+func (p *parser) checkFarm(f *node) {
+	switch {
+	case f.gave("network") && f.gave("region"):
+		p.report(fault{
+			code: "GS010", at: f.at("region"), detail: f.id + " has a network, which has a region.",
+			help: "Leave region out; without network it is a farm reached by routing.",
+		})
+	case !f.gave("network") && !f.gave("region") && !f.raw.known["network"] && !f.raw.known["region"]:
+		p.report(fault{
+			code: "GS002", at: f.raw.decl, detail: "farm needs network, or region for a farm that is reached by routing.",
+		})
+	}
+	if len(f.of("server")) == 0 && !f.broken && !ghost(f.raw, "server") {
+		servers := false
+		for _, k := range f.raw.kids {
+			servers = servers || k.sch == serverBlock
+		}
+		if !servers {
+			p.errorf("GS002", f.raw.decl, "farm needs at least one server block.")
+		}
+	}
+}
+
+// ghost reports whether an unknown block of r was probably meant to be kind.
+func ghost(r *raw, kind string) bool { return r.known[kind] }
+
+// segment returns the network that an address lies in.
+func (p *parser) segment(a netip.Addr) *node {
+	for _, n := range p.all("network") {
+		for _, pfx := range n.prefixes() {
+			if pfx.Contains(a) {
+				return n
+			}
+		}
+	}
+	return nil
+}
+
+// checkGateways finds the routers' addresses where the file gives none.
+func (p *parser) checkGateways() {
+	taken := map[netip.Addr]bool{}
+	for a := range p.owners {
+		taken[a] = true
+	}
+	for _, s := range p.all("virtual_service") {
+		for _, a := range s.addrs("vip") {
+			taken[a] = true
+		}
+	}
+	p.gateways = map[*node][]netip.Addr{}
+	for _, n := range p.all("network") {
+		for _, it := range n.list("cidr") {
+			pfx := it.x.(netip.Prefix)
+			if g, ok := n.addrs("gateway").Like(pfx.Addr()); ok {
+				p.gateways[n] = append(p.gateways[n], g)
+				continue
+			}
+			if n.gave("gateway") && n.val("gateway") == nil {
+				continue
+			}
+			g, ok := free(pfx, taken)
+			if !ok {
+				p.errorf("GS205", it.at, "%s of %s has no host left for the region's router.", pfx, n.id)
+				continue
+			}
+			p.gateways[n] = append(p.gateways[n], g)
+		}
+	}
+}
+
+// free is the highest host of a prefix that nobody has.
+func free(p netip.Prefix, taken map[netip.Addr]bool) (netip.Addr, bool) {
+	a := last(p)
+	small := p.Bits() >= a.BitLen()-1
+	if a.Is4() && !small {
+		a = a.Prev()
+	}
+	for ; a.IsValid() && p.Contains(a); a = a.Prev() {
+		if !small && a == p.Addr() {
+			break
+		}
+		if !taken[a] {
+			return a, true
+		}
+	}
+	return a, false
+}

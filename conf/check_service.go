@@ -1,0 +1,529 @@
+package conf
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"gslb/topology"
+)
+
+// checkChecks looks at each check by itself.
+func (p *parser) checkChecks() {
+	for _, c := range p.all("check") {
+		p.checkTiming(c)
+		typ, ok := get[topology.CheckType](c, "type")
+		if !ok {
+			continue
+		}
+		if typ == topology.CheckTCP {
+			for _, name := range []string{"path", "host", "verify"} {
+				if v := c.vals[name]; v != nil && v.own {
+					p.report(fault{
+						code: "GS010", at: v.at, detail: fmt.Sprintf("%s is for checks of type http and https; %s is of type tcp.", name, c.id),
+						help: "Leave it out, or change the type.",
+					})
+				}
+			}
+			if g := c.groups["expect"]; g != nil && g.up == c && len(g.raw.fields) > 0 {
+				p.errorf("GS010", g.raw.fields[0].at, "expect is for checks of type http and https; %s is of type tcp.", c.id)
+			}
+			continue
+		}
+		if v := c.vals["verify"]; typ == topology.CheckHTTP && v != nil && v.own && !v.bad && c.flag("verify") {
+			p.errorf("GS010", v.at, "verify is for checks of type https; %s is of type http.", c.id)
+		}
+		if s, ok := get[string](c, "path"); ok && !strings.HasPrefix(s, "/") {
+			p.report(fault{code: "GS010", at: c.at("path"), detail: fmt.Sprintf("path: %q does not begin with \"/\".", s), help: fmt.Sprintf("Write %q.", "/"+s)})
+		}
+		if s, ok := get[string](c, "path"); ok && strings.ContainsAny(s, " \r\n\t") {
+			p.errorf("GS010", c.at("path"), "path: %q contains white space, which a request cannot carry: write it as %%20.", s)
+		}
+		if s, ok := get[string](c, "host"); ok {
+			if _, err := netip.ParseAddr(s); err != nil {
+				if _, why := canonical(s, hostName); why != "" {
+					p.errorf("GS106", c.at("host"), "host: %s.", why)
+				}
+			}
+		}
+	}
+	if d := p.defaults["check"]; d != nil && len(p.all("check")) == 0 {
+		p.checkTiming(p.defaultCheck())
+	}
+}
+
+// checkTiming compares a check's timeout with its interval.
+func (p *parser) checkTiming(c *node) {
+	interval, ok1 := get[time.Duration](c, "interval")
+	timeout, ok2 := get[time.Duration](c, "timeout")
+	if !ok1 || !ok2 || timeout < interval {
+		return
+	}
+	at := c.at("timeout")
+	if v := c.vals["timeout"]; !v.own && c.vals["interval"].own {
+		at = c.at("interval")
+	}
+	p.report(fault{
+		code: "GS403", at: at, detail: fmt.Sprintf("A check starts every %v and may take %v: it would run into the next one.", interval, timeout),
+		help: "Give a timeout below the interval.",
+	})
+}
+
+// defaultCheck is the check of what has none: it connects, with the timing
+// of the defaults block.
+func (p *parser) defaultCheck() *node {
+	if p.plain == nil {
+		r := &raw{sch: checkBlock, known: map[string]bool{"type": true}}
+		p.plain = &node{raw: r, sch: checkBlock, vals: map[string]*value{}, groups: map[string]*node{}}
+		p.values(p.plain)
+		delete(p.plain.vals, "port")
+	}
+	return p.plain
+}
+
+// legs are the networks a director has an interface on.
+func legs(d *node) []*node {
+	var out []*node
+	if n := d.ref("network"); n != nil {
+		out = append(out, n)
+	}
+	if n := d.groups["inside"].ref("network"); n != nil {
+		out = append(out, n)
+	}
+	return out
+}
+
+// wired reports whether a director's interfaces are all known.
+func wired(d *node) bool {
+	in := d.groups["inside"]
+	return d.ref("network") != nil && (in == nil || in.ref("network") != nil)
+}
+
+// complete reports whether a list argument is there, good, and free of
+// things that are refused themselves.
+func complete(n *node, name string) bool {
+	v := n.vals[name]
+	if v == nil {
+		return true
+	}
+	if v.bad {
+		return false
+	}
+	for _, it := range v.items {
+		if r, ok := it.x.(*node); ok && r.sch.later != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *parser) checkServices() {
+	type door struct {
+		vip  netip.Addr
+		port topology.Port
+	}
+	doors := map[door]Related{}
+	for _, s := range p.all("virtual_service") {
+	vips:
+		for _, it := range s.list("vip") {
+			for _, port := range s.list("ports") {
+				d := door{it.x.(netip.Addr), port.x.(topology.Port)}
+				if first, ok := doors[d]; ok {
+					p.report(fault{
+						code: "GS210", at: it.at, detail: fmt.Sprintf("%s has %v on %v, and so has another service.", s.id, d.port, d.vip),
+						rel: []Related{first},
+					})
+					continue vips
+				}
+				doors[d] = Related{s.id + " has it", it.at}
+			}
+		}
+		tiers := s.of("tier")
+		if len(tiers) == 0 && !s.broken && !ghost(s.raw, "tier") {
+			p.errorf("GS002", s.raw.decl, "virtual_service needs at least one tier block.")
+		}
+		if len(tiers) > maxTiers {
+			p.errorf("GS241", tiers[maxTiers].raw.decl, "%s has %d tiers; there can be %d.", s.id, len(tiers), maxTiers)
+			continue
+		}
+		for i, t := range tiers {
+			p.checkTier(s, tiers, i)
+			p.checkPort(t, s)
+		}
+		p.checkPort(s, s)
+		p.checkDirectors(tiers)
+	}
+}
+
+// checkPort reports a check that leaves open which of the service's ports it
+// means.
+func (p *parser) checkPort(n, s *node) {
+	v := n.val("check")
+	if v == nil || s.val("ports") == nil || !v.own {
+		return
+	}
+	c := n.ref("check")
+	if c.gave("port") {
+		return
+	}
+	ports := portsOf(s, topology.TCP)
+	if len(ports) == 1 {
+		return
+	}
+	f := fault{
+		code: "GS408", at: v.at, rel: []Related{c.here()}, help: "Give the check a port.",
+		detail: fmt.Sprintf("%s names no port and %s has %d for TCP.", c.id, s.id, len(ports)),
+	}
+	if len(ports) == 0 {
+		f.detail = fmt.Sprintf("%s names no port and %s has none for TCP.", c.id, s.id)
+	}
+	p.report(f)
+}
+
+func portsOf(s *node, proto topology.Proto) []uint16 {
+	var out []uint16
+	for _, it := range s.list("ports") {
+		if port := it.x.(topology.Port); port.Proto == proto {
+			out = append(out, port.Number)
+		}
+	}
+	return out
+}
+
+// checkDirectors reports a director that stands twice in one service.
+func (p *parser) checkDirectors(tiers []*node) {
+	first := map[*node]item{}
+	tierOf := map[*node]*node{}
+	for _, t := range tiers {
+		for _, it := range t.list("directors") {
+			d := it.x.(*node)
+			f, ok := first[d]
+			if !ok {
+				first[d], tierOf[d] = it, t
+				continue
+			}
+			why := "The two would be the same VIP and port in one kernel."
+			if tierOf[d] == t {
+				why = "Once is enough."
+			}
+			p.report(fault{
+				code: "GS241", at: it.at, detail: fmt.Sprintf("%s is in %s already.", d.id, tierOf[d].id),
+				help: why, rel: []Related{{"first named here", f.at}},
+			})
+			break
+		}
+	}
+}
+
+// checkTier looks at one tier: its members, and how it reaches what is next.
+func (p *parser) checkTier(s *node, tiers []*node, i int) {
+	t := tiers[i]
+	lastTier := i == len(tiers)-1
+	directors := t.nodes("directors")
+	known := complete(t, "directors") && t.gave("directors")
+
+	if i == 0 && known && len(directors) > 1 {
+		p.report(fault{
+			code: "GS211", at: t.at("directors"),
+			detail: fmt.Sprintf("The first tier has %d directors, and a VIP can be at one place only: %s would not be at any of them for certain.", len(directors), topology.Addrs(s.addrs("vip"))),
+			help:   "Name one director; pairs that share a VIP are not available yet.",
+		})
+	}
+	if t.method() == topology.NAT && !lastTier {
+		p.report(fault{
+			code: "GS240", at: t.at("method"), detail: fmt.Sprintf("%s rewrites packets to the address of the next director, where the VIP would be unknown.", t.id),
+			help: "Use tun or dr before the last tier; nat is for the last one.",
+		})
+	}
+	if !lastTier && t.gave("farms") && len(t.list("farms")) > 0 {
+		p.report(fault{
+			code: "GS241", at: t.at("farms"), detail: t.id + " is not the last tier: it forwards to the directors of the next one.",
+			help: "Move farms to the last tier.",
+		})
+	}
+	if lastTier && complete(t, "farms") && len(t.list("farms")) == 0 && !t.raw.known["farms"] {
+		at := t.raw.decl
+		if t.gave("farms") {
+			at = t.at("farms")
+		}
+		p.errorf("GS241", at, "%s is the last tier and has no farm to forward to.", t.id)
+	}
+	if lastTier && complete(t, "farms") {
+		first := map[*node]bool{}
+		for _, it := range t.list("farms") {
+			f := it.x.(*node)
+			if first[f] {
+				p.errorf("GS241", it.at, "%s is in %s already.", f.id, t.id)
+				break
+			}
+			first[f] = true
+		}
+	}
+	p.checkFamilies(s, tiers, i)
+	switch {
+	case t.method() == topology.DR:
+		p.checkDirect(t, tiers, i)
+	case t.method() == topology.NAT && lastTier && known:
+		p.checkNAT(t, directors)
+	}
+	if lastTier {
+		if t.method() == topology.DR || t.method() == topology.TUN {
+			p.checkServerPorts(s, t)
+		}
+		p.checkWeights(s, t)
+	}
+}
+
+// checkFamilies reports a tier whose nodes lack an address of a VIP's family.
+func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
+	t := tiers[i]
+	for _, it := range s.list("vip") {
+		vip := it.x.(netip.Addr)
+		lacks := func(n *node, addrs topology.Addrs) bool {
+			if n.val("address") == nil {
+				return false
+			}
+			_, ok := addrs.Like(vip)
+			return !ok
+		}
+		var bad *node
+		for _, d := range t.nodes("directors") {
+			if d.sch == directorBlock && bad == nil && lacks(d, d.addrs("address")) {
+				bad = d
+			}
+		}
+		if i == len(tiers)-1 {
+			for _, f := range t.nodes("farms") {
+				for _, srv := range f.of("server") {
+					if bad == nil && lacks(srv, srv.addrs("address")) {
+						bad = srv
+					}
+				}
+			}
+			if t.method() == topology.NAT && bad == nil {
+				bad = p.gatewayLacks(t, vip)
+			}
+		}
+		if bad == nil {
+			continue
+		}
+		p.report(fault{
+			code: "GS208", at: it.at, detail: fmt.Sprintf("%s is forwarded through %s, and %s has no %s address.", vip, t.id, bad.id, version(vip)),
+			help: "Give every director and server of the service an address of that family.",
+			rel:  []Related{bad.here()},
+		})
+		return
+	}
+}
+
+// gatewayLacks returns a NAT director of the tier without an inside address
+// of the VIP's family.
+func (p *parser) gatewayLacks(t *node, vip netip.Addr) *node {
+	for _, f := range t.nodes("farms") {
+		d := f.ref("gateway")
+		if d == nil {
+			continue
+		}
+		in := d.groups["inside"]
+		if in == nil || in.val("address") == nil || in.ref("network") != f.ref("network") {
+			continue
+		}
+		if _, ok := in.addrs("address").Like(vip); !ok {
+			return d
+		}
+	}
+	return nil
+}
+
+func version(a netip.Addr) string {
+	if a.Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
+}
+
+// checkDirect reports next hops that a DR tier cannot reach: it changes the
+// MAC address only, so they must be on a segment of the director's.
+func (p *parser) checkDirect(t *node, tiers []*node, i int) {
+	for _, d := range t.nodes("directors") {
+		if d.sch != directorBlock || !wired(d) {
+			continue
+		}
+		reach := func(next *node, on *node, where string) bool {
+			if slices.Contains(legs(d), on) {
+				return true
+			}
+			p.report(fault{
+				code: "GS220", at: t.at("method"),
+				detail: fmt.Sprintf("method = \"dr\" rewrites only the destination MAC address, so every next hop must be on the director's own L2 segment. %s is on %s; %s is %s.", d.id, d.ref("network").id, next.id, where),
+				help:   "Use method = \"tun\" (IP in IP, needs 20 bytes of MTU headroom), or move one of them.",
+				rel:    []Related{next.here()},
+			})
+			return false
+		}
+		if i < len(tiers)-1 {
+			for _, e := range tiers[i+1].nodes("directors") {
+				if e.sch != directorBlock || e.ref("network") == nil {
+					continue
+				}
+				if !reach(e, e.ref("network"), "on "+e.ref("network").id) {
+					return
+				}
+			}
+			continue
+		}
+		for _, f := range t.nodes("farms") {
+			net := f.ref("network")
+			if net == nil && f.gave("network") {
+				continue
+			}
+			if net == nil && f.ref("region") == nil {
+				continue
+			}
+			where := "reached by routing"
+			if net != nil {
+				where = "on " + net.id
+			}
+			if !reach(f, net, where) {
+				return
+			}
+		}
+	}
+}
+
+// checkNAT looks at what a NAT tier needs: replies come back through the
+// director, so each farm's default route must be one of the tier's directors.
+func (p *parser) checkNAT(t *node, directors []*node) {
+	served := map[*node]bool{}
+	clean := complete(t, "farms") && len(t.list("farms")) > 0
+	for _, it := range t.list("farms") {
+		f := it.x.(*node)
+		g := f.ref("gateway")
+		switch {
+		case g == nil && f.gave("gateway"):
+			clean = false // reported
+		case g == nil:
+			clean = false
+			p.report(fault{
+				code: "GS237", at: it.at, detail: fmt.Sprintf("%s has no gateway, so replies would not come back through a director of %s.", f.id, t.id),
+				help: "Give the farm a gateway: the NAT director that its servers have as default route.",
+				rel:  []Related{f.here()},
+			})
+		case !slices.Contains(directors, g):
+			clean = false
+			p.report(fault{
+				code: "GS237", at: f.at("gateway"), detail: fmt.Sprintf("The servers of %s send their replies through %s, which is not a director of %s.", f.id, g.id, t.id),
+				help: "Make it one of " + among(ids(directors)) + ".",
+				rel:  []Related{{t.id + " feeds the farm", it.at}},
+			})
+		default:
+			served[g] = true
+			p.checkBehind(t, f, g)
+		}
+	}
+	if !clean {
+		return
+	}
+	for _, it := range t.list("directors") {
+		d := it.x.(*node)
+		if served[d] {
+			continue
+		}
+		p.report(fault{
+			code: "GS230", at: it.at, detail: fmt.Sprintf("%s is the gateway of no farm of %s, so it has nobody to forward to.", d.id, t.id),
+			help: "Give it a farm, or leave it out.", rel: []Related{d.here()},
+		})
+		return
+	}
+}
+
+// checkBehind reports a farm that its gateway has no interface to.
+func (p *parser) checkBehind(t, f, g *node) {
+	if !wired(g) {
+		return
+	}
+	net := f.ref("network")
+	detail, at := "", f.at("network")
+	switch {
+	case net != nil && slices.Contains(legs(g), net):
+		return
+	case net != nil:
+		var on []string
+		for _, l := range legs(g) {
+			on = append(on, l.id)
+		}
+		detail = fmt.Sprintf("%s is on %s; its gateway %s is on %s.", f.id, net.id, g.id, strings.Join(on, " and "))
+	case f.ref("region") != nil:
+		detail = fmt.Sprintf("%s is reached by routing, so %s cannot be its servers' default route.", f.id, g.id)
+		at = f.at("region")
+	default:
+		return
+	}
+	p.report(fault{
+		code: "GS232", at: at, detail: detail, help: "Put the farm on the director's inside network.",
+		rel: []Related{g.here(), {t.id + " forwards by nat", t.at("method")}},
+	})
+}
+
+func ids(ns []*node) []string {
+	var out []string
+	for _, n := range ns {
+		out = append(out, n.id)
+	}
+	return out
+}
+
+// checkServerPorts reports servers with a port of their own behind a method
+// that cannot change it.
+func (p *parser) checkServerPorts(s, t *node) {
+	if s.val("ports") == nil {
+		return
+	}
+	for _, f := range t.nodes("farms") {
+		for _, srv := range f.of("server") {
+			port, ok := get[int](srv, "port")
+			if !ok {
+				continue
+			}
+			for _, it := range s.list("ports") {
+				want := it.x.(topology.Port)
+				if int(want.Number) == port {
+					continue
+				}
+				p.report(fault{
+					code: "GS222", at: srv.at("port"),
+					detail: fmt.Sprintf("%s is on port %d and %s is %s: %s leaves the port as it is.", srv.id, port, s.id, want, t.method()),
+					help:   "Leave port out, or use method = \"nat\".", rel: []Related{{t.id + " forwards by " + t.method().String(), t.at("method")}},
+				})
+				break
+			}
+		}
+	}
+}
+
+// checkWeights reports a last tier that would forward to nobody.
+func (p *parser) checkWeights(s, t *node) {
+	var first hcl.Range
+	for _, f := range t.nodes("farms") {
+		if f.broken {
+			return
+		}
+		for _, srv := range f.of("server") {
+			w, ok := get[int](srv, "weight")
+			if !ok || w > 0 {
+				return
+			}
+			if first == (hcl.Range{}) {
+				first = srv.at("weight")
+			}
+		}
+	}
+	if first == (hcl.Range{}) || !complete(t, "farms") {
+		return
+	}
+	p.errorf("GS243", first, "Every server of %s has weight 0: nobody gets new connections.", t.id)
+}

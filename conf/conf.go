@@ -1,0 +1,47 @@
+// Package conf turns topology files into a [topology.Topology], or into
+// diagnostics that name every fault at once, each at the value that is wrong.
+// It is the only package that knows HCL. It reads no disk, no environment and
+// no clock: its whole input is a [Source], and the same input gives the same
+// output. Package load fills a Source from disk.
+package conf
+
+import (
+	"github.com/hashicorp/hcl/v2"
+
+	"gslb/topology"
+)
+
+// A Source is everything a topology is made of.
+type Source struct {
+	Files []File            // all files together are one topology
+	Vars  map[string]string // values of variables by name; they beat Env
+	Env   map[string]string // GSLB_VAR_name gives variable name; others are ignored
+}
+
+// A File is one file's name, as diagnostics show it, and content. A name that
+// ends in ".json" is read as HCL's JSON form.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// SchemaVersion is the newest `schema` of a topology block that Parse reads.
+const SchemaVersion = 1
+
+// Parse reads a topology. The topology is nil exactly when the diagnostics
+// hold an error; warnings alone do not withhold it.
+func Parse(src Source) (*topology.Topology, hcl.Diagnostics) {
+	p := newParser(src)
+	p.read()
+	if !p.fatal {
+		p.evaluate()
+	}
+	if !p.fatal {
+		p.check()
+	}
+	diags := p.diagnostics()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return p.build(), diags
+}

@@ -1,0 +1,166 @@
+package conf
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Extra is what a diagnostic of this package holds in [hcl.Diagnostic.Extra]
+// beside what HCL's own have.
+type Extra struct {
+	Code    string    // stable: GS220
+	Help    string    // the way out, "" when the detail says it
+	Related []Related // other places that take part
+	More    int       // instances of the same block that have the same fault
+}
+
+// A Related is another place that takes part in a fault.
+type Related struct {
+	Message string
+	Range   hcl.Range
+}
+
+// Code returns a diagnostic's stable code, "" for one that is not of this package.
+func Code(d *hcl.Diagnostic) string {
+	x, _ := d.Extra.(*Extra)
+	if x == nil {
+		return ""
+	}
+	return x.Code
+}
+
+// The codes and the phrase each is searched by.
+var summaries = map[string]string{
+	"GS001": "Unknown argument",
+	"GS002": "Missing argument",
+	"GS003": "Unknown block",
+	"GS004": "Wrong number of labels",
+	"GS005": "Invalid for_each",
+	"GS006": "Reference cycle",
+	"GS007": "Declared twice",
+	"GS008": "Unknown reference",
+	"GS009": "Wrong kind of reference",
+	"GS010": "Invalid value",
+	"GS011": "Declared but not used",
+	"GS012": "Schema is newer than this program",
+	"GS016": "Syntax error",
+	"GS017": "Invalid expression",
+	"GS018": "Too large",
+	"GS019": "Variable refused",
+	"GS020": "Not available yet",
+	"GS101": "Name outside its zone",
+	"GS102": "Conflicting names",
+	"GS103": "Zone without name servers",
+	"GS105": "Only one name server",
+	"GS106": "Invalid domain name",
+	"GS107": "Invalid SOA",
+	"GS114": "Duplicate record",
+	"GS115": "TTL out of range",
+	"GS203": "VIP is the address of a node",
+	"GS204": "Overlapping networks",
+	"GS205": "Address does not fit its network",
+	"GS206": "Address used twice",
+	"GS208": "Tier cannot carry this address family",
+	"GS210": "Two services on one address and port",
+	"GS211": "Nothing owns the VIP",
+	"GS220": "Direct routing cannot reach the next tier",
+	"GS222": "Method cannot change the port",
+	"GS230": "NAT director without a farm",
+	"GS232": "NAT farm is not behind its gateway",
+	"GS237": "Farm's gateway is not a director of the tier",
+	"GS240": "NAT before the last tier",
+	"GS241": "Tier with the wrong members",
+	"GS243": "All weights are zero",
+	"GS302": "Unknown region",
+	"GS307": "Argument of another step",
+	"GS308": "Steps in the wrong order",
+	"GS309": "Policy without a health step",
+	"GS402": "All answer weights are zero",
+	"GS403": "Timeout is not below the interval",
+	"GS408": "Check does not say which port",
+}
+
+// A fault is a diagnostic in the making.
+type fault struct {
+	code   string
+	at     hcl.Range
+	detail string
+	help   string
+	rel    []Related
+}
+
+func (p *parser) errorf(code string, at hcl.Range, format string, args ...any) {
+	p.report(fault{code: code, at: at, detail: fmt.Sprintf(format, args...)})
+}
+
+func (p *parser) report(f fault) { p.add(hcl.DiagError, f) }
+
+func (p *parser) warn(f fault) { p.add(hcl.DiagWarning, f) }
+
+func (p *parser) add(severity hcl.DiagnosticSeverity, f fault) {
+	summary, ok := summaries[f.code]
+	if !ok {
+		panic("conf: code without a summary: " + f.code)
+	}
+	d := &hcl.Diagnostic{
+		Severity: severity, Summary: summary, Detail: f.detail,
+		Extra: &Extra{Code: f.code, Help: f.help, Related: f.rel},
+	}
+	if f.at != (hcl.Range{}) {
+		d.Subject = &f.at
+	}
+	p.diags = append(p.diags, d)
+}
+
+// diagnostics returns what was found in the order of the text, with the
+// repeats that instances of one block cause folded into the first.
+func (p *parser) diagnostics() hcl.Diagnostics {
+	type key struct {
+		code string
+		at   hcl.Range
+		sev  hcl.DiagnosticSeverity
+	}
+	first := map[key]*hcl.Diagnostic{}
+	var out hcl.Diagnostics
+	for _, d := range p.diags {
+		k := key{code: Code(d), sev: d.Severity}
+		if d.Subject == nil {
+			out = append(out, d)
+			continue
+		}
+		k.at = *d.Subject
+		if f, ok := first[k]; ok {
+			if f.Detail != d.Detail {
+				f.Extra.(*Extra).More++
+			}
+			continue
+		}
+		first[k] = d
+		out = append(out, d)
+	}
+	order := map[string]int{}
+	for i, f := range p.src.Files {
+		order[f.Name] = i
+	}
+	slices.SortStableFunc(out, func(a, b *hcl.Diagnostic) int {
+		switch {
+		case a.Subject == nil && b.Subject == nil:
+			return 0
+		case a.Subject == nil:
+			return -1
+		case b.Subject == nil:
+			return 1
+		}
+		return cmp.Or(
+			cmp.Compare(order[a.Subject.Filename], order[b.Subject.Filename]),
+			cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte),
+		)
+	})
+	return out
+}
+
+// failed reports whether an error has been found so far.
+func (p *parser) failed() bool { return p.diags.HasErrors() }

@@ -1,0 +1,564 @@
+package conf
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"gslb/topology"
+)
+
+// A node is one instance of a block, or of a group in one.
+type node struct {
+	raw    *raw
+	sch    *block
+	id     string // address in the file: director.nat["a"]
+	name   string // label, or label-key with for_each
+	key    cty.Value
+	scope  *scope // each
+	parent *scope // parent
+	up     *node
+	vals   map[string]*value // arguments that have a value
+	kids   []*node           // instances of the blocks in it, in order
+	groups map[string]*node
+	broken bool // a block in it could not be made
+}
+
+// A value is an argument's value with where it stands.
+type value struct {
+	attr  *attr
+	at    hcl.Range // the value
+	items []item    // one, or those of a list
+	own   bool      // given by the block itself; else a default
+	bad   bool      // reported; items are not all there
+}
+
+// An item is one value of an argument.
+type item struct {
+	x  any
+	at hcl.Range
+}
+
+// val returns the argument's value, nil when it has none or a bad one.
+func (n *node) val(name string) *value {
+	if n == nil {
+		return nil
+	}
+	v := n.vals[name]
+	if v == nil || v.bad {
+		return nil
+	}
+	return v
+}
+
+// gave reports whether the argument was given at all, be it wrongly.
+func (n *node) gave(name string) bool { return n != nil && n.vals[name] != nil }
+
+func get[T any](n *node, name string) (T, bool) {
+	var zero T
+	v := n.val(name)
+	if v == nil || len(v.items) != 1 {
+		return zero, false
+	}
+	x, ok := v.items[0].x.(T)
+	return x, ok
+}
+
+func (n *node) str(name string) string             { s, _ := get[string](n, name); return s }
+func (n *node) num(name string) int                { i, _ := get[int](n, name); return i }
+func (n *node) flag(name string) bool              { b, _ := get[bool](n, name); return b }
+func (n *node) duration(name string) time.Duration { d, _ := get[time.Duration](n, name); return d }
+func (n *node) ref(name string) *node              { r, _ := get[*node](n, name); return r }
+func (n *node) method() topology.Method            { m, _ := get[topology.Method](n, "method"); return m }
+
+// list returns an argument's items, none when it is missing or bad.
+func (n *node) list(name string) []item {
+	if v := n.val(name); v != nil {
+		return v.items
+	}
+	return nil
+}
+
+func (n *node) addrs(name string) topology.Addrs {
+	var out topology.Addrs
+	for _, it := range n.list(name) {
+		out = append(out, it.x.(netip.Addr))
+	}
+	return out
+}
+
+func (n *node) prefixes() []netip.Prefix {
+	var out []netip.Prefix
+	for _, it := range n.list("cidr") {
+		out = append(out, it.x.(netip.Prefix))
+	}
+	return out
+}
+
+func (n *node) nodes(name string) []*node {
+	var out []*node
+	for _, it := range n.list(name) {
+		out = append(out, it.x.(*node))
+	}
+	return out
+}
+
+func (n *node) strings(name string) []string {
+	var out []string
+	for _, it := range n.list(name) {
+		out = append(out, it.x.(string))
+	}
+	return out
+}
+
+// at is where the argument's value stands, or the block when it has none of its own.
+func (n *node) at(name string) hcl.Range {
+	if v := n.vals[name]; v != nil && v.at != (hcl.Range{}) {
+		return v.at
+	}
+	return n.raw.decl
+}
+
+// of lists the instances of a kind in it.
+func (n *node) of(kind string) []*node {
+	var out []*node
+	for _, k := range n.kids {
+		if k.sch.name == kind {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// here is the place of the node's declaration, for a Related.
+func (n *node) here() Related { return Related{n.id + " is declared here", n.raw.decl} }
+
+// all lists the top-level instances of a kind in file order.
+func (p *parser) all(kind string) []*node { return p.byKind[kind] }
+
+// evaluate works out everything in the file.
+func (p *parser) evaluate() {
+	p.declare()
+	for _, r := range p.file.kids {
+		if r.sch == defaultsBlock {
+			for _, g := range r.kids {
+				if p.defaults[g.sch.name] == nil {
+					p.defaults[g.sch.name] = p.group(g, nil)
+				}
+			}
+		}
+	}
+	for _, r := range p.file.kids {
+		switch r.sch {
+		case defaultsBlock, localsBlock:
+			continue
+		case variableBlock:
+			p.settle(r)
+			continue
+		}
+		if r.sch.later != "" {
+			p.later(r.decl, r.sch)
+		}
+		var nodes []*node
+		if f := p.families[r.addr()]; f != nil && f.raw == r {
+			p.expand(f, r.decl)
+			nodes = f.nodes
+		} else if slices.Contains(kinds, r.sch.name) {
+			continue // declared twice
+		} else {
+			nodes, _ = p.instantiate(r, nil, nil)
+		}
+		for _, n := range nodes {
+			p.fill(n)
+			p.byKind[n.sch.name] = append(p.byKind[n.sch.name], n)
+		}
+	}
+	for _, r := range p.file.kids {
+		if r.sch == localsBlock {
+			for _, f := range r.fields {
+				if n := p.names["local"+tag(f.name)]; n.expr == f.expr {
+					p.work(n, f.at)
+				}
+			}
+		}
+		if r.sch == variableBlock {
+			if n := p.names["var"+tag(r.label)]; n != nil && n.raw == r {
+				p.work(n, r.decl)
+			}
+		}
+	}
+}
+
+// declare notes what can be named.
+func (p *parser) declare() {
+	note := func(root, name string) { p.index[root] = append(p.index[root], name) }
+	for _, r := range p.file.kids {
+		switch {
+		case r.sch == localsBlock:
+			for _, f := range r.fields {
+				full := "local" + tag(f.name)
+				if first, ok := p.names[full]; ok {
+					p.report(fault{
+						code: "GS007", at: f.at, detail: full + " is declared already.",
+						rel: []Related{{"first declared here", first.at}},
+					})
+					continue
+				}
+				p.names[full] = &named{name: full, at: f.at, expr: f.expr}
+				note("local", f.name)
+			}
+		case r.sch == variableBlock:
+			full := "var" + tag(r.label)
+			if p.names[full] == nil {
+				p.names[full] = &named{name: full, at: r.at, raw: r}
+				note("var", r.label)
+			}
+		case slices.Contains(kinds, r.sch.name):
+			if p.families[r.addr()] == nil {
+				p.families[r.addr()] = &family{raw: r}
+				note(r.sch.name, r.label)
+			}
+		}
+	}
+	var given []string
+	for name := range p.src.Vars {
+		given = append(given, name)
+	}
+	slices.Sort(given)
+	for _, name := range given {
+		if !slices.Contains(p.index["var"], name) {
+			p.report(fault{
+				code: "GS019", detail: fmt.Sprintf("A value is given for var.%s, which the file does not declare.", name),
+				help: meant(name, p.index["var"]),
+			})
+		}
+	}
+}
+
+// settle checks a variable block's own arguments.
+func (p *parser) settle(r *raw) {
+	for _, k := range r.kids {
+		for _, a := range k.sch.attrs {
+			if _, ok := k.field(a.name); !ok && a.must && !k.known[a.name] {
+				p.missing(k, k.decl, a)
+			}
+		}
+	}
+	if f, ok := r.field("description"); ok {
+		p.convert(r.sch.attr("description"), f, nil, nil)
+	}
+}
+
+func (p *parser) later(at hcl.Range, sch *block) {
+	p.report(fault{
+		code: "GS020", at: at, detail: refused(sch.name, sch.later),
+		help: "Leave it out.",
+	})
+}
+
+// refused says that name, which is about what, is not acted on.
+func refused(name, what string) string {
+	if len(what) > 1 && what[1] >= 'a' && what[1] <= 'z' {
+		what = strings.ToLower(what[:1]) + what[1:]
+	}
+	if what == name {
+		return fmt.Sprintf("%s %v.", name, errLater)
+	}
+	return fmt.Sprintf("%s (%s) %v.", name, what, errLater)
+}
+
+func (p *parser) missing(r *raw, at hcl.Range, a *attr) {
+	p.report(fault{
+		code: "GS002", at: at, detail: fmt.Sprintf("%s needs %s: %s.", where(r.sch), a.name, a.typ.doc),
+	})
+}
+
+// fill works out a node's arguments, groups and blocks.
+func (p *parser) fill(n *node) {
+	p.values(n)
+	n.groups = map[string]*node{}
+	for _, r := range n.raw.kids {
+		if r.sch.group {
+			if r.sch.later != "" {
+				p.later(r.at, r.sch)
+			}
+			if n.groups[r.sch.name] == nil {
+				n.groups[r.sch.name] = p.group(r, n)
+			}
+			continue
+		}
+		kids, ok := p.instantiate(r, n.scope, n)
+		if !ok {
+			n.broken = true
+		}
+		for _, k := range kids {
+			p.fill(k)
+		}
+		n.kids = append(n.kids, kids...)
+	}
+}
+
+// group works out a group of an instance; up is nil for one of defaults.
+func (p *parser) group(r *raw, up *node) *node {
+	g := &node{raw: r, sch: r.sch, up: up, vals: map[string]*value{}, groups: map[string]*node{}}
+	if up != nil {
+		g.id, g.scope, g.parent = up.id+"."+r.sch.name, up.scope, up.parent
+	}
+	if r.expr != nil {
+		if g.raw = p.grouped(r, g); g.raw == nil {
+			g.broken = true
+			g.raw = r
+			return g
+		}
+	}
+	p.values(g)
+	for _, k := range g.raw.kids {
+		if g.groups[k.sch.name] == nil {
+			g.groups[k.sch.name] = p.group(k, g)
+			if up == nil {
+				g.groups[k.sch.name].up = nil
+			}
+		}
+	}
+	return g
+}
+
+// grouped makes a group out of an expression's value.
+func (p *parser) grouped(r *raw, g *node) *raw {
+	v, ok := p.value(r.expr, g.scope, g.parent)
+	if !ok {
+		return nil
+	}
+	at := r.expr.Range()
+	if !v.IsKnown() {
+		p.unknown(at)
+		return nil
+	}
+	if v.IsNull() || !(v.Type().IsObjectType() || v.Type().IsMapType()) {
+		p.errorf("GS010", at, "%s is %s, not { ... }.", r.sch.name, show(v))
+		return nil
+	}
+	out := &raw{sch: r.sch, at: r.at, decl: r.decl, known: map[string]bool{}}
+	names, blocks := r.sch.words()
+	for it := v.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		name := k.AsString()
+		f := field{name, at, hcl.StaticExpr(e, at)}
+		switch kid := r.sch.kid(name); {
+		case kid != nil:
+			out.kids = append(out.kids, &raw{sch: kid, at: at, decl: at, expr: f.expr, known: map[string]bool{}})
+		case slices.Contains(names, name):
+			out.fields = append(out.fields, f)
+		default:
+			p.unknownArgument(out, name, at, names, blocks)
+		}
+	}
+	return out
+}
+
+// values works out a node's arguments: its own, else those of defaults, else
+// the schema table's.
+func (p *parser) values(n *node) {
+	var inherited *node
+	if !n.sch.group {
+		inherited = p.defaults[n.sch.name]
+	}
+	for _, a := range n.sch.attrs {
+		if f, ok := n.raw.field(a.name); ok {
+			v := p.convert(a, f, n.scope, n.parent)
+			if v != nil {
+				n.vals[a.name] = v
+				if a.later != "" && !v.bad {
+					p.refuseLater(n, a, f, v)
+				}
+				continue
+			}
+		}
+		if inherited != nil && inherited.vals[a.name] != nil {
+			v := *inherited.vals[a.name]
+			v.own = false
+			n.vals[a.name] = &v
+			continue
+		}
+		if a.def != "" {
+			n.vals[a.name] = &value{attr: a, items: []item{{x: standard(a)}}}
+			continue
+		}
+		if a.must && !n.raw.known[a.name] {
+			p.missing(n.raw, n.raw.decl, a)
+		}
+	}
+}
+
+// refuseLater refuses an argument that is not acted on, unless it asks for
+// what happens anyway.
+func (p *parser) refuseLater(n *node, a *attr, f field, v *value) {
+	if a.def != "" && len(v.items) == 1 && v.items[0].x == standard(a) {
+		return
+	}
+	p.report(fault{
+		code: "GS020", at: f.at, detail: refused(a.name, a.later),
+		help: "Leave it out.",
+	})
+}
+
+// convert evaluates an argument and makes its value ours; nil for null,
+// which is the same as leaving it out.
+func (p *parser) convert(a *attr, f field, sc, parent *scope) *value {
+	out := &value{attr: a, at: f.expr.Range(), own: true}
+	v, ok := p.value(f.expr, sc, parent)
+	if !ok {
+		out.bad = true
+		return out
+	}
+	if v.IsNull() {
+		return nil
+	}
+	if a.typ.conv == nil && a.typ.kinds == nil {
+		return nil
+	}
+	if !a.typ.list {
+		p.one(out, a, v, out.at)
+		return out
+	}
+	elems, ats := elements(a, f.expr, v)
+	for i, e := range elems {
+		p.one(out, a, e, ats[i])
+	}
+	if len(elems) == 0 && !v.IsKnown() {
+		p.one(out, a, v, out.at)
+	}
+	if !out.bad && a.typ.whole != nil {
+		if i, why := a.typ.whole(out.items); why != "" {
+			p.errorf("GS010", out.items[i].at, "%s: %s.", a.name, why)
+			out.bad = true
+		}
+	}
+	if !out.bad && len(out.items) == 0 && a.must {
+		p.empty(a, out)
+	}
+	return out
+}
+
+// empty reports a required list that is empty.
+func (p *parser) empty(a *attr, v *value) {
+	v.bad = true
+	code := "GS010"
+	if a.name == "directors" {
+		code = "GS241"
+	}
+	p.errorf(code, v.at, "%s is empty: give %s.", a.name, a.typ.doc)
+}
+
+// elements splits a list's value, with each element's place where the text
+// writes the elements out.
+func elements(a *attr, e hcl.Expression, v cty.Value) ([]cty.Value, []hcl.Range) {
+	at := e.Range()
+	_, single := asRef(v)
+	n, ok := length(v)
+	isMap := v.Type().IsObjectType() || v.Type().IsMapType()
+	if single || !ok || (isMap && a.typ.kinds == nil) {
+		return []cty.Value{v}, []hcl.Range{at}
+	}
+	exprs, diags := hcl.ExprList(e)
+	if diags.HasErrors() || len(exprs) != n {
+		exprs = nil
+	}
+	var out []cty.Value
+	var ats []hcl.Range
+	for it := v.ElementIterator(); it.Next(); {
+		_, x := it.Element()
+		if exprs != nil {
+			ats = append(ats, exprs[len(out)].Range())
+		} else {
+			ats = append(ats, at)
+		}
+		out = append(out, x)
+	}
+	return out, ats
+}
+
+// one converts one value and appends it.
+func (p *parser) one(out *value, a *attr, v cty.Value, at hcl.Range) {
+	if a.typ.kinds != nil {
+		if n, ok := p.refer(a, v, at); ok {
+			out.items = append(out.items, item{n, at})
+		} else {
+			out.bad = true
+		}
+		return
+	}
+	fail := func(c *complaint) {
+		out.bad = true
+		code := c.code
+		if code == "" {
+			code = "GS010"
+		}
+		text := c.text
+		if code == "GS010" || code == "GS115" {
+			text = fmt.Sprintf("%s: %s.", a.name, c.text)
+		}
+		p.report(fault{code: code, at: at, detail: text, help: c.help})
+	}
+	switch {
+	case !v.IsKnown():
+		out.bad = true
+		p.unknown(at)
+		return
+	case v.IsNull():
+		fail(&complaint{text: "null is not " + a.typ.doc})
+		return
+	}
+	if n, ok := asRef(v); ok && a.typ != tAny {
+		help := ""
+		if a.name == "fallback" && n.sch.name == "region" {
+			help = fmt.Sprintf("Regions that fall back to each other would be a cycle, so the name is given: %q.", n.name)
+		}
+		out.bad = true
+		p.report(fault{code: "GS009", at: at, detail: fmt.Sprintf("%s is a %s; %s takes %s.", n.id, n.sch.name, a.name, a.typ.doc), help: help})
+		return
+	}
+	x, c := a.typ.conv(v)
+	if c != nil {
+		fail(c)
+		return
+	}
+	out.items = append(out.items, item{x, at})
+}
+
+// refer reads a reference.
+func (p *parser) refer(a *attr, v cty.Value, at hcl.Range) (*node, bool) {
+	want := strings.Join(a.typ.kinds, " or ")
+	if !v.IsKnown() {
+		p.unknown(at)
+		return nil, false
+	}
+	n, ok := asRef(v)
+	if ok && slices.Contains(a.typ.kinds, n.sch.name) {
+		return n, true
+	}
+	f := fault{code: "GS009", at: at, detail: fmt.Sprintf("%s takes a %s, not %s.", a.name, want, show(v))}
+	switch {
+	case ok:
+		f.detail = fmt.Sprintf("%s is a %s; %s takes a %s.", n.id, n.sch.name, a.name, want)
+		f.rel = []Related{n.here()}
+	case v.Type() == cty.String && !v.IsNull():
+		f.help = fmt.Sprintf("Write it without quotes: %s.", a.typ.kinds[0]+tag(v.AsString()))
+	case v.CanIterateElements() && !v.IsNull():
+		for it := v.ElementIterator(); it.Next(); {
+			if _, e := it.Element(); e != cty.NilVal {
+				if first, ok := asRef(e); ok {
+					f.help = fmt.Sprintf("Choose one of them: %s.", first.id)
+				}
+				break
+			}
+		}
+	}
+	p.report(f)
+	return nil, false
+}

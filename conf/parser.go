@@ -1,0 +1,65 @@
+package conf
+
+import (
+	"net/netip"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// A parser is one run of Parse.
+type parser struct {
+	src   Source
+	diags hcl.Diagnostics
+	fatal bool // nothing further can be said
+	steps int  // left of maxSteps
+
+	file   *raw            // all files' blocks
+	ghosts map[string]bool // kinds that an unknown block was probably meant to be
+
+	funcs     map[string]function.Function
+	names     map[string]*named   // locals and variables by "local.x", "var.x"
+	families  map[string]*family  // top-level blocks by "director.nat"
+	busy      []frame             // what is being worked out now
+	soft      int                 // cycles met where they may be harmless
+	chain     string              // the last of them
+	index     map[string][]string // declared names by "local", "var", "director", ...
+	needs     map[hcl.Expression]*need
+	memo      map[hcl.Expression]result
+	byKind    map[string][]*node // top-level instances in file order
+	instances int
+
+	// Found by the checks, for each other and for build.
+	fqdn     map[*node]string       // canonical names of zones, nameservers, domains, records
+	owners   map[netip.Addr]owner   // every node's addresses
+	gateways map[*node][]netip.Addr // each network's router
+	plain    *node                  // the default check
+	defaults map[string]*node       // groups of the defaults block by kind
+}
+
+func newParser(src Source) *parser {
+	p := &parser{
+		src: src, steps: maxSteps,
+		file:     &raw{sch: root},
+		ghosts:   map[string]bool{},
+		names:    map[string]*named{},
+		families: map[string]*family{},
+		needs:    map[hcl.Expression]*need{},
+		memo:     map[hcl.Expression]result{},
+		defaults: map[string]*node{},
+		index:    map[string][]string{},
+		byKind:   map[string][]*node{},
+	}
+	p.funcs = functions(p.spend)
+	return p
+}
+
+// spend takes n from the budget of steps and reports whether it was there.
+func (p *parser) spend(n int) bool {
+	if n > p.steps {
+		p.steps = 0
+		return false
+	}
+	p.steps -= n
+	return true
+}

@@ -1,0 +1,407 @@
+package conf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
+)
+
+// A raw is a block as the text has it, before for_each and evaluation.
+type raw struct {
+	sch     *block
+	label   string
+	at      hcl.Range // its label, or its type where it has none
+	decl    hcl.Range // its type and label
+	forEach *field
+	fields  []field
+	kids    []*raw         // blocks and groups in it, in order
+	expr    hcl.Expression // a group that is an expression: soa = local.soa
+	known   map[string]bool
+}
+
+// A field is an argument as the text has it.
+type field struct {
+	name string
+	at   hcl.Range // its name
+	expr hcl.Expression
+}
+
+func (r *raw) field(name string) (field, bool) {
+	for _, f := range r.fields {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+func (r *raw) group(name string) *raw {
+	for _, k := range r.kids {
+		if k.sch.name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// addr is how the text's block is called in sentences: director.nat.
+func (r *raw) addr() string { return r.sch.name + tag(r.label) }
+
+// tag is a label as part of an address: .www or ["@"].
+func tag(label string) string {
+	if hclsyntax.ValidIdentifier(label) {
+		return "." + label
+	}
+	return fmt.Sprintf("[%q]", label)
+}
+
+// read parses all files into raw blocks.
+func (p *parser) read() {
+	size := 0
+	for _, f := range p.src.Files {
+		size += len(f.Data)
+	}
+	if size > maxBytes {
+		p.fatal = true
+		p.report(fault{code: "GS018", detail: fmt.Sprintf("The files have %d bytes together; a topology may have %d.", size, maxBytes)})
+		return
+	}
+	names := map[string]bool{}
+	for _, f := range p.src.Files {
+		if names[f.Name] {
+			p.report(fault{code: "GS016", at: hcl.Range{Filename: f.Name, Start: hcl.InitialPos, End: hcl.InitialPos}, detail: "The file is given twice."})
+			continue
+		}
+		names[f.Name] = true
+		if body := p.body(f); body != nil {
+			p.file.kids = append(p.file.kids, p.content(body, root).kids...)
+		}
+	}
+	p.duplicates(p.file)
+}
+
+// body parses one file; nil when there is nothing to go on with.
+func (p *parser) body(f File) hcl.Body {
+	top := hcl.Range{Filename: f.Name, Start: hcl.InitialPos, End: hcl.InitialPos}
+	tooDeep := func(at hcl.Range) hcl.Body {
+		p.fatal = true
+		p.errorf("GS018", at, "Brackets and operators lie more than %d deep inside each other here.", maxNesting)
+		return nil
+	}
+	var file *hcl.File
+	var diags hcl.Diagnostics
+	if strings.HasSuffix(f.Name, ".json") {
+		if nestingJSON(f.Name, f.Data) {
+			return tooDeep(top)
+		}
+		file, diags = json.Parse(f.Data, f.Name)
+	} else {
+		tokens, _ := hclsyntax.LexConfig(f.Data, f.Name, hcl.InitialPos)
+		if at, deep := nesting(tokens); deep {
+			return tooDeep(at)
+		}
+		file, diags = hclsyntax.ParseConfig(f.Data, f.Name, hcl.InitialPos)
+	}
+	for _, d := range diags {
+		p.syntax(d, top)
+	}
+	if diags.HasErrors() {
+		p.fatal = true
+		return nil
+	}
+	if b, ok := file.Body.(*hclsyntax.Body); ok {
+		count(b)
+		p.keys(b)
+	}
+	return file.Body
+}
+
+// syntax reports a complaint of HCL's parsers.
+func (p *parser) syntax(d *hcl.Diagnostic, top hcl.Range) {
+	at := top
+	if d.Subject != nil {
+		at = *d.Subject
+	}
+	code := "GS016"
+	if d.Summary == "Attribute redefined" || d.Summary == "Duplicate argument" {
+		code = "GS007"
+	}
+	p.errorf(code, at, "%s: %s", d.Summary, d.Detail)
+}
+
+// keys reports keys that an object in the file gives twice: HCL itself lets
+// the later one win in silence.
+func (p *parser) keys(body *hclsyntax.Body) {
+	_ = hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
+		obj, ok := n.(*hclsyntax.ObjectConsExpr)
+		if !ok {
+			return nil
+		}
+		seen := map[string]hcl.Range{}
+		for _, it := range obj.Items {
+			key := hcl.ExprAsKeyword(it.KeyExpr)
+			if key == "" {
+				if len(it.KeyExpr.Variables()) > 0 {
+					continue
+				}
+				v, diags := it.KeyExpr.Value(nil)
+				if diags.HasErrors() {
+					continue
+				}
+				if key, ok = text(v); !ok {
+					continue
+				}
+			}
+			if first, ok := seen[key]; ok {
+				p.report(fault{
+					code: "GS005", at: it.KeyExpr.Range(), detail: fmt.Sprintf("The key %q is there twice.", key),
+					rel: []Related{{"first given here", first}},
+				})
+				continue
+			}
+			seen[key] = it.KeyExpr.Range()
+		}
+		return nil
+	})
+}
+
+// content reads a body by its row of the schema table.
+func (p *parser) content(body hcl.Body, sch *block) *raw {
+	r := &raw{sch: sch, known: map[string]bool{}}
+	if sch.free {
+		attrs, diags := body.JustAttributes()
+		for _, d := range diags {
+			p.errorf("GS003", *d.Subject, "%s holds names and expressions, no blocks.", sch.name)
+		}
+		for _, a := range attrs {
+			r.fields = append(r.fields, field{a.Name, a.NameRange, a.Expr})
+		}
+		sortFields(r.fields)
+		return r
+	}
+	native, isNative := body.(*hclsyntax.Body)
+	var hs hcl.BodySchema
+	names, blocks := sch.words()
+	for _, n := range names {
+		hs.Attributes = append(hs.Attributes, hcl.AttributeSchema{Name: n})
+	}
+	for _, k := range sch.kids {
+		if k.group && !isNative {
+			continue // JSON has groups as arguments
+		}
+		var labels []string
+		if k.label != "" {
+			labels = []string{k.label}
+		}
+		hs.Blocks = append(hs.Blocks, hcl.BlockHeaderSchema{Type: k.name, LabelNames: labels})
+	}
+	content, remain, diags := body.PartialContent(&hs)
+	for _, d := range diags {
+		p.structure(d, sch)
+	}
+
+	type entry struct {
+		at  int
+		add func()
+	}
+	var entries []entry
+	for _, a := range content.Attributes {
+		f := field{a.Name, a.NameRange, a.Expr}
+		entries = append(entries, entry{a.NameRange.Start.Byte, func() {
+			if k := sch.kid(f.name); k != nil && k.group {
+				r.kids = append(r.kids, p.groupOf(f, k))
+			} else if f.name == "for_each" {
+				r.forEach = &f
+			} else {
+				r.fields = append(r.fields, f)
+			}
+		}})
+	}
+	for i, b := range content.Blocks {
+		at := b.TypeRange.Start.Byte
+		if !isNative {
+			at = i // HCL gives them in order
+		}
+		entries = append(entries, entry{at, func() {
+			k := p.content(b.Body, sch.kid(b.Type))
+			k.at, k.decl = b.TypeRange, b.DefRange
+			if len(b.Labels) > 0 {
+				k.label, k.at = b.Labels[0], b.LabelRanges[0]
+			}
+			r.kids = append(r.kids, k)
+		}})
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int { return a.at - b.at })
+	for _, e := range entries {
+		e.add()
+	}
+	sortFields(r.fields)
+
+	if isNative {
+		for _, b := range native.Blocks {
+			if sch.kid(b.Type) == nil {
+				p.unknownBlock(r, b, names, blocks)
+			}
+		}
+		for _, a := range native.Attributes {
+			if !slices.Contains(names, a.Name) {
+				p.unknownArgument(r, a.Name, a.NameRange, names, blocks)
+			}
+		}
+	} else {
+		rest, _ := remain.JustAttributes()
+		for _, a := range rest {
+			if a.Name == "//" {
+				continue // a comment in HCL's JSON form
+			}
+			p.unknownArgument(r, a.Name, a.NameRange, names, blocks)
+		}
+	}
+	return r
+}
+
+func sortFields(fs []field) {
+	slices.SortStableFunc(fs, func(a, b field) int { return a.at.Start.Byte - b.at.Start.Byte })
+}
+
+// groupOf reads a group that is written as an argument.
+func (p *parser) groupOf(f field, sch *block) *raw {
+	r := &raw{sch: sch, at: f.at, decl: f.at, known: map[string]bool{}}
+	pairs, diags := hcl.ExprMap(f.expr)
+	if diags.HasErrors() {
+		r.expr = f.expr // worked out for each instance
+		return r
+	}
+	names, blocks := sch.words()
+	for _, kv := range pairs {
+		name := hcl.ExprAsKeyword(kv.Key)
+		if name == "" {
+			v, _ := kv.Key.Value(nil)
+			name, _ = text(v)
+		}
+		if name == "" {
+			p.errorf("GS017", kv.Key.Range(), "%s = { ... } takes plain names.", sch.name)
+			continue
+		}
+		g := field{name, kv.Key.Range(), kv.Value}
+		if k := sch.kid(name); k != nil {
+			r.kids = append(r.kids, p.groupOf(g, k))
+			continue
+		}
+		if !slices.Contains(names, name) {
+			p.unknownArgument(r, name, g.at, names, blocks)
+			continue
+		}
+		r.fields = append(r.fields, g)
+	}
+	return r
+}
+
+// structure reports a complaint of HCL about a body's structure.
+func (p *parser) structure(d *hcl.Diagnostic, sch *block) {
+	at := sch.name
+	switch {
+	case d.Subject == nil:
+		p.errorf("GS016", hcl.Range{}, "%s: %s", d.Summary, d.Detail)
+	case strings.HasPrefix(d.Summary, "Extraneous label"), strings.HasPrefix(d.Summary, "Missing "), strings.Contains(d.Summary, "label"):
+		p.errorf("GS004", *d.Subject, "%s", d.Detail)
+	case strings.HasPrefix(d.Summary, "Duplicate"):
+		p.errorf("GS007", *d.Subject, "%s", d.Detail)
+	default:
+		p.errorf("GS016", *d.Subject, "In %s: %s: %s", at, d.Summary, d.Detail)
+	}
+}
+
+func where(sch *block) string {
+	if sch == root {
+		return "the file"
+	}
+	return sch.name
+}
+
+func (p *parser) unknownBlock(r *raw, b *hclsyntax.Block, names, blocks []string) {
+	f := fault{code: "GS003", at: b.TypeRange, detail: fmt.Sprintf("There is no block %q in %s.", b.Type, where(r.sch))}
+	n := near(b.Type, blocks)
+	switch {
+	case slices.Contains(names, b.Type):
+		f.detail = fmt.Sprintf("%s is an argument of %s, not a block.", b.Type, where(r.sch))
+		f.help = fmt.Sprintf("Write %s = ...", b.Type)
+		r.known[b.Type] = true
+	case n != "":
+		f.help = "Did you mean " + n + "?"
+		r.known[n] = true
+	default:
+		if r.sch != root && root.kid(b.Type) != nil {
+			f.help = fmt.Sprintf("%s blocks stand at the top of a file.", b.Type)
+		} else if len(blocks) > 0 {
+			f.help = "Blocks here are " + among(blocks) + "."
+		} else {
+			f.help = where(r.sch) + " holds no blocks."
+		}
+	}
+	if r.sch == root { // what refers to it would only repeat this
+		for _, k := range []string{b.Type, n} {
+			p.ghosts[k] = true
+		}
+	}
+	p.report(f)
+}
+
+func (p *parser) unknownArgument(r *raw, name string, at hcl.Range, names, blocks []string) {
+	f := fault{code: "GS001", at: at, detail: fmt.Sprintf("There is no argument %q in %s.", name, where(r.sch))}
+	n := near(name, names)
+	switch {
+	case slices.Contains(blocks, name):
+		f.detail = fmt.Sprintf("%s is a block in %s, not an argument.", name, where(r.sch))
+		f.help = fmt.Sprintf("Write %s { ... } or %s \"name\" { ... }.", name, name)
+		if k := r.sch.kid(name); k != nil && k.label == "" {
+			f.help = fmt.Sprintf("Write %s { ... }.", name)
+		}
+	case name == "for_each":
+		f.help = r.sch.name + " cannot be repeated."
+	case n != "":
+		f.help = "Did you mean " + n + "?"
+		r.known[n] = true
+	case len(names) > 0:
+		f.help = "Arguments here are " + among(names) + "."
+	case r.sch == root:
+		f.help = "A file holds blocks; names for expressions go into locals { ... }."
+	}
+	p.report(f)
+}
+
+// duplicates reports blocks of a body that are declared twice.
+func (p *parser) duplicates(r *raw) {
+	type key struct{ kind, label string }
+	first := map[key]*raw{}
+	for _, k := range r.kids {
+		p.duplicates(k)
+		switch {
+		case k.sch.one:
+		case k.sch.label == "" || k.sch.name == "record":
+			continue // validation blocks; records share an owner
+		}
+		id := key{k.sch.name, k.label}
+		if k.sch.one {
+			id.label = ""
+		}
+		f, again := first[id]
+		if !again {
+			first[id] = k
+			continue
+		}
+		what := k.addr()
+		if k.sch.label == "" {
+			what = k.sch.name
+		}
+		detail := fmt.Sprintf("%s is declared already.", what)
+		if k.sch.one {
+			detail = fmt.Sprintf("There can be one %s in %s.", k.sch.name, where(r.sch))
+		}
+		p.report(fault{code: "GS007", at: k.decl, detail: detail, rel: []Related{{"first declared here", f.decl}}})
+	}
+}

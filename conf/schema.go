@@ -1,0 +1,79 @@
+package conf
+
+// A block is a row of the schema table: a kind of block or group.
+type block struct {
+	name  string
+	label string // what its label is; "" = it has none
+	doc   string
+	one   bool   // at most one in its parent
+	group bool   // may be written as an argument too: soa = { ... }
+	free  bool   // its arguments are the user's own names
+	later string // what is refused: "VRRP failover pairs"; "" = acted on
+	attrs []*attr
+	kids  []*block
+}
+
+// An attr is a row of the schema table: an argument of a block.
+type attr struct {
+	name  string
+	typ   *typ
+	must  bool
+	def   string // default as the file would say it; "" = none
+	doc   string
+	show  bool   // readable through a reference: network.edge.cidr
+	later string // what is refused when it differs from def; "" = acted on
+}
+
+func (b *block) attr(name string) *attr {
+	for _, a := range b.attrs {
+		if a.name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+func (b *block) kid(name string) *block {
+	for _, k := range b.kids {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// words are the arguments and blocks that b may hold.
+func (b *block) words() (attrs, kids []string) {
+	for _, a := range b.attrs {
+		attrs = append(attrs, a.name)
+	}
+	for _, k := range b.kids {
+		kids = append(kids, k.name)
+		if k.group {
+			attrs = append(attrs, k.name)
+		}
+	}
+	if b.repeats() {
+		attrs = append(attrs, "for_each")
+	}
+	return attrs, kids
+}
+
+// repeats reports whether b takes for_each.
+func (b *block) repeats() bool { return b.label != "" && !b.one && b.name != "variable" }
+
+// inherits returns the group of the defaults block that gives b's blocks
+// their values: the same arguments and groups, none of them required.
+func inherits(b *block, names ...string) *block {
+	g := &block{name: b.name, group: true, one: true, doc: "Values for every " + b.name + " that does not give its own."}
+	for _, n := range names {
+		if a := b.attr(n); a != nil {
+			c := *a
+			c.must, c.def = false, ""
+			g.attrs = append(g.attrs, &c)
+			continue
+		}
+		g.kids = append(g.kids, b.kid(n))
+	}
+	return g
+}

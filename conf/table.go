@@ -1,0 +1,289 @@
+package conf
+
+// The schema table. It drives decoding, defaults, suggestions and documentation.
+var root = &block{name: "file", kids: []*block{
+	topologyBlock, variableBlock, localsBlock, defaultsBlock, clusterBlock, geoipBlock,
+	zoneBlock, regionBlock, nameserverBlock, networkBlock, directorBlock, failoverBlock,
+	farmBlock, checkBlock, serviceBlock, policyBlock, domainBlock,
+}}
+
+var (
+	topologyBlock = &block{
+		name: "topology", label: "name", one: true, doc: "Names the whole.",
+		attrs: []*attr{
+			{name: "schema", typ: tCount, def: "1", doc: "Version of the language the file is written in."},
+			{name: "max_remove", typ: tPercent, doc: "Part of a forwarding table that a change may remove without being forced."},
+		},
+	}
+	variableBlock = &block{
+		name: "variable", label: "name", doc: "A value that comes from outside the file.",
+		attrs: []*attr{
+			{name: "type", typ: tRaw, doc: "Type constraint: string, number, bool, list(string), map(number), object({...}), any."},
+			{name: "default", typ: tRaw, doc: "Value when none is given; without it the variable must be given."},
+			{name: "description", typ: tString, doc: "What it is for."},
+		},
+		kids: []*block{{
+			name: "validation", doc: "A condition the value must meet.",
+			attrs: []*attr{
+				{name: "condition", typ: tRaw, must: true, doc: "True when the value is acceptable."},
+				{name: "error_message", typ: tRaw, must: true, doc: "What to tell the user otherwise."},
+			},
+		}},
+	}
+	localsBlock   = &block{name: "locals", free: true, doc: "Names for expressions."}
+	defaultsBlock = &block{
+		name: "defaults", one: true, doc: "Values for every block of a kind that does not give its own.",
+		kids: []*block{
+			inherits(checkBlock, "port", "path", "host", "interval", "timeout", "jitter", "rise", "fall", "verify", "expect"),
+			inherits(serverBlock, "weight", "port", "throughput"),
+			inherits(directorBlock, "mtu", "tags", "capacity"),
+			inherits(domainBlock, "zone", "ttl", "policy"),
+		},
+	}
+	clusterBlock = &block{
+		name: "cluster", one: true, later: "State shared between nodes", doc: "How the nodes share what they know.",
+		attrs: []*attr{
+			{name: "port", typ: tPort, def: "7353", doc: "Port of the shared state."},
+			{name: "ca", typ: tString, doc: "File with the certificates that nodes are checked against."},
+			{name: "stale", typ: tDuration, def: `"10s"`, doc: "Age at which a report is flagged."},
+		},
+	}
+	geoipBlock = &block{
+		name: "geoip", one: true, later: "Steering by the client's place", doc: "Databases of where addresses are.",
+		attrs: []*attr{
+			{name: "city", typ: tString, doc: "File with the city database."},
+			{name: "asn", typ: tString, doc: "File with the database of autonomous systems."},
+		},
+	}
+	zoneBlock = &block{
+		name: "zone", label: "name", doc: "An authoritative DNS zone.",
+		attrs: []*attr{
+			{name: "name", typ: tString, must: true, show: true, doc: "Domain name of the zone."},
+			{name: "ttl", typ: tTTL, def: `"1h"`, doc: "TTL of SOA, NS, glue and of records without one."},
+			{name: "file", typ: tString, later: "Reading records from a zone file", doc: "Zone file with more records."},
+		},
+		kids: []*block{
+			{
+				name: "soa", one: true, group: true, doc: "Start of authority.",
+				attrs: []*attr{
+					{name: "contact", typ: tString, doc: "Mailbox of the zone as a domain name (default hostmaster.<zone>)."},
+					{name: "negative_ttl", typ: tTTL, def: `"30s"`, doc: "How long resolvers keep that a name does not exist."},
+					{name: "refresh", typ: tTTL, def: `"1h"`, doc: "How often secondaries look for changes."},
+					{name: "retry", typ: tTTL, def: `"10m"`, doc: "How soon secondaries try again."},
+					{name: "expire", typ: tTTL, def: `"2w"`, doc: "When secondaries give up."},
+				},
+			},
+			{
+				name: "dnssec", one: true, group: true, later: "Signing zones", doc: "Signs the zone.",
+				attrs: []*attr{
+					{name: "algorithm", typ: tString, doc: "Signing algorithm."},
+					{name: "keys", typ: tSecret, doc: "Where the keys are."},
+				},
+			},
+			{
+				name: "record", label: "owner", doc: "A static record. The label is its owner, relative to the zone; \"@\" is the zone itself.",
+				attrs: []*attr{
+					{name: "name", typ: tString, doc: "Owner when the label cannot be it, as with for_each."},
+					{name: "type", typ: tString, must: true, doc: "Record type: A, AAAA, CNAME, MX, TXT, ..."},
+					{name: "data", typ: tStrings, must: true, doc: "Data as in a zone file, one or a list; relative names are relative to the zone."},
+					{name: "ttl", typ: tTTL, doc: "TTL (default the zone's)."},
+				},
+			},
+		},
+	}
+	regionBlock = &block{
+		name: "region", label: "name", doc: "A place with directors and users of its own.",
+		attrs: []*attr{
+			{name: "location", typ: tPoint, doc: "Latitude and longitude in degrees."},
+			{name: "continents", typ: tStrings, doc: "Codes of the continents whose users it serves."},
+			{name: "countries", typ: tStrings, doc: "Codes of the countries whose users it serves."},
+			{name: "asns", typ: tNumbers, doc: "Autonomous systems whose users it serves."},
+			{name: "prefixes", typ: tNets, doc: "Address prefixes of the users it serves."},
+			{name: "fallback", typ: tStrings, doc: "Names of the regions that take over, in order."},
+		},
+	}
+	nameserverBlock = &block{
+		name: "nameserver", label: "name", doc: "A node of the DNS front. It serves every zone of the file.",
+		attrs: []*attr{
+			{name: "region", typ: ref("region"), must: true, doc: "Where it is."},
+			{name: "addresses", typ: tIPs, must: true, show: true, doc: "Where it listens."},
+			{name: "name", typ: tString, doc: "Host name in NS records (default <label>[-<key>].<zone>)."},
+		},
+	}
+	networkBlock = &block{
+		name: "network", label: "name", doc: "One L2 segment.",
+		attrs: []*attr{
+			{name: "region", typ: ref("region"), must: true, doc: "Where it is."},
+			{name: "cidr", typ: tCIDRs, must: true, show: true, doc: "Its prefix, or one of each family."},
+			{name: "gateway", typ: tAddrs, show: true, doc: "The region's router on it (default the highest unused host)."},
+		},
+	}
+	directorBlock = &block{
+		name: "director", label: "name", doc: "A node that forwards.",
+		attrs: []*attr{
+			{name: "network", typ: ref("network"), must: true, doc: "Segment of its first interface."},
+			{name: "address", typ: tAddrs, must: true, show: true, doc: "Its address there, or one of each family."},
+			{name: "mtu", typ: tMTU, def: "1500", doc: "MTU of its interfaces."},
+			{name: "tags", typ: tAny, doc: "The user's own notes."},
+		},
+		kids: []*block{
+			{
+				name: "inside", one: true, group: true, doc: "Its second interface, towards the farms.",
+				attrs: []*attr{
+					{name: "network", typ: ref("network"), must: true, doc: "Segment of the interface."},
+					{name: "address", typ: tAddrs, must: true, doc: "Its address there, or one of each family."},
+				},
+			},
+			{
+				name: "capacity", one: true, group: true, doc: "What it can forward.",
+				attrs: []*attr{
+					{name: "mean_packet", typ: tCount, doc: "Mean packet size in bytes."},
+					{name: "packet_cost", typ: tDuration, doc: "Time that one packet takes."},
+				},
+			},
+		},
+	}
+	failoverBlock = &block{
+		name: "failover", label: "name", later: "Failover pairs", doc: "Directors that own VIPs together.",
+		attrs: []*attr{
+			{name: "members", typ: refs("director"), must: true, doc: "Directors in order of priority."},
+			{name: "vips", typ: tIPs, must: true, doc: "Addresses the active one owns."},
+		},
+		kids: []*block{
+			{
+				name: "vrrp", one: true, group: true, doc: "How the members agree.",
+				attrs: []*attr{
+					{name: "id", typ: tCount, doc: "Virtual router id."},
+					{name: "advert", typ: tDuration, doc: "Time between advertisements."},
+					{name: "preempt_delay", typ: tDuration, doc: "How long a returning member waits."},
+				},
+			},
+			{
+				name: "sync", one: true, group: true, doc: "Copies connections to the backup.",
+				attrs: []*attr{{name: "id", typ: tCount, doc: "Sync id."}},
+			},
+		},
+	}
+	serverBlock = &block{
+		name: "server", label: "name", doc: "A real server.",
+		attrs: []*attr{
+			{name: "address", typ: tAddrs, must: true, doc: "Its address, or one of each family."},
+			{name: "weight", typ: tWeight, def: "1", doc: "Share of the traffic; 0 = draining."},
+			{name: "port", typ: tPort, doc: "Its port where it is not the service's; NAT only."},
+			{name: "throughput", typ: tRate, doc: "What it can deliver."},
+			{name: "tunnel", typ: tBool, def: "true", later: "Servers that cannot take tunnelled packets", doc: "Whether it can take tunnelled packets."},
+		},
+	}
+	farmBlock = &block{
+		name: "farm", label: "name", doc: "Real servers that are reached in one way.",
+		attrs: []*attr{
+			{name: "network", typ: ref("network"), doc: "Segment of the servers."},
+			{name: "region", typ: ref("region"), doc: "Instead of network: a farm reached by routing (TUN only)."},
+			{name: "gateway", typ: ref("director"), doc: "NAT director that is the servers' default route."},
+		},
+		kids: []*block{serverBlock},
+	}
+	checkBlock = &block{
+		name: "check", label: "name", doc: "How to find out whether something lives.",
+		attrs: []*attr{
+			{name: "type", typ: tCheckType, must: true, doc: "tcp, http or https."},
+			{name: "port", typ: tPort, doc: "Port (default the destination's)."},
+			{name: "path", typ: tString, def: `"/"`, doc: "http, https: what is asked for."},
+			{name: "host", typ: tString, doc: "http, https: Host header and server name (default the address)."},
+			{name: "interval", typ: tInterval, def: `"2s"`, doc: "From start to start."},
+			{name: "timeout", typ: tInterval, def: `"1s"`, doc: "When a check counts as failed; below interval."},
+			{name: "rise", typ: tCount, def: "2", doc: "Consecutive successes that bring it up."},
+			{name: "fall", typ: tCount, def: "3", doc: "Consecutive failures that take it down."},
+			{name: "jitter", typ: tPercent, def: `"20%"`, doc: "Part of the interval by which a check may start early."},
+			{name: "verify", typ: tBool, def: "false", doc: "https: the certificate must be valid for host."},
+			{name: "send", typ: tString, later: "Sending text in a check", doc: "Text to send."},
+		},
+		kids: []*block{{
+			name: "expect", one: true, group: true, doc: "What counts as alive.",
+			attrs: []*attr{{name: "status", typ: tStatus, doc: "http, https: accepted status codes (default 200 to 399)."}},
+		}},
+	}
+	persistenceGroup = &block{
+		name: "persistence", one: true, group: true, later: "Persistence", doc: "Keeps a client on its server.",
+		attrs: []*attr{
+			{name: "timeout", typ: tDuration, doc: "How long after the last packet."},
+			{name: "netmask", typ: tCount, doc: "Length of the client prefix that counts as one client."},
+		},
+	}
+	quorumGroup = &block{
+		name: "quorum", one: true, group: true, later: "Quorum", doc: "How many must live for the service to live.",
+		attrs: []*attr{
+			{name: "min_up", typ: tPercent, doc: "Below it the service is down."},
+			{name: "restore", typ: tPercent, doc: "From it on the service is up again."},
+		},
+	}
+	serviceBlock = &block{
+		name: "virtual_service", label: "name", doc: "VIP, ports and the whole path of a packet.",
+		attrs: []*attr{
+			{name: "region", typ: ref("region"), must: true, doc: "Where its VIP is."},
+			{name: "vip", typ: tAddrs, must: true, show: true, doc: "Its address, or one of each family."},
+			{name: "ports", typ: tPorts, must: true, doc: "Protocols and ports: \"tcp/80\"."},
+			{name: "check", typ: ref("check"), doc: "Of the VIP and of tiers without their own (default: connect to the first TCP port)."},
+			{name: "sorry", typ: tAny, later: "Sorry servers", doc: "Who answers when nobody else can."},
+			{name: "fwmark", typ: tCount, later: "Services by fwmark", doc: "Mark instead of address and port."},
+			{name: "anycast", typ: tBool, def: "false", later: "Anycast VIPs", doc: "One VIP in several places."},
+		},
+		kids: []*block{persistenceGroup, quorumGroup, tierBlock},
+	}
+	tierBlock = &block{
+		name: "tier", label: "name", doc: "One stage of forwarding, in the order of the packet.",
+		attrs: []*attr{
+			{name: "directors", typ: refs("director", "failover"), must: true, doc: "Who forwards."},
+			{name: "method", typ: tMethod, must: true, doc: "nat, tun or dr."},
+			{name: "scheduler", typ: tScheduler, doc: "Who gets the next connection (default wlc in the last tier, mh before)."},
+			{name: "farms", typ: refs("farm"), doc: "Last tier: the farms it feeds."},
+			{name: "check", typ: ref("check"), doc: "Of its destinations (default the service's)."},
+			{name: "flags", typ: tStrings, later: "Scheduler flags", doc: "Flags of the scheduler."},
+			{name: "encap", typ: tString, def: `"ipip"`, later: "Encapsulation other than IP in IP", doc: "Encapsulation of tun: ipip, gue or gre."},
+			{name: "encap_port", typ: tPort, def: "6080", later: "Encapsulation in UDP", doc: "UDP port of gue."},
+			{name: "sorry", typ: tAny, later: "Sorry servers", doc: "Who answers when nobody else can."},
+			{name: "one_packet", typ: tBool, def: "false", later: "One-packet scheduling", doc: "Schedules every datagram anew."},
+			{name: "fullnat", typ: tBool, def: "false", later: "Full NAT", doc: "Rewrites the client's address too."},
+		},
+		kids: []*block{persistenceGroup, quorumGroup},
+	}
+	policyBlock = &block{
+		name: "policy", label: "name", doc: "How a domain's answer is chosen: steps in order.",
+		kids: []*block{{
+			name: "step", label: "kind", doc: "One step: health, weight, rotate or limit.",
+			attrs: []*attr{
+				{name: "fail_open", typ: tBool, def: "true", doc: "health: when all are down, all are answered."},
+				{name: "answers", typ: tCount, def: "1", doc: "limit: at most so many places."},
+				{name: "default", typ: ref("region"), doc: "prefixes: region of the clients that no prefix names."},
+			},
+		}},
+	}
+	domainBlock = &block{
+		name: "domain", label: "owner", doc: "A steered name. The label is relative to the zone; \"@\" is the zone itself.",
+		attrs: []*attr{
+			{name: "name", typ: tString, doc: "Owner when the label cannot be it, as with for_each."},
+			{name: "zone", typ: ref("zone"), must: true, doc: "Zone it is in."},
+			{name: "ttl", typ: tTTL, def: `"30s"`, doc: "TTL of its answers."},
+			{name: "policy", typ: ref("policy"), doc: "How the answer is chosen (default health, weight, rotate, limit 1)."},
+			{name: "min_ttl", typ: tTTL, later: "TTLs that follow the state", doc: "Lowest TTL while a change is near."},
+			{name: "types", typ: tStrings, later: "Choosing record types", doc: "Record types that are answered."},
+		},
+		kids: []*block{{
+			name: "answer", label: "name", doc: "One place the name may point to.",
+			attrs: []*attr{
+				{name: "service", typ: ref("virtual_service"), doc: "Service whose VIPs are answered."},
+				{name: "addresses", typ: tIPs, doc: "Instead of service: literal addresses."},
+				{name: "region", typ: ref("region"), doc: "Where they are (default the service's region)."},
+				{name: "weight", typ: tWeight, def: "1", doc: "Share of the answers."},
+				{name: "check", typ: ref("check"), doc: "Of the addresses (default the service's; literal addresses: none)."},
+				{name: "cname", typ: tString, later: "Answers that are names", doc: "Instead of service: a foreign name."},
+			},
+		}},
+	}
+)
+
+// The reference-able kinds: those an expression may name.
+var kinds = []string{
+	"zone", "region", "nameserver", "network", "director", "failover",
+	"farm", "check", "virtual_service", "policy", "domain",
+}
