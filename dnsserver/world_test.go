@@ -48,7 +48,8 @@ func world() *topology.Topology {
 		sibling      7200 NS     ns.sibling
 		ns.sibling   7200 A      192.0.2.42
 		moved        500  DNAME  far.example.
-		circle       500  DNAME  x.circle
+		circle       500  DNAME  ring
+		ring         500  DNAME  circle
 		chips        60   HINFO  "Z80" "CP/M"
 		svc          60   HTTPS  1 . alpn="h2" ipv4hint=192.0.2.9
 		_sip._tcp    60   SRV    1 1 5060 mail

@@ -238,8 +238,13 @@ func (c *compiler) check(z *zone) {
 		if n.set(dns.TypeCNAME) != nil && (len(n.sets) > 1 || n.domain != nil) {
 			c.fault("%s: CNAME beside other data", name) // RFC 1034, section 3.6.2
 		}
-		if n.set(dns.TypeDNAME) != nil && owner != z.key && n.set(dns.TypeNS) != nil {
-			c.fault("%s: DNAME beside NS", name) // RFC 6672, section 2.3
+		if d := n.set(dns.TypeDNAME); d != nil {
+			if owner != z.key && n.set(dns.TypeNS) != nil {
+				c.fault("%s: DNAME beside NS", name) // RFC 6672, section 2.3
+			}
+			if target := key(string(d.data[0])); under(target, owner) {
+				c.fault("%s: DNAME leads to %s below itself, which has no end", name, text(target))
+			}
 		}
 		if isWildcard(owner) && (n.set(dns.TypeNS) != nil || n.set(dns.TypeDNAME) != nil) {
 			c.fault("%s: NS or DNAME at a wildcard has no meaning", name) // RFC 4592, sections 4.2 and 4.4

@@ -1,0 +1,180 @@
+package dnsserver
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+)
+
+// Messages byte by byte: header, question mail.example.org A, records.
+const (
+	mail    = "046d61696c076578616d706c65036f726700 0001 0001"
+	opt     = "00 0029 04d0 00000000 0000"
+	optV1   = "00 0029 04d0 00010000 0000"
+	optNSID = "00 0029 04d0 00000000 0004 0003 0000"
+	record  = "c00c 0001 0001 00000000 0004 c0000201"
+)
+
+func TestReplyToMessages(t *testing.T) {
+	table := table(t)
+	const yes = "answer: mail.example.org. 3600 IN A 192.0.2.25"
+	const echo = "? mail.example.org. IN A"
+	const ours = "opt: version 0 size 1232 do false"
+	for name, c := range map[string]struct{ packet, want string }{
+		"a query":                                 {"0102 0000 0001 0000 0000 0000" + mail, "NOERROR aa\n" + echo + "\n" + yes},
+		"nothing":                                 {"", "silence"},
+		"less than a header":                      {"0102 0000 0001 0000 0000 00", "silence"},
+		"a reply":                                 {"0102 8000 0001 0000 0000 0000" + mail, "silence"},
+		"a reply with an unknown opcode":          {"0102 f800 0001 0000 0000 0000" + mail, "silence"},
+		"no question":                             {"0102 0000 0000 0000 0000 0000", "FORMERR"},
+		"no question, but EDNS":                   {"0102 0000 0000 0000 0000 0001" + opt, "FORMERR\n" + ours},
+		"two questions":                           {"0102 0000 0002 0000 0000 0000" + mail + mail, "FORMERR"},
+		"two questions and EDNS":                  {"0102 0000 0002 0000 0000 0001" + mail + mail + opt, "FORMERR\n" + ours},
+		"a question that is cut":                  {"0102 0000 0001 0000 0000 0000 046d61", "FORMERR"},
+		"a question without a class":              {"0102 0000 0001 0000 0000 0000 0000 01", "FORMERR"},
+		"a question that points":                  {"0102 0000 0001 0000 0000 0000 c00c 0001 0001", "FORMERR"},
+		"a label of an extended type":             {"0102 0000 0001 0000 0000 0000 4100 0001 0001", "FORMERR"},
+		"a name of 256 octets":                    {"0102 0000 0001 0000 0000 0000" + strings.Repeat("3f"+strings.Repeat("61", 63), 3) + "3e" + strings.Repeat("61", 62) + "00 0001 0001", "FORMERR"},
+		"bytes after the end":                     {"0102 0000 0001 0000 0000 0000" + mail + "00", "FORMERR\n" + echo},
+		"a record that is missing":                {"0102 0000 0001 0000 0000 0001" + mail, "FORMERR\n" + echo},
+		"a record longer than the message":        {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00000000 0001", "FORMERR\n" + echo},
+		"counts that are lies":                    {"0102 0000 0001 ffff ffff ffff" + mail, "FORMERR\n" + echo},
+		"EDNS":                                    {"0102 0000 0001 0000 0000 0001" + mail + opt, "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
+		"EDNS with an option that is unknown":     {"0102 0000 0001 0000 0000 0001" + mail + optNSID, "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
+		"EDNS with unknown flags":                 {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00007fff 0000", "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
+		"EDNS with an option that is cut":         {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00000000 0005 0003 0004 00", "FORMERR\n" + echo + "\n" + ours},
+		"EDNS of version 1":                       {"0102 0000 0001 0000 0000 0001" + mail + optV1, "BADSIG\n" + echo + "\n" + ours},
+		"EDNS of version 1 for a foreign name":    {"0102 0000 0001 0000 0000 0001 0000010001" + optV1, "BADSIG\n? . IN A\n" + ours},
+		"EDNS twice":                              {"0102 0000 0001 0000 0000 0002" + mail + opt + opt, "FORMERR\n" + echo + "\n" + ours},
+		"EDNS before another record":              {"0102 0000 0001 0000 0000 0002" + mail + opt + record, "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
+		"EDNS that is not the root's":             {"0102 0000 0001 0000 0000 0001" + mail + "c00c" + opt[2:], "FORMERR\n" + echo + "\n" + ours},
+		"EDNS among the answers":                  {"0102 0000 0001 0001 0000 0000" + mail + opt, "FORMERR\n" + echo + "\n" + ours},
+		"opcode STATUS":                           {"0102 1000 0001 0000 0000 0000" + mail, "NOTIMP"},
+		"opcode IQUERY":                           {"0102 0800 0001 0000 0000 0000" + mail, "NOTIMP"},
+		"opcode 15, a header only":                {"0102 7800 0000 0000 0000 0000", "NOTIMP"},
+		"opcode 15 and a body nobody understands": {"0102 7900 0001 0000 0000 0000 ffffffff", "NOTIMP rd"},
+		"NOTIFY":                                 {"0102 2000 0001 0000 0000 0000" + mail, "NOTIMP"},
+		"UPDATE":                                 {"0102 2800 0001 0000 0000 0000" + mail, "REFUSED"},
+		"UPDATE with EDNS":                       {"0102 2800 0001 0000 0000 0001" + mail + opt, "REFUSED\n" + ours},
+		"the flags of a reply in a query":        {"0102 0660 0001 0000 0000 0000" + mail, "NOERROR aa\n" + echo + "\n" + yes},
+		"class NONE":                             {"0102 0000 0001 0000 0000 0000 046d61696c076578616d706c65036f726700 0001 00fe", "REFUSED\n? mail.example.org. NONE A"},
+		"a label of dots, spaces and zeros":      {"0102 0000 0001 0000 0000 0000 03 2e2000 076578616d706c65036f726700 0001 0001", "NXDOMAIN aa\n? \\.\\ \\000.example.org. IN A\nauthority: example.org. 30 IN SOA ns-a.example.org. hostmaster.example.org. 2026010100 7200 900 1209600 30"},
+		"a label that looks like two that exist": {"0102 0000 0001 0000 0000 0000 0c 6d61696c2e6578616d706c65 036f726700 0001 0001", "REFUSED\n? mail\\.example.org. IN A"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			packet, err := hex.DecodeString(strings.ReplaceAll(c.packet, " ", ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			reply := table.Reply(nil, packet, UDP, 0)
+			if diff := cmp.Diff(c.want, show(t, reply)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if reply != nil && !bytes.Equal(packet[:2], reply[:2]) {
+				t.Errorf("ID %x, want %x", reply[:2], packet[:2])
+			}
+			if reply != nil && packet[2]&0x78 != reply[2]&0x78 {
+				t.Errorf("the opcode changed from %#x to %#x", packet[2]&0x78, reply[2]&0x78)
+			}
+		})
+	}
+}
+
+// Names are compressed where the same bytes stand already, and no name
+// changes its case by it.
+func TestCompression(t *testing.T) {
+	packet, _, _ := ask(t, "; EXAMPLE.org NS")
+	reply := table(t).Reply(nil, packet, UDP, 0)
+	var m dns.Msg
+	if err := m.Unpack(reply); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("ns-a.example.org.", m.Answer[0].(*dns.NS).Ns); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	m.Compress = true
+	theirs, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(reply) > len(theirs) {
+		t.Errorf("%d bytes, %d are enough", len(reply), len(theirs))
+	}
+}
+
+// Whatever comes in: no panic, and a reply that is one.
+func FuzzReply(f *testing.F) {
+	table := table(f)
+	for _, s := range []string{
+		"0102 0000 0001 0000 0000 0000" + mail, "0102 0000 0001 0000 0000 0001" + mail + opt, "0102 0000 0001 0000 0000 0002" + mail + opt + opt,
+		"0102 0000 0001 ffff ffff ffff" + mail, "0102 7800 0000 0000 0000 0000", "0102 2800 0001 0000 0000 0001" + mail + optV1,
+	} {
+		packet, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packet, uint64(0))
+	}
+	for _, name := range []string{"big", "x.wild", "alias2", "a.circle", "x.moved", "www.crowd", "www.child", "www.g", "far.example", "*.wild", "loop1"} {
+		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeANY, dns.TypeNS, dns.TypeDS, dns.TypeCNAME} {
+			m := new(dns.Msg).SetQuestion(name+".example.org.", typ)
+			m.SetEdns0(1232, true)
+			packet, err := m.Pack()
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(packet, uint64(1)<<63)
+		}
+	}
+	f.Fuzz(func(t *testing.T, packet []byte, u uint64) {
+		for _, via := range []Transport{UDP, TCP} {
+			reply := table.Reply(nil, packet, via, u)
+			if reply == nil {
+				if len(packet) >= headerLen && packet[2]&0x80 == 0 {
+					t.Fatal("silence to a query")
+				}
+				continue
+			}
+			limit := dns.MaxMsgSize
+			if via == UDP {
+				limit = dns.MinMsgSize
+				if q, _ := parse(packet); q.edns {
+					limit = max(dns.MinMsgSize, min(q.size, UDPSize))
+				}
+			}
+			if len(reply) > limit {
+				t.Fatalf("%s reply of %d bytes, at most %d are allowed", via, len(reply), limit)
+			}
+			var m dns.Msg
+			if err := m.Unpack(reply); err != nil {
+				t.Fatalf("reply %x: %v", reply, err)
+			}
+			if again, ok := parse(append([]byte{reply[0], reply[1], reply[2] &^ 0x80}, reply[3:]...)); !ok || m.Opcode == dns.OpcodeQuery && len(m.Question) > 0 && again.malformed {
+				t.Fatalf("reply %x has bytes left or missing", reply)
+			}
+			if !m.Response || m.RecursionAvailable || m.Zero || m.AuthenticatedData {
+				t.Fatalf("flags of the reply: %+v", m.MsgHdr)
+			}
+			// Nothing is said twice, and sets are of one TTL.
+			ttl := map[string]uint32{}
+			seen := map[string]bool{}
+			for _, r := range append(m.Answer, m.Ns...) {
+				h := r.Header()
+				set := strings.ToLower(h.Name) + dns.Type(h.Rrtype).String()
+				if before, ok := ttl[set]; ok && before != h.Ttl {
+					t.Fatalf("two TTLs in one set: %v", m.Answer)
+				}
+				ttl[set] = h.Ttl
+				h.Name = strings.ToLower(h.Name)
+				if seen[r.String()] {
+					t.Fatalf("said twice: %v", r)
+				}
+				seen[r.String()] = true
+			}
+		}
+	})
+}
