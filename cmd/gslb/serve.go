@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gslb/dnsserver"
+	"gslb/health"
+	"gslb/health/probe"
+	"gslb/internal/cli"
+	"gslb/steering"
+	"gslb/topology"
+)
+
+func serveCmd() *cobra.Command {
+	var node string
+	var listen, vars []string
+	cmd := &cobra.Command{
+		Use:   "serve FILE...",
+		Short: "Answer DNS queries for the zones of a topology",
+		Long: `Answer DNS queries for the zones of a topology, over UDP and TCP, and check
+the answers of its domains so that none is given that is down.
+
+SIGHUP reads the files again. Files with errors are refused and the topology
+read before stays; the listening addresses stay in any case.`,
+		Example: `  gslb serve shop.hcl --listen 127.0.0.1:5300     try it, without being root
+  gslb serve shop.hcl --node 'nameserver.ns["fra"]'   as that nameserver, on port 53`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			if node == "" && len(listen) == 0 {
+				return cli.Usagef("nowhere to listen: give --node nameserver.NAME for port 53 of its addresses, or --listen ADDR:PORT, as in --listen 127.0.0.1:5300")
+			}
+			hup := make(chan os.Signal, 1)
+			signal.Notify(hup, syscall.SIGHUP)
+			defer signal.Stop(hup)
+			read := func() (*topology.Topology, error) { return readTopology(cmd.ErrOrStderr(), paths, vars) }
+			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, node, listen)
+		},
+	}
+	cmd.Flags().StringVar(&node, "node", "", "listen on port 53 of this nameserver's addresses, as in nameserver.NAME")
+	cmd.Flags().StringArrayVar(&listen, "listen", nil, "listen on `ADDR:PORT` (repeatable)")
+	cmd.Flags().StringArrayVar(&vars, "var", nil, "set variable `NAME=VALUE` (repeatable)")
+	return cmd
+}
+
+// serve answers until ctx ends.
+func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read func() (*topology.Topology, error), node string, listen []string) error {
+	topo, err := read()
+	if err != nil {
+		return err
+	}
+	addrs, err := listenAddrs(topo, node, listen)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(errs, nil))
+	var listeners []*dnsserver.Listener
+	for _, a := range addrs {
+		l, err := dnsserver.Listen(a)
+		if err != nil {
+			return whyNot(err, a, node)
+		}
+		defer l.Close()
+		listeners = append(listeners, l)
+	}
+
+	d := &dnsNode{
+		log:     log,
+		results: make(chan probe.Result),
+		view:    health.View{},
+	}
+	d.probes = probe.NewSet(d.results)
+	defer d.probes.Close()
+	defer d.dns.Close()
+	if err := d.prepare(topo); err != nil {
+		return err
+	}
+	reread := func() (*topology.Topology, error) {
+		topo, err := read()
+		if err != nil {
+			return nil, err
+		}
+		if want, err := listenAddrs(topo, node, listen); err != nil || !slices.Equal(want, addrs) {
+			log.Warn("the nameserver's addresses have changed, those listened on stay until a restart", "node", node)
+		}
+		return topo, nil
+	}
+	return d.run(ctx, hup, reread, func() {
+		for _, l := range listeners {
+			d.dns.Serve(l)
+			fmt.Fprintf(out, "serving %s on %s (udp, tcp)\n", count(d.now.zones.Len(), "zone"), l.Addr)
+		}
+	})
+}
+
+// listenAddrs are the addresses that the flags ask for.
+func listenAddrs(topo *topology.Topology, node string, listen []string) ([]netip.AddrPort, error) {
+	var addrs []netip.AddrPort
+	if node != "" {
+		ns, ok := topo.Nameserver(node)
+		if !ok {
+			var ids []string
+			for _, ns := range topo.Nameservers {
+				ids = append(ids, ns.ID)
+			}
+			return nil, cli.NoNode(node, "nameserver", ids)
+		}
+		for _, a := range ns.Addrs {
+			addrs = append(addrs, netip.AddrPortFrom(a, 53))
+		}
+	}
+	for _, s := range listen {
+		a, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return nil, cli.Usagef("--listen %s: want ADDR:PORT, as in 127.0.0.1:5300 or [::1]:5300", s)
+		}
+		addrs = append(addrs, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+	}
+	return addrs, nil
+}
+
+// whyNot adds to an error of listening what can be done about it.
+func whyNot(err error, a netip.AddrPort, node string) error {
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL) && node != "":
+		return fmt.Errorf("%w: %s is no address of this machine; run where %s is, or give --listen instead", err, a.Addr(), node)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: %s is no address of this machine", err, a.Addr())
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w: ports below 1024 need root or CAP_NET_BIND_SERVICE; --listen 127.0.0.1:5300 needs neither", err)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w: another program answers there", err)
+	}
+	return err
+}
+
+// A dnsNode is the daemon. One goroutine, in run, owns all of it; the server
+// reads the table published last, the probes send their results.
+type dnsNode struct {
+	log     *slog.Logger
+	dns     dnsserver.Server
+	probes  *probe.Set
+	results chan probe.Result
+	view    health.View
+	serial  uint32
+	now     *generation // what is served; nil before the first
+	next    *generation // what is to be served once its targets are known
+}
+
+// A generation is one reading of the files, made ready to be served.
+type generation struct {
+	topo    *topology.Topology
+	zones   *dnsserver.Zones
+	targets map[health.Target]bool
+	timeout time.Duration // when every first result must have come in
+}
+
+func (g *generation) has(t health.Target) bool { return g != nil && g.targets[t] }
+
+// prepare makes topo the next generation and starts its probes. It is served
+// when each of its targets has had a first result, so that no answer is given
+// or held back only because nobody has looked yet.
+func (d *dnsNode) prepare(topo *topology.Topology) error {
+	if len(topo.Zones) == 0 {
+		return errors.New("the topology has no zone: there is nothing to answer")
+	}
+	serial := nextSerial(d.serial, time.Now())
+	zones, err := dnsserver.Compile(topo, serial)
+	if err != nil {
+		return fmt.Errorf("compile zones: %w", err)
+	}
+	d.serial = serial
+	g := &generation{topo: topo, zones: zones, targets: map[health.Target]bool{}}
+	var probes []probe.Probe
+	for _, p := range steering.Probes(topo) {
+		g.targets[p.Target] = true
+		probes = append(probes, probe.Probe{Target: p.Target, Check: p.Check})
+		g.timeout = max(g.timeout, p.Check.Timeout)
+	}
+	d.next = g
+	d.probes.Set(probes)
+	return nil
+}
+
+// known reports whether every target of the next generation has had a result.
+func (d *dnsNode) known() bool {
+	for t := range d.next.targets {
+		if !d.view[t].Known {
+			return false
+		}
+	}
+	return true
+}
+
+// promote makes the next generation the one that is served.
+func (d *dnsNode) promote() {
+	d.now, d.next = d.next, nil
+	d.view = d.view.Keep(d.now.has)
+	d.publish()
+}
+
+func (d *dnsNode) publish() {
+	d.dns.Publish(dnsserver.NewTable(d.now.zones, steering.Compile(d.now.topo, d.view)))
+}
+
+// run decides what is served until ctx ends, and calls start when there is
+// something for the first time.
+func (d *dnsNode) run(ctx context.Context, hup <-chan os.Signal, read func() (*topology.Topology, error), start func()) error {
+	late := time.NewTimer(d.next.timeout + grace)
+	defer late.Stop()
+	ready := d.known()
+	for {
+		if ready && d.next != nil {
+			first := d.now == nil
+			d.promote()
+			if first {
+				start()
+			} else {
+				d.log.Info("topology reloaded", "zones", len(d.now.topo.Zones), "domains", len(d.now.topo.Domains), "serial", d.serial)
+			}
+		}
+		ready = false
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			if err := d.reload(read); err != nil {
+				if errors.Is(err, cli.ErrSaid) {
+					err = errors.New("the files have errors, told above")
+				}
+				d.log.Error("reload refused, the topology read before stays", "reason", err)
+				continue
+			}
+			late.Reset(d.next.timeout + grace)
+			ready = d.known()
+		case r := <-d.results:
+			d.observe(r)
+			ready = d.next != nil && d.known()
+		case <-late.C:
+			ready = d.next != nil
+		}
+	}
+}
+
+// grace is how much later than its timeout a probe's result may come in.
+const grace = 500 * time.Millisecond
+
+func (d *dnsNode) reload(read func() (*topology.Topology, error)) error {
+	topo, err := read()
+	if err != nil {
+		return err
+	}
+	return d.prepare(topo)
+}
+
+// observe takes a result in and, where it changes who is up, publishes.
+func (d *dnsNode) observe(r probe.Result) {
+	t := r.Probe.Target
+	if !d.now.has(t) && !d.next.has(t) {
+		return // from a probe that was on its way when it was stopped
+	}
+	before := d.view[t]
+	after := before.Observe(r.Probe.Check, r.Err == nil)
+	if after == before {
+		return
+	}
+	d.view = d.view.Observe(t, r.Probe.Check, r.Err == nil)
+	if before.Known && before.Up == after.Up {
+		return // closer to a change, which has not come yet
+	}
+	d.tell(t, after.Up, r.Err)
+	if d.now.has(t) {
+		d.publish()
+	}
+}
+
+// tell logs that the answers that depend on t have gone or come back.
+func (d *dnsNode) tell(t health.Target, up bool, reason error) {
+	g := d.now
+	if d.next.has(t) {
+		g = d.next
+	}
+	check := t.Check
+	if check == "" {
+		check = "default"
+	}
+	for _, dep := range steering.Dependents(g.topo, t) {
+		attrs := []any{"domain", dep.Domain.ID, "answer", dep.Answer.Label, "target", t.Addr.String(), "check", check}
+		if up {
+			d.log.Info("answer is up", attrs...)
+		} else {
+			d.log.Warn("answer is down", append(attrs, "reason", reason)...)
+		}
+	}
+}
+
+// nextSerial is the SOA serial number of a topology read at time now: the
+// seconds since 1970, or one more than before where that would not move it
+// forward in the arithmetic of RFC 1982.
+func nextSerial(before uint32, now time.Time) uint32 {
+	serial := uint32(now.Unix())
+	if before != 0 && int32(serial-before) <= 0 {
+		return before + 1
+	}
+	return serial
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
