@@ -3,7 +3,6 @@ package uml
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,7 +16,7 @@ import (
 func fetch(ctx context.Context, cache string, packages []string, say func(string, ...any)) error {
 	for _, tool := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("this machine lacks %s and has no %s to fetch them with: install what Debian has in the packages of these names",
+			return fmt.Errorf("this machine lacks what Debian has in the packages %s, and has no %s to fetch them with: install them",
 				strings.Join(packages, ", "), tool)
 		}
 	}
@@ -42,13 +41,16 @@ func fetch(ctx context.Context, cache string, packages []string, say func(string
 		}
 		say("fetching the lists of Debian's packages")
 		a.ownLists = true
-		_, updateErr := a.run(ctx, "", "update") // in part done is enough: other sources may be out of reach
+		// Done in part may be enough: of the machine's sources some may be out of reach, and others have the packages.
+		_, updateErr := a.run(ctx, "", "update", "-o", "APT::Update::Error-Mode=any")
 		if err := a.download(ctx, debs, packages, say); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return fmt.Errorf("fetch %s: %w (or install them: apt-get install %s)",
-				strings.Join(packages, ", "), errors.Join(updateErr, err), strings.Join(packages, " "))
+			if updateErr != nil {
+				err = fmt.Errorf("%w; %w", updateErr, err)
+			}
+			return fmt.Errorf("%w (to do without fetching, install them: apt-get install %s)", err, strings.Join(packages, " "))
 		}
 	}
 	files, err := filepath.Glob(filepath.Join(debs, "*.deb"))

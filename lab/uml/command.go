@@ -117,6 +117,9 @@ func (k *Kit) pack(folder string, c Command) error {
 	if err != nil {
 		return err
 	}
+	if _, err := os.Stat(self); err != nil {
+		return fmt.Errorf("the guest's init: %w", err)
+	}
 	if err := os.Symlink(self, filepath.Join(folder, initLink)); err != nil {
 		return err
 	}

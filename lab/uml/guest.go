@@ -168,6 +168,10 @@ func prepare(folder string, j job) error {
 	if err := onDemand(j); err != nil {
 		return err
 	}
+	// Worlds open many sockets, and the kernel's default is that of the nineties.
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 65536, Max: 65536}); err != nil {
+		return fmt.Errorf("raise the limit of open files: %w", err)
+	}
 	if err := unix.Sethostname([]byte("guest")); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}

@@ -48,6 +48,7 @@ func TestWhatWorksInAGuest(t *testing.T) {
 		{"the tools run", `for t in ip ipvsadm tcpdump dig curl ping; do command -v $t >/dev/null || echo $t; done
 			dig -v 2>&1 | cut -d' ' -f1; curl --version | cut -d' ' -f1 | head -1; tcpdump --version 2>&1 | cut -d' ' -f1 | head -1`,
 			"DiG\ncurl\ntcpdump"},
+		{"many files may be open", "ulimit -n", "65536"},
 		{"devices of every program", `echo a | tee /dev/stderr 2>/dev/null >/dev/null; test -c /dev/null -a -c /dev/zero -a -c /dev/urandom -a -c /dev/ptmx; echo b | cat /dev/fd/0`, "b"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

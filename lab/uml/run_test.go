@@ -28,6 +28,7 @@ var carrier = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	carrierFolder = dir
 	file := filepath.Join(dir, "umlrun")
 	cmd := exec.Command("go", "build", "-o", file, "./umlrun")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -37,10 +38,12 @@ var carrier = sync.OnceValues(func() (string, error) {
 	return file, nil
 })
 
+var carrierFolder string
+
 func TestMain(m *testing.M) {
 	exit := m.Run()
-	if file, err := carrier(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(file))
+	if carrierFolder != "" {
+		_ = os.RemoveAll(carrierFolder)
 	}
 	os.Exit(exit)
 }
