@@ -20,7 +20,7 @@ import (
 
 // What TCP clients may use (RFC 7766, section 6).
 const (
-	idle          = 10 * time.Second // from one reply to the end of the next query
+	patience      = 10 * time.Second // from one reply to the end of the next query
 	maxConns      = 1024
 	maxPerNetwork = 128 // connections from one IPv4 address or IPv6 /64
 )
@@ -31,6 +31,7 @@ type Server struct {
 	table atomic.Pointer[Table]
 	turn  atomic.Uint64 // the number of TCP queries, which have no worker of their own
 	wait  sync.WaitGroup
+	idle  time.Duration // how long TCP clients may be silent; 0 is patience
 
 	mu         sync.Mutex
 	closed     bool
@@ -165,6 +166,10 @@ func (s *Server) dismiss(conn *net.TCPConn) {
 func (s *Server) converse(conn *net.TCPConn) {
 	in := bufio.NewReaderSize(conn, 4096)
 	var packet, buf, out []byte
+	idle := patience
+	if s.idle > 0 {
+		idle = s.idle
+	}
 	for {
 		if err := conn.SetDeadline(time.Now().Add(idle)); err != nil {
 			return

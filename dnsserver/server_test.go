@@ -171,6 +171,43 @@ func TestServerHangsUp(t *testing.T) {
 	}
 }
 
+// A client that dribbles gets no more time than one that is silent.
+func TestServerHangsUpOnTheIdle(t *testing.T) {
+	l, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Server{idle: 100 * time.Millisecond}
+	s.Publish(table(t))
+	s.Serve(l)
+	t.Cleanup(s.Close)
+	packet, _, _ := ask(t, "; mail.example.org A")
+	for name, dribble := range map[string]bool{"silent": false, "dribbling": true} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, l.Addr)
+			ended := make(chan error, 1)
+			go func() {
+				_, err := conn.Read(make([]byte, 1))
+				ended <- err
+			}()
+			begin := time.Now()
+			for i := 0; ; i++ {
+				select {
+				case err := <-ended:
+					if took := time.Since(begin); took < 90*time.Millisecond || took > 3*time.Second || err == nil {
+						t.Errorf("ended with %v after %v", err, took)
+					}
+					return
+				case <-time.After(20 * time.Millisecond):
+					if dribble {
+						_, _ = conn.Write(framed(packet)[i%len(packet) : i%len(packet)+1])
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestServerLimitsConnectionsOfOneClient(t *testing.T) {
 	server := start(t, "127.0.0.1:0")
 	packet, _, _ := ask(t, "; mail.example.org A")

@@ -65,12 +65,3 @@ func (t *Table) Pick(buf []Place, d *topology.Domain, f Family, u uint64) []Plac
 	}
 	return families[f].pick(buf, u)
 }
-
-// Places returns the places that queries for domain d can get at all.
-func (t *Table) Places(d *topology.Domain, f Family) []Place {
-	families, ok := t.domains[d]
-	if !ok {
-		return nil
-	}
-	return families[f].places
-}

@@ -2,7 +2,9 @@ package steering
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -59,7 +61,7 @@ func labels(places []Place) string {
 	return strings.ReplaceAll(strings.Join(words, " "), ", ", ",")
 }
 
-func TestPlaces(t *testing.T) {
+func TestWhatIsTheSameForEveryQuery(t *testing.T) {
 	for name, c := range map[string]struct {
 		steps   []topology.Step
 		answers []string
@@ -102,7 +104,7 @@ func TestPlaces(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			topo, view := world(c.steps, c.answers...)
 			table := Compile(topo, view)
-			got := [2]string{labels(table.Places(topo.Domains[0], V4)), labels(table.Places(topo.Domains[0], V6))}
+			got := [2]string{labels(table.domains[topo.Domains[0]][V4].places), labels(table.domains[topo.Domains[0]][V6].places)}
 			if diff := cmp.Diff([2]string{c.want4, c.want6}, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -211,14 +213,51 @@ func TestFurtherPlacesAreDrawnInProportion(t *testing.T) {
 func TestPickChangesNeitherTableNorBuffer(t *testing.T) {
 	topo, view := world([]topology.Step{rotation}, "a 1 192.0.2.1", "b 1 192.0.2.2")
 	table := Compile(topo, view)
-	before := labels(table.Places(topo.Domains[0], V4))
+	before := labels(table.domains[topo.Domains[0]][V4].places)
 	buf := []Place{{Weight: 42}}
 	got := table.Pick(buf, topo.Domains[0], V4, ^uint64(0))
 	if got[0].Weight != 42 || labels(got[1:]) != "b=192.0.2.2 a=192.0.2.1" {
 		t.Errorf("got %v", got)
 	}
-	if diff := cmp.Diff(before, labels(table.Places(topo.Domains[0], V4))); diff != "" {
+	if diff := cmp.Diff(before, labels(table.domains[topo.Domains[0]][V4].places)); diff != "" {
 		t.Errorf("the table changed (-before +after)\n%s", diff)
+	}
+}
+
+// Whatever the steps, weights and states: what is picked are different places
+// of the domain, and never more than the limit.
+func TestPickIsAlwaysASelection(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	steps := []topology.Step{healthOpen, healthClosed, weight, rotation, limit(1), limit(2), limit(9)}
+	for range 2000 {
+		var chosen []topology.Step
+		most := 9
+		for range random.IntN(6) {
+			s := steps[random.IntN(len(steps))]
+			chosen = append(chosen, s)
+			if s.Kind == topology.StepLimit {
+				most = min(most, s.Answers)
+			}
+		}
+		var answers []string
+		for i := range random.IntN(6) {
+			answers = append(answers, fmt.Sprintf("a%d %d %s192.0.2.%d", i, []int{0, 1, 100, 65535}[random.IntN(4)], []string{"", "-"}[random.IntN(2)], i+1))
+		}
+		topo, view := world(chosen, answers...)
+		d := topo.Domains[0]
+		for range 4 {
+			got := Compile(topo, view).Pick(nil, d, V4, random.Uint64())
+			seen := map[*topology.Answer]bool{}
+			for _, p := range got {
+				if seen[p.Answer] || !slices.Contains(d.Answers, p.Answer) {
+					t.Fatalf("%v of %v: %s", chosen, answers, labels(got))
+				}
+				seen[p.Answer] = true
+			}
+			if len(got) > most {
+				t.Fatalf("%v of %v: %s is more than %d", chosen, answers, labels(got), most)
+			}
+		}
 	}
 }
 

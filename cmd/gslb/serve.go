@@ -33,7 +33,8 @@ func serveCmd() *cobra.Command {
 the answers of its domains so that none is given that is down.
 
 SIGHUP reads the files again. Files with errors are refused and the topology
-read before stays; the listening addresses stay in any case.`,
+read before stays; the listening addresses stay in any case. The serial number
+of every SOA is the time of reading, in seconds since 1970.`,
 		Example: `  gslb serve shop.hcl --listen 127.0.0.1:5300     try it, without being root
   gslb serve shop.hcl --node 'nameserver.ns["fra"]'   as that nameserver, on port 53`,
 		Args: cobra.MinimumNArgs(1),
