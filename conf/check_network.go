@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -105,7 +106,7 @@ type owner struct {
 // one node only. What it gathers tells which hosts are free.
 func (p *parser) checkNodes() {
 	p.owners = map[netip.Addr]owner{}
-	take := func(n *node, what string, it item) {
+	take := func(what string, it item) {
 		a := it.x.(netip.Addr)
 		if first, ok := p.owners[a]; ok {
 			p.report(fault{
@@ -118,7 +119,9 @@ func (p *parser) checkNodes() {
 	}
 	for _, n := range p.all("network") {
 		for _, it := range n.list("gateway") {
-			take(n, "the gateway of "+n.id, it)
+			if contains(n.prefixes(), it.x.(netip.Addr)) {
+				take("the gateway of "+n.id, it)
+			}
 		}
 	}
 	for _, n := range p.all("nameserver") {
@@ -126,19 +129,19 @@ func (p *parser) checkNodes() {
 			if net := p.segment(it.x.(netip.Addr)); net != nil && !p.fits(it, net, "an address of "+n.id) {
 				continue
 			}
-			take(n, n.id, it)
+			take(n.id, it)
 		}
 	}
 	for _, n := range p.all("director") {
 		for _, it := range n.list("address") {
 			if p.fits(it, n.ref("network"), "the address of "+n.id) {
-				take(n, n.id, it)
+				take(n.id, it)
 			}
 		}
 		in := n.groups["inside"]
 		for _, it := range in.list("address") {
 			if p.fits(it, in.ref("network"), "the inside address of "+n.id) {
-				take(n, n.id, it)
+				take(n.id, it)
 			}
 		}
 		if a, b := n.ref("network"), in.ref("network"); a != nil && a == b {
@@ -153,7 +156,7 @@ func (p *parser) checkNodes() {
 		for _, s := range f.of("server") {
 			for _, it := range s.list("address") {
 				if p.fits(it, f.ref("network"), "the address of "+s.id) {
-					take(s, s.id, it)
+					take(s.id, it)
 				}
 			}
 		}
@@ -207,13 +210,15 @@ func ghost(r *raw, kind string) bool { return r.known[kind] }
 // segment returns the network that an address lies in.
 func (p *parser) segment(a netip.Addr) *node {
 	for _, n := range p.all("network") {
-		for _, pfx := range n.prefixes() {
-			if pfx.Contains(a) {
-				return n
-			}
+		if contains(n.prefixes(), a) {
+			return n
 		}
 	}
 	return nil
+}
+
+func contains(ps []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(ps, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // checkGateways finds the routers' addresses where the file gives none.

@@ -441,7 +441,12 @@ func plainData(typ, data, origin string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return rr.Data(rec), nil
+	switch data := rr.Data(rec); typ {
+	case "A", "AAAA", "CNAME", "DNAME", "MX", "NS", "PTR", "SRV":
+		return strings.ToLower(data), nil
+	default:
+		return data, nil
+	}
 }
 
 // checkLabels reports labels that expressions could not name.

@@ -141,10 +141,6 @@ func (p *parser) diagnostics() hcl.Diagnostics {
 		first[k] = d
 		out = append(out, d)
 	}
-	order := map[string]int{}
-	for i, f := range p.src.Files {
-		order[f.Name] = i
-	}
 	slices.SortStableFunc(out, func(a, b *hcl.Diagnostic) int {
 		switch {
 		case a.Subject == nil && b.Subject == nil:
@@ -154,12 +150,14 @@ func (p *parser) diagnostics() hcl.Diagnostics {
 		case b.Subject == nil:
 			return 1
 		}
-		return cmp.Or(
-			cmp.Compare(order[a.Subject.Filename], order[b.Subject.Filename]),
-			cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte),
-		)
+		return p.before(*a.Subject, *b.Subject)
 	})
 	return out
+}
+
+// before compares two places in the order of the text.
+func (p *parser) before(a, b hcl.Range) int {
+	return cmp.Or(cmp.Compare(p.order[a.Filename], p.order[b.Filename]), cmp.Compare(a.Start.Byte, b.Start.Byte))
 }
 
 // failed reports whether an error has been found so far.

@@ -20,6 +20,7 @@ import (
 // A frame is something being worked out now.
 type frame struct {
 	name string
+	at   hcl.Range // where it is named
 	// lenient: an attribute that is read only because its object was
 	// named. A cycle through it may be harmless: the name alone may be wanted.
 	lenient bool
@@ -244,33 +245,47 @@ func (p *parser) named(root, name string, t hcl.Traversal) (cty.Value, bool) {
 	return p.object(f), true
 }
 
-// enter begins to work name out; false when it is being worked out already.
-// Then lenient says that the cycle may be harmless.
+// enter begins to work name out, which the text at names; false when it is
+// being worked out already. Then harmless says that the cycle may be one in
+// appearance only.
 func (p *parser) enter(name string, lenient bool, at hcl.Range) (ok, harmless bool) {
-	for i, f := range p.busy {
-		if f.name != name {
-			continue
-		}
-		var chain []string
-		soft := false
-		for _, b := range p.busy[i:] {
-			chain = append(chain, b.name)
-			soft = soft || b.lenient
-		}
-		text := strings.Join(append(chain, name), " -> ")
-		if soft {
-			p.soft++
-			p.chain = text
-			return false, true
-		}
-		p.report(fault{
-			code: "GS006", at: at, detail: text + ": each needs the next before it is known.",
-			help: "Give one of them a value that does not depend on the others.",
-		})
-		return false, false
+	i := slices.IndexFunc(p.busy, func(f frame) bool { return f.name == name })
+	if i < 0 {
+		p.busy = append(p.busy, frame{name, at, lenient})
+		return true, false
 	}
-	p.busy = append(p.busy, frame{name, lenient})
-	return true, false
+	ring := slices.Clone(p.busy[i:])
+	ring[0].at = at // it is named here, too, and this closes the ring
+	if slices.ContainsFunc(ring, func(f frame) bool { return f.lenient }) {
+		p.soft++
+		p.ring = ring
+		return false, true
+	}
+	p.cycle(ring)
+	return false, false
+}
+
+// cycle reports a ring of things that need each other, once: at the first
+// place in the text where one names the next, which begins the chain.
+func (p *parser) cycle(ring []frame) {
+	order := func(a, b frame) int { return p.before(a.at, b.at) }
+	first := slices.IndexFunc(ring, func(f frame) bool { return order(f, slices.MinFunc(ring, order)) == 0 })
+	// What names ring[first] is the one before it.
+	begin := (first + len(ring) - 1) % len(ring)
+	var chain []string
+	for i := range ring {
+		chain = append(chain, ring[(begin+i)%len(ring)].name)
+	}
+	chain = append(chain, chain[0])
+	text := strings.Join(chain, " -> ")
+	if p.rings[text] {
+		return
+	}
+	p.rings[text] = true
+	p.report(fault{
+		code: "GS006", at: ring[first].at, detail: text + ": each needs the next before it is known.",
+		help: "Give one of them a value that does not depend on the others.",
+	})
 }
 
 func (p *parser) leave() { p.busy = p.busy[:len(p.busy)-1] }
@@ -491,11 +506,8 @@ func asRef(v cty.Value) (*node, bool) {
 // unknown reports a value that is not known, unless the reason has been.
 func (p *parser) unknown(at hcl.Range) {
 	switch {
-	case p.chain != "":
-		p.report(fault{
-			code: "GS006", at: at, detail: p.chain + ": each needs the next before it is known.",
-			help: "Give one of them a value that does not depend on the others.",
-		})
+	case p.ring != nil:
+		p.cycle(p.ring)
 	case !p.failed():
 		p.errorf("GS017", at, "The value is not known.")
 	}
@@ -538,7 +550,11 @@ func (p *parser) expression(d *hcl.Diagnostic, e hcl.Expression) {
 		switch {
 		case err == nil:
 		case errors.Is(err, errTooMuch):
-			f.code, f.detail = "GS018", "There is too much to work out here: "+errTooMuch.Error()+"."
+			if p.spent {
+				return // everything that follows fails in the same way
+			}
+			p.spent = p.steps == 0
+			f.code, f.detail = "GS018", fmt.Sprintf("There is too much to work out here: %v.", err)
 		case errors.Is(err, errLater):
 			f.code, f.detail = "GS020", fmt.Sprintf("The function %v.", err)
 		case d.Summary == "Error in function call":

@@ -137,8 +137,11 @@ func rangeFunc(spend func(int) bool) function.Function {
 			}
 			var out []cty.Value
 			for v := start; v.LessThan(end).True() == up && !v.RawEquals(end); v = v.Add(step) {
-				if len(out) == maxInstances || !spend(1) {
-					return cty.NilVal, fmt.Errorf("makes more than %d numbers", maxInstances)
+				if len(out) == maxInstances {
+					return cty.NilVal, fmt.Errorf("makes more than %d numbers: %w", maxInstances, errTooMuch)
+				}
+				if !spend(1) {
+					return cty.NilVal, errTooMuch
 				}
 				out = append(out, v)
 			}
@@ -163,7 +166,7 @@ func productFunc(spend func(int) bool) function.Function {
 					continue
 				}
 				if n *= l; n > maxInstances {
-					return cty.NilType, fmt.Errorf("makes more than %d combinations", maxInstances)
+					return cty.NilType, fmt.Errorf("makes more than %d combinations: %w", maxInstances, errTooMuch)
 				}
 			}
 			if !spend(n) {

@@ -18,7 +18,7 @@ const (
 	maxBytes     = 16 << 20  // of all files together
 	maxNesting   = 500       // brackets and operators inside each other
 	maxInstances = 100_000   // blocks after for_each
-	maxSteps     = 5_000_000 // elements that for expressions and functions go through
+	maxSteps     = 1_000_000 // elements that for expressions and functions go through
 	maxValue     = 1_000_000 // values, and KiB of text, in one local or variable
 	maxTiers     = 4
 )

@@ -11,8 +11,10 @@ import (
 type parser struct {
 	src   Source
 	diags hcl.Diagnostics
-	fatal bool // nothing further can be said
-	steps int  // left of maxSteps
+	fatal bool           // nothing further can be said
+	steps int            // left of maxSteps
+	spent bool           // the end of steps has been reported
+	order map[string]int // of the files
 
 	file   *raw            // all files' blocks
 	ghosts map[string]bool // kinds that an unknown block was probably meant to be
@@ -22,11 +24,13 @@ type parser struct {
 	families  map[string]*family  // top-level blocks by "director.nat"
 	busy      []frame             // what is being worked out now
 	soft      int                 // cycles met where they may be harmless
-	chain     string              // the last of them
+	ring      []frame             // the last of them
+	rings     map[string]bool     // those reported
 	index     map[string][]string // declared names by "local", "var", "director", ...
 	needs     map[hcl.Expression]*need
 	memo      map[hcl.Expression]result
 	byKind    map[string][]*node // top-level instances in file order
+	defaults  map[string]*node   // groups of the defaults block by kind
 	instances int
 
 	// Found by the checks, for each other and for build.
@@ -34,12 +38,11 @@ type parser struct {
 	owners   map[netip.Addr]owner   // every node's addresses
 	gateways map[*node][]netip.Addr // each network's router
 	plain    *node                  // the default check
-	defaults map[string]*node       // groups of the defaults block by kind
 }
 
 func newParser(src Source) *parser {
 	p := &parser{
-		src: src, steps: maxSteps,
+		src: src, steps: maxSteps, order: map[string]int{},
 		file:     &raw{sch: root},
 		ghosts:   map[string]bool{},
 		names:    map[string]*named{},
@@ -47,10 +50,16 @@ func newParser(src Source) *parser {
 		needs:    map[hcl.Expression]*need{},
 		memo:     map[hcl.Expression]result{},
 		defaults: map[string]*node{},
+		rings:    map[string]bool{},
 		index:    map[string][]string{},
 		byKind:   map[string][]*node{},
 	}
 	p.funcs = functions(p.spend)
+	for i, f := range src.Files {
+		if _, ok := p.order[f.Name]; !ok {
+			p.order[f.Name] = i
+		}
+	}
 	return p
 }
 

@@ -1,0 +1,1 @@
+region = "eu" # ERROR GS001: Unknown argument

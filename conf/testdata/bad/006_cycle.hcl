@@ -1,0 +1,5 @@
+locals {
+  a = local.b # ERROR GS006: Reference cycle
+  b = local.c
+  c = "${local.a}x"
+}

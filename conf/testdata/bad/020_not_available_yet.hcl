@@ -1,0 +1,100 @@
+region "eu" {}
+network "edge" {
+  region = region.eu
+  cidr   = "192.0.2.0/24"
+}
+network "inside" {
+  region = region.eu
+  cidr   = "10.10.1.0/24"
+}
+
+cluster { # ERROR GS020: Not available yet
+  port = 7353
+}
+geoip { # ERROR GS020: Not available yet
+  city = "/var/lib/gslb/city.mmdb"
+}
+zone "shop" {
+  name   = "shop.example"
+  file   = "shop.zone"                                                                      # ERROR GS020: Not available yet
+  dnssec = { algorithm = "ECDSAP256SHA256", keys = secret("file:/etc/gslb/dnssec") } # ERROR GS020: Not available yet
+}
+nameserver "ns1" {
+  region    = region.eu
+  addresses = ["192.0.2.53", "192.0.2.54"]
+}
+nameserver "ns2" {
+  region    = region.eu
+  addresses = ["192.0.2.55"]
+}
+director "front" {
+  for_each = { a = 11, b = 12 }
+  network  = network.edge
+  address  = cidrhost("192.0.2.0/24", each.value)
+}
+director "nat" {
+  network = network.edge
+  address = "192.0.2.21"
+  inside  = { network = network.inside, address = "10.10.1.1" }
+}
+failover "front" { # ERROR GS020: Not available yet
+  members = values(director.front)
+  vips    = ["192.0.2.5"]
+  vrrp    = { id = 51, advert = "100ms", preempt_delay = "30s" }
+  sync    = { id = 51 }
+}
+farm "web" {
+  network = network.inside
+  gateway = director.nat
+  server "a" {
+    address = "10.10.1.10"
+    tunnel  = false # ERROR GS020: Not available yet
+  }
+}
+check "name" {
+  type = "dns"                      # ERROR GS020: Not available yet
+  send = file("/etc/gslb/question") # ERROR GS020: Not available yet
+}
+virtual_service "www" {
+  region      = region.eu
+  vip         = "192.0.2.5"
+  ports       = ["tcp/8000-8099"] # ERROR GS020: Not available yet
+  check       = check.name
+  fwmark      = 7                   # ERROR GS020: Not available yet
+  anycast     = true                # ERROR GS020: Not available yet
+  sorry       = "192.0.2.99"        # ERROR GS020: Not available yet
+  persistence = { timeout = "5m" }  # ERROR GS020: Not available yet
+  quorum      = { min_up = "50%" }  # ERROR GS020: Not available yet
+  tier "front" {
+    directors  = [failover.front]
+    method     = "tun"
+    scheduler  = "lblc"       # ERROR GS020: Not available yet
+    flags      = ["fallback"] # ERROR GS020: Not available yet
+    encap      = "gue"        # ERROR GS020: Not available yet
+    encap_port = 6081         # ERROR GS020: Not available yet
+    one_packet = true         # ERROR GS020: Not available yet
+  }
+  tier "nat" {
+    directors = [director.nat]
+    method    = "nat"
+    farms     = [farm.web]
+    fullnat   = true # ERROR GS020: Not available yet
+  }
+}
+policy "near" {
+  step "health" {}
+  step "geo" {} # ERROR GS020: Not available yet
+}
+domain "www" {
+  zone    = zone.shop
+  policy  = policy.near
+  min_ttl = "5s"  # ERROR GS020: Not available yet
+  types   = ["A"] # ERROR GS020: Not available yet
+  answer "a" {
+    cname = "cdn.example." # ERROR GS020: Not available yet
+  }
+}
+domain "*" { # ERROR GS020: Not available yet
+  zone = zone.shop
+  answer "a" { addresses = ["203.0.113.1"] }
+}

@@ -1,0 +1,38 @@
+region "eu" {}
+network "edge" {
+  region = region.eu
+  cidr   = "192.0.2.0/24"
+}
+network "inside" {
+  region = region.eu
+  cidr   = "10.10.1.0/24"
+}
+director "front" {
+  for_each = { a = 12, b = 13 }
+  network  = network.edge
+  address  = cidrhost("192.0.2.0/24", each.value)
+}
+director "nat" {
+  network = network.edge
+  address = "192.0.2.11"
+  inside  = { network = network.inside, address = "10.10.1.1" }
+}
+farm "web" {
+  network = network.inside
+  gateway = director.nat
+  server "a" { address = "10.10.1.10" }
+}
+virtual_service "www" {
+  region = region.eu
+  vip    = "192.0.2.5"
+  ports  = ["tcp/80"]
+  tier "front" {
+    directors = values(director.front) # ERROR GS211: Nothing owns the VIP
+    method    = "tun"
+  }
+  tier "nat" {
+    directors = [director.nat]
+    method    = "nat"
+    farms     = [farm.web]
+  }
+}

@@ -1,0 +1,24 @@
+region "eu" {}
+zone "shop" { name = "shop.example" }
+nameserver "ns1" {
+  region    = region.eu
+  addresses = ["192.0.2.53"]
+}
+nameserver "ns2" {
+  region    = region.eu
+  addresses = ["192.0.2.54"]
+}
+domain "www" {
+  zone   = zone.shop
+  policy = policy.p
+  answer "a" { addresses = ["203.0.113.1"] }
+}
+policy "p" {
+  step "rotate" {} # ERROR GS308: Steps in the wrong order
+  step "health" {}
+}
+policy "q" {
+  step "health" {}
+  step "limit" {} # ERROR GS308: Steps in the wrong order
+  step "weight" {}
+}

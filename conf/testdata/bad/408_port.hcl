@@ -1,0 +1,47 @@
+check "web" { type = "http" }
+region "eu" {}
+network "edge" {
+  region = region.eu
+  cidr   = "192.0.2.0/24"
+}
+network "inside" {
+  region = region.eu
+  cidr   = "10.10.1.0/24"
+}
+director "nat" {
+  network = network.edge
+  address = "192.0.2.11"
+  inside  = { network = network.inside, address = "10.10.1.1" }
+}
+farm "web" {
+  network = network.inside
+  gateway = director.nat
+  server "a" { address = "10.10.1.10" }
+}
+virtual_service "www" {
+  region = region.eu
+  vip    = "192.0.2.5"
+  ports  = ["tcp/80", "tcp/443"]
+  check  = check.web # ERROR GS408: Check does not say which port
+  tier "nat" {
+    directors = [director.nat]
+    method    = "nat"
+    farms     = [farm.web]
+  }
+}
+zone "shop" { name = "shop.example" }
+nameserver "ns1" {
+  region    = region.eu
+  addresses = ["192.0.2.53"]
+}
+nameserver "ns2" {
+  region    = region.eu
+  addresses = ["192.0.2.54"]
+}
+domain "www" {
+  zone = zone.shop
+  answer "a" {
+    addresses = ["203.0.113.1"]
+    check     = check.web # ERROR GS408: Check does not say which port
+  }
+}
