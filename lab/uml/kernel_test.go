@@ -48,6 +48,10 @@ func TestWhatWorksInAGuest(t *testing.T) {
 		{"the tools run", `for t in ip ipvsadm tcpdump dig curl ping; do command -v $t >/dev/null || echo $t; done
 			dig -v 2>&1 | cut -d' ' -f1; curl --version | cut -d' ' -f1 | head -1; tcpdump --version 2>&1 | cut -d' ' -f1 | head -1`,
 			"DiG\ncurl\ntcpdump"},
+		{"packets can be captured", `ip netns add a; ip -n a link set lo up; cd /root; ip netns exec a tcpdump -nn -i lo --immediate-mode -c 1 -w a.pcap icmp 2>/dev/null &
+			until ip netns exec a sh -c 'test $(wc -l < /proc/net/packet) -gt 1'; do sleep 0.05; done
+			ip netns exec a ping -c 1 127.0.0.1 >/dev/null; wait; tcpdump -nn -r /root/a.pcap 2>/dev/null | grep -o 'ICMP echo request'; ip netns del a`,
+			"ICMP echo request"},
 		{"many files may be open", "ulimit -n", "65536"},
 		{"devices of every program", `echo a | tee /dev/stderr 2>/dev/null >/dev/null; test -c /dev/null -a -c /dev/zero -a -c /dev/urandom -a -c /dev/ptmx; echo b | cat /dev/fd/0`, "b"},
 	} {

@@ -20,6 +20,9 @@ var standard = []string{
 	"ipip", "ip6_tunnel", "veth", "bridge", "dummy", "macvlan", "sch_netem",
 }
 
+// parameters are those of modules that would else make devices nobody asked for, under names that programs want.
+var parameters = map[string]string{"dummy": "numdummies=0", "ifb": "numifbs=0"}
+
 // modprobePath is the name under which the kernel starts a guest's init to load a module it lacks: a scheduler of IPVS, a kind of
 // network device, a queueing discipline.
 const modprobePath = "/run/uml-modprobe"
@@ -114,7 +117,7 @@ func loadModules(folder string, files []string) error {
 		if err != nil {
 			return fmt.Errorf("load module %s: %w", f, err)
 		}
-		err = unix.FinitModule(fd, "", 0)
+		err = unix.FinitModule(fd, parameters[moduleName(f)], 0)
 		_ = unix.Close(fd)
 		if err != nil && err != unix.EEXIST {
 			return fmt.Errorf("load module %s: %w", f, err)

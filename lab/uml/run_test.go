@@ -142,6 +142,18 @@ func TestStdoutAndStderrAreKeptApart(t *testing.T) {
 	}
 }
 
+func TestTheGuestsClockIsTheHosts(t *testing.T) {
+	before := time.Now().Unix()
+	out, _, err := shell(t, t.Context(), "date +%s", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
+	if err != nil || got < before-1 || got > time.Now().Unix()+1 {
+		t.Errorf("date gave %q, %v; it is %d", out, err, before)
+	}
+}
+
 func TestASignalThatEndsTheProgramIsReported(t *testing.T) {
 	_, exit, err := shell(t, t.Context(), "kill -SEGV $$", nil)
 	var killed *uml.Killed
@@ -153,6 +165,13 @@ func TestASignalThatEndsTheProgramIsReported(t *testing.T) {
 func TestAProgramThatIsNotThereIsAnError(t *testing.T) {
 	_, _, err := shell(t, t.Context(), "", func(c *uml.Command) { c.Path = "/nonexistent/program" })
 	if err == nil || !strings.Contains(err.Error(), "/nonexistent/program: no such file or directory") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMoreMemoryThanThereIsRoomForIsAnError(t *testing.T) {
+	_, _, err := shell(t, t.Context(), "", func(c *uml.Command) { c.Memory = 1 << 40 })
+	if err == nil || !strings.Contains(err.Error(), "no place for the guest's memory") {
 		t.Errorf("got %v", err)
 	}
 }
