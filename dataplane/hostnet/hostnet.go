@@ -320,6 +320,7 @@ func (k *kernel) reply(r tiers.Reply) {
 	}
 	want := netlink.Route{
 		LinkIndex: main.LinkIndex, Dst: everything(v6), Gw: main.Gw, AdvMSS: r.MSS, Table: replyTable, Protocol: routingProtocol,
+		Flags: main.Flags & int(netlink.FLAG_ONLINK), // the gateway may be outside the host's prefixes
 	}
 	have, err := routes(v6, replyTable)
 	if err != nil || len(have) != 1 || !have[0].Gw.Equal(want.Gw) || have[0].LinkIndex != want.LinkIndex || have[0].AdvMSS != want.AdvMSS {

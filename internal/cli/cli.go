@@ -27,6 +27,11 @@ const (
 // ErrSaid is the error of a command that has told the user already.
 var ErrSaid = errors.New("said already")
 
+// A Status is the error of a command whose exit code is that of a program it ran.
+type Status int
+
+func (s Status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
 // A UsageError is one of the arguments.
 type UsageError struct{ error }
 
@@ -47,11 +52,14 @@ func Run(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(twoDashes(root, args))
 	command, err := root.ExecuteContextC(ctx)
 	var usage UsageError
+	var status Status
 	switch {
 	case err == nil:
 		return OK
 	case errors.Is(err, ErrSaid):
 		return Failed
+	case errors.As(err, &status):
+		return int(status)
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
 		fmt.Fprintf(stderr, "%s: %v\nTry '%s --help'.\n", root.Name(), err, command.CommandPath())
 		return Usage

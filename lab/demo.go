@@ -1,0 +1,400 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"gslb/topology"
+)
+
+// A Fault is how the demo's victims die.
+type Fault bool
+
+// With NoFault nobody dies, and the checks that wait for a death must fail.
+const (
+	RealFault Fault = true
+	NoFault   Fault = false
+)
+
+// Demo tells a story on a topology of two regions or more with two tiers each:
+// all is well; a real server, a second-tier director and a whole region die in
+// turn and come back.
+func (w *World) Demo(ctx context.Context, report *Report, fault Fault) error {
+	s, err := w.newStory(report, fault)
+	if err != nil {
+		return err
+	}
+	for _, chapter := range []func(context.Context) error{
+		s.allIsWell, s.serverDies, s.directorDies, s.regionDies,
+	} {
+		if err := chapter(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A story has its places and heroes.
+type story struct {
+	*World
+	report *Report
+	fault  Fault
+
+	domain   *topology.Domain
+	services []*topology.Service // of its answers
+}
+
+func (w *World) newStory(report *Report, fault Fault) (*story, error) {
+	for _, d := range w.Topo.Domains {
+		s := &story{World: w, report: report, fault: fault, domain: d}
+		regions := map[*topology.Region]bool{}
+		for _, a := range d.Answers {
+			if a.Service != nil && len(a.Service.Tiers) > 1 && len(a.Service.Tiers[1].Directors) > 1 {
+				s.services = append(s.services, a.Service)
+				regions[a.Service.Region] = true
+			}
+		}
+		if len(regions) > 1 && len(s.services) == len(d.Answers) {
+			return s, nil
+		}
+	}
+	return nil, errors.New("the demo needs a domain whose answers are services in two regions or more, each with two directors or more in its second tier")
+}
+
+func (s *story) door(i int) door { return doors(s.services[i])[0] }
+
+// bound is how long a change may take to be seen by users of service i.
+func (s *story) bound(i int) time.Duration { return 2*detection(s.services[i]) + patience/2 }
+
+// dnsBound is how long the DNS may take to see that a VIP came or went, and
+// resolvers to forget it.
+func (s *story) dnsBound() time.Duration {
+	longest := time.Duration(0)
+	for i, a := range s.domain.Answers {
+		if c := a.Check; c != nil {
+			longest = max(longest, time.Duration(max(c.Rise, c.Fall)+1)*c.Interval+c.Timeout+detection(s.services[i]))
+		}
+	}
+	return 2*longest + s.domain.TTL + patience/2
+}
+
+func (s *story) add(name string, streak streak, bound time.Duration) {
+	s.report.Add(Check{name, streak.String(), fmt.Sprintf("clean within %.0f s", bound.Seconds()), streak.clean})
+}
+
+func (s *story) kill(nodes ...string) error {
+	if s.fault == NoFault {
+		return nil
+	}
+	for _, n := range nodes {
+		if err := s.Unplug(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *story) revive(nodes ...string) error {
+	for _, n := range nodes {
+		if err := s.Plug(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *story) allIsWell(ctx context.Context) error {
+	for i, service := range s.services {
+		bound := s.bound(i) + patience
+		got, err := s.untilClean(ctx, s.door(i), bound, func(r Reply) error { return answered(r) })
+		if err != nil {
+			return err
+		}
+		s.add(fmt.Sprintf("users of every region reach %s in %s", service.ID, service.Region.Name), got, bound)
+		if err := s.everyServer(ctx, i, "every real server of %s is reached through %d tiers"); err != nil {
+			return err
+		}
+		finish, err := s.watchFront(s.door(i), service.Tiers[0].Method)
+		if err != nil {
+			return err
+		}
+		replies, err := s.traffic(ctx, s.door(i), Requests{}, 0, 40)
+		if err != nil {
+			return err
+		}
+		past, err := finish()
+		if err != nil {
+			return err
+		}
+		if service.Tiers[0].Method != topology.NAT {
+			s.report.Add(past)
+		}
+		s.report.Add(clientSeen(s.door(i), replies))
+	}
+	return s.rotates(ctx, fmt.Sprintf("the DNS rotates %s over all regions", s.domain.Name))
+}
+
+// everyServer waits until all real servers of service i answer.
+func (s *story) everyServer(ctx context.Context, i int, format string) error {
+	d, bound := s.door(i), s.bound(i)
+	got, err := s.untilAll(ctx, d, bound, shares(s.Topo, d.service, d.vip, d.port))
+	if err != nil {
+		return err
+	}
+	s.add(fmt.Sprintf(format, d.service.ID, len(d.service.Tiers)), got, bound)
+	return nil
+}
+
+func (s *story) serverDies(ctx context.Context) error {
+	v, ok := pickServer(s.services[0])
+	if !ok {
+		return fmt.Errorf("the demo needs two real servers or more in %s", s.services[0].ID)
+	}
+	if s.fault == RealFault {
+		if err := s.Halt(v.node); err != nil {
+			return err
+		}
+	}
+	if err := s.without(ctx, 0, v, "the program of real server %s dies"); err != nil {
+		return err
+	}
+	if s.fault == RealFault {
+		if err := s.Resume(v.node); err != nil {
+			return err
+		}
+	}
+	return s.everyServer(ctx, 0, "it is back: every real server of %s is reached through %d tiers")
+}
+
+// pickServer chooses a real server of a service that is not alone behind its director.
+func pickServer(s *topology.Service) (victim, bool) {
+	for _, f := range s.Farms() {
+		if len(f.Servers) > 1 {
+			return victim{service: s, node: f.Servers[0].ID, servers: f.Servers[0].Addrs}, true
+		}
+	}
+	return victim{}, false
+}
+
+// without waits until traffic of service i is clean and nothing of it goes to the victim.
+func (s *story) without(ctx context.Context, i int, v victim, format string) error {
+	bound := s.bound(i)
+	got, err := s.untilClean(ctx, s.door(i), bound, func(r Reply) error { return answered(r, v.servers...) })
+	if err != nil {
+		return err
+	}
+	s.add(fmt.Sprintf(format, v.node), got, bound)
+	return nil
+}
+
+func (s *story) directorDies(ctx context.Context) error {
+	i := len(s.services) - 1
+	v, ok := pickVictim(s.Topo, s.services[i])
+	if !ok {
+		return fmt.Errorf("the demo needs a checked second tier in %s", s.services[i].ID)
+	}
+	if err := s.kill(v.node); err != nil {
+		return err
+	}
+	if err := s.without(ctx, i, v, "second-tier director %s loses its power"); err != nil {
+		return err
+	}
+	if err := s.revive(v.node); err != nil {
+		return err
+	}
+	return s.everyServer(ctx, i, "it is back: every real server of %s is reached through %d tiers")
+}
+
+func (s *story) regionDies(ctx context.Context) error {
+	dead := s.services[0].Region
+	var all []string
+	for _, n := range s.Plan.Nodes {
+		if n.Region == dead && n.Kind != Client {
+			all = append(all, n.ID)
+		}
+	}
+	if err := s.kill(all...); err != nil {
+		return err
+	}
+	gone := map[netip.Addr]bool{}
+	for i, service := range s.services {
+		if service.Region == dead {
+			gone[s.door(i).vip] = true
+		}
+	}
+	bound := s.dnsBound()
+	got, err := s.untilSteered(ctx, dead, bound, func(r Response) error {
+		for _, a := range r.Addrs {
+			if gone[a] {
+				return fmt.Errorf("%s is still given", a)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.add(fmt.Sprintf("region %s dies: the DNS gives none of it", dead.Name), got, bound)
+
+	bound = s.bound(0)
+	if got, err = s.untilServed(ctx, dead, bound, gone); err != nil {
+		return err
+	}
+	s.add(fmt.Sprintf("users elsewhere resolve %s and are served", s.domain.Name), got, bound)
+
+	if err := s.revive(all...); err != nil {
+		return err
+	}
+	if err := s.rotates(ctx, fmt.Sprintf("region %s is back: the DNS rotates over all regions", dead.Name)); err != nil {
+		return err
+	}
+	for i, service := range s.services {
+		if service.Region == dead {
+			if err := s.everyServer(ctx, i, "every real server of %s is reached through %d tiers again"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rotates waits until every nameserver gives all VIPs, each its share, to the
+// users of every region.
+func (s *story) rotates(ctx context.Context, name string) error {
+	bound := s.dnsBound()
+	want, n := expectedAnswers(s.domain, s.door(0).vip.Is6())
+	var out streak
+	begin := time.Now()
+	for {
+		got, err := s.askAll(ctx, s.domain, s.door(0).vip.Is6(), "udp", n)
+		if err != nil {
+			return err
+		}
+		out.requests += got.questions
+		out.errors += got.errors
+		out.last = got.last
+		out.took = time.Since(begin)
+		if out.clean = got.exactly(want); out.clean || time.Since(begin) > bound {
+			break
+		}
+		if out.last == "" {
+			out.last = "only " + got.String()
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.add(name, out, bound)
+	return nil
+}
+
+// untilSteered asks the nameservers of all regions but one until so many
+// answers in a row are as good wants them.
+func (s *story) untilSteered(ctx context.Context, except *topology.Region, bound time.Duration, good func(Response) error) (streak, error) {
+	return s.until(ctx, bound, func(k int) (error, error) {
+		r, _, err := s.resolve(ctx, except, k)
+		if err != nil {
+			return nil, err
+		}
+		if r.Err != "" {
+			return errors.New(r.Err), nil
+		}
+		return good(r), nil
+	})
+}
+
+// untilServed resolves the name as a user does, and connects.
+func (s *story) untilServed(ctx context.Context, except *topology.Region, bound time.Duration, gone map[netip.Addr]bool) (streak, error) {
+	return s.until(ctx, bound, func(k int) (error, error) {
+		r, region, err := s.resolve(ctx, except, k)
+		if err != nil {
+			return nil, err
+		}
+		if r.Err != "" || len(r.Addrs) == 0 {
+			return fmt.Errorf("no address: %s %s", r.Rcode, r.Err), nil
+		}
+		d := s.door(0)
+		users := s.users[region]
+		var replies []Reply
+		err = users.call(ctx, "Traffic", Requests{
+			Proto: d.port.Proto, To: netip.AddrPortFrom(r.Addrs[0], d.port.Number), From: users.from(r.Addrs[0], k, 1), Timeout: requestTimeout,
+		}, &replies)
+		if err != nil {
+			return nil, err
+		}
+		return answered(replies[0]), nil
+	})
+}
+
+// resolve asks once, the k-th time, in the regions and of the nameservers
+// outside a region in turn.
+func (s *story) resolve(ctx context.Context, except *topology.Region, k int) (Response, *topology.Region, error) {
+	var regions []*topology.Region
+	for _, r := range s.Topo.Regions {
+		if r != except {
+			regions = append(regions, r)
+		}
+	}
+	var servers []netip.Addr
+	for _, ns := range s.Topo.Nameservers {
+		if ns.Region != except {
+			servers = append(servers, ns.Addrs...)
+		}
+	}
+	if len(servers) == 0 {
+		return Response{}, nil, errors.New("the demo needs nameservers in two regions")
+	}
+	region, server := regions[k%len(regions)], servers[k%len(servers)]
+	var out []Response
+	v6 := s.door(0).vip.Is6()
+	err := s.users[region].call(ctx, "Ask", Questions{
+		Network: "udp", Server: netip.AddrPortFrom(server, 53), From: s.users[region].from(server, k, 1),
+		Name: s.domain.Name, Type: recordType(v6), Timeout: requestTimeout,
+	}, &out)
+	if err != nil {
+		return Response{}, nil, err
+	}
+	return out[0], region, nil
+}
+
+// until tries until so many tries in a row are good. Try number k says what is
+// wrong with it; its second error ends everything.
+func (s *story) until(ctx context.Context, bound time.Duration, try func(k int) (bad, err error)) (streak, error) {
+	var out streak
+	begin := time.Now()
+	first, row := begin, 0
+	for k := 0; ; k++ {
+		at := time.Now()
+		bad, err := try(k)
+		if err != nil {
+			return out, err
+		}
+		out.requests++
+		switch {
+		case bad != nil:
+			out.errors++
+			out.last = bad.Error()
+			row = 0
+		case row == 0:
+			first, row = at, 1
+		default:
+			row++
+		}
+		if row >= clean {
+			out.clean, out.took = true, first.Sub(begin)
+			return out, nil
+		}
+		if time.Since(begin) > bound {
+			out.took = time.Since(begin)
+			return out, nil
+		}
+		if ctx.Err() != nil {
+			return out, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,277 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"gslb/topology"
+)
+
+// A realServer answers on the ports of a real server's services with
+// "server=<its address> client=<ip>:<port>": HTTP, the same over TLS on the same
+// port, and a datagram for every datagram.
+type realServer struct {
+	node string
+	self topology.Addrs
+	at   []endpoint
+
+	mu      sync.Mutex
+	http    *http.Server
+	packets []net.PacketConn
+}
+
+type endpoint struct {
+	proto topology.Proto
+	addr  netip.AddrPort
+}
+
+// answer is what a real server says.
+func answer(server, client netip.AddrPort) string {
+	return fmt.Sprintf("server=%s client=%s\n", server.Addr(), client)
+}
+
+// endpoints are where real server s must answer: at its own address, and for
+// TUN and DR at the VIPs, which packets still carry when they arrive.
+func endpoints(topo *topology.Topology, s *topology.Server) []endpoint {
+	seen := map[endpoint]bool{}
+	var out []endpoint
+	add := func(proto topology.Proto, addr netip.Addr, port uint16) {
+		e := endpoint{proto, netip.AddrPortFrom(addr, port)}
+		if !seen[e] {
+			seen[e] = true
+			out = append(out, e)
+		}
+	}
+	for _, service := range topo.Services {
+		for _, f := range service.Farms() {
+			if f != s.Farm {
+				continue
+			}
+			nat := service.Tiers[len(service.Tiers)-1].Method == topology.NAT
+			for _, port := range service.Ports {
+				number := port.Number
+				if nat && s.Port != 0 {
+					number = s.Port
+				}
+				for _, a := range s.Addrs {
+					add(port.Proto, a, number)
+				}
+				for _, vip := range service.VIPs {
+					if _, ok := s.Addrs.Like(vip); ok && !nat {
+						add(port.Proto, vip, number)
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// Serve makes real server s answer.
+func (w *World) Serve(s *topology.Server) error {
+	r := &realServer{node: s.ID, self: s.Addrs, at: endpoints(w.Topo, s)}
+	w.mu.Lock()
+	w.servers[s.ID] = r
+	w.mu.Unlock()
+	return r.start(w)
+}
+
+// Halt ends the answering of a real server, as when its program dies: its
+// machine goes on and refuses connections. Resume starts it again.
+func (w *World) Halt(id string) error {
+	r, ok := w.servers[id]
+	if !ok {
+		return fmt.Errorf("the lab has no real server %s", id)
+	}
+	r.halt()
+	return nil
+}
+
+// Resume starts what [World.Halt] ended.
+func (w *World) Resume(id string) error {
+	r, ok := w.servers[id]
+	if !ok {
+		return fmt.Errorf("the lab has no real server %s", id)
+	}
+	return r.start(w)
+}
+
+func (r *realServer) start(w *World) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.http = &http.Server{
+		Handler:           http.HandlerFunc(r.handle),
+		ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0), // half-open connections of probes are no news
+	}
+	for _, e := range r.at {
+		err := w.in(r.node, func() error {
+			if e.proto == topology.UDP {
+				c, err := net.ListenPacket("udp", e.addr.String())
+				if err != nil {
+					return err
+				}
+				r.packets = append(r.packets, c)
+				go r.echo(c)
+				return nil
+			}
+			l, err := net.Listen("tcp", e.addr.String())
+			if err != nil {
+				return err
+			}
+			go r.http.Serve(sniffer{l})
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("%s: answer on %s %s: %w", r.node, e.proto, e.addr, err)
+		}
+	}
+	return nil
+}
+
+func (r *realServer) halt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.http != nil {
+		r.http.Close()
+	}
+	for _, c := range r.packets {
+		c.Close()
+	}
+	r.packets = nil
+}
+
+// own is the server's own address of the family of a.
+func (r *realServer) own(a netip.Addr) netip.AddrPort {
+	own, _ := r.self.Like(a)
+	return netip.AddrPortFrom(own, 0)
+}
+
+func (r *realServer) handle(w http.ResponseWriter, request *http.Request) {
+	client, err := netip.ParseAddrPort(request.RemoteAddr)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	// An upload is taken in whole: it shows that large segments arrive.
+	if _, err := io.Copy(io.Discard, request.Body); err != nil {
+		return
+	}
+	client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
+	fmt.Fprint(w, answer(r.own(client.Addr()), client))
+}
+
+func (r *realServer) echo(c net.PacketConn) {
+	buffer := make([]byte, 2048)
+	for {
+		_, from, err := c.ReadFrom(buffer)
+		if err != nil {
+			return
+		}
+		client := from.(*net.UDPAddr).AddrPort()
+		client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
+		c.WriteTo([]byte(answer(r.own(client.Addr()), client)), from)
+	}
+}
+
+// A sniffer is a listener whose connections may speak TLS or not.
+type sniffer struct{ net.Listener }
+
+func (s sniffer) Accept() (net.Conn, error) {
+	c, err := s.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &sniffed{Conn: c, in: bufio.NewReader(c)}, nil
+}
+
+// sniffed decides at the first byte: 0x16 begins a TLS handshake (RFC 8446
+// section 5.1) and no HTTP request.
+type sniffed struct {
+	net.Conn
+	in    *bufio.Reader
+	once  sync.Once
+	plain net.Conn // the connection without its TLS, when there is one
+}
+
+func (s *sniffed) Read(b []byte) (int, error) {
+	s.once.Do(func() {
+		if first, err := s.in.Peek(1); err == nil && first[0] == 0x16 {
+			s.plain = tls.Server(buffered{s.Conn, s.in}, labTLS())
+		}
+	})
+	if s.plain != nil {
+		return s.plain.Read(b)
+	}
+	return s.in.Read(b)
+}
+
+func (s *sniffed) Write(b []byte) (int, error) {
+	if s.plain != nil {
+		return s.plain.Write(b)
+	}
+	return s.Conn.Write(b)
+}
+
+type buffered struct {
+	net.Conn
+	in io.Reader
+}
+
+func (b buffered) Read(p []byte) (int, error) { return b.in.Read(p) }
+
+// labTLS has a certificate nobody trusts.
+var labTLS = sync.OnceValue(func() *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err) // the machine has no random numbers
+	}
+	now := time.Now()
+	certificate := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, certificate, certificate, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+})
+
+// errNoAnswer says that what came back is no answer of a real server.
+var errNoAnswer = errors.New("not the answer of a real server of the lab")
+
+// parseAnswer reads what a real server said.
+func parseAnswer(text string) (server netip.Addr, client netip.AddrPort, err error) {
+	var s, c string
+	if n, _ := fmt.Sscanf(text, "server=%s client=%s\n", &s, &c); n != 2 {
+		return server, client, fmt.Errorf("%w: %.40q", errNoAnswer, text)
+	}
+	server, err1 := netip.ParseAddr(s)
+	client, err2 := netip.ParseAddrPort(c)
+	return server, client, errors.Join(err1, err2)
+}
+
+// dialFrom connects from a given source address.
+func dialFrom(ctx context.Context, network string, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: -1}
+	switch network {
+	case "tcp":
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	case "udp":
+		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
+	return d.DialContext(ctx, network, to.String())
+}

@@ -1,0 +1,80 @@
+package lab
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// A Check is one thing that was looked at: what came out and what had to.
+type Check struct {
+	Name   string `json:"name"`
+	Figure string `json:"figure"`
+	Bound  string `json:"bound"`
+	OK     bool   `json:"ok"`
+}
+
+// A Report collects checks and says each as it comes.
+type Report struct {
+	Title  string // before the last line: lab, demo
+	Checks []Check
+
+	out    io.Writer
+	asJSON bool
+	colour bool
+	start  time.Time
+}
+
+// NewReport makes a report that is written to out, as lines or as JSON at the end.
+func NewReport(title string, out io.Writer, asJSON, colour bool) *Report {
+	return &Report{Title: title, Checks: []Check{}, out: out, asJSON: asJSON, colour: colour, start: time.Now()}
+}
+
+// Add takes in a check.
+func (r *Report) Add(c Check) {
+	r.Checks = append(r.Checks, c)
+	if r.asJSON {
+		return
+	}
+	word := r.paint("ok  ", "32")
+	if !c.OK {
+		word = r.paint("FAIL", "31")
+	}
+	fmt.Fprintf(r.out, "%s  %s: %s (bound: %s)\n", word, c.Name, c.Figure, c.Bound)
+}
+
+func (r *Report) paint(text, code string) string {
+	if !r.colour {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// Passed is the number of checks that passed.
+func (r *Report) Passed() int {
+	n := 0
+	for _, c := range r.Checks {
+		if c.OK {
+			n++
+		}
+	}
+	return n
+}
+
+// End says the result and reports whether everything passed. A report without
+// checks has not passed: nothing was looked at.
+func (r *Report) End() bool {
+	ok := len(r.Checks) > 0 && r.Passed() == len(r.Checks)
+	if r.asJSON {
+		out := json.NewEncoder(r.out)
+		out.SetIndent("", "  ")
+		out.Encode(map[string]any{
+			"format_version": 1, "passed": r.Passed(), "total": len(r.Checks), "ok": ok,
+			"seconds": time.Since(r.start).Round(time.Millisecond).Seconds(), "checks": r.Checks,
+		})
+		return ok
+	}
+	fmt.Fprintf(r.out, "%s: %d of %d checks passed\n", r.Title, r.Passed(), len(r.Checks))
+	return ok
+}

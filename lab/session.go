@@ -1,0 +1,214 @@
+package lab
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Request opens a session with a lab that is up.
+type Request struct {
+	Exec *Exec // run a program; nil: end the lab
+}
+
+// An Exec asks for a program to be run in a node.
+type Exec struct {
+	Node string
+	Args []string
+	Dir  string
+	Term string // TERM of the user
+}
+
+// A frame carries one piece of a session, either way.
+type frame struct {
+	Stdin, Stdout, Stderr []byte
+	StdinEnd              bool
+	End                   bool // of the session, with Exit or Error
+	Exit                  int
+	Error                 string
+}
+
+// ServeSessions answers the sessions that come in by l, until one asks for the end or
+// l is closed.
+func (w *World) ServeSessions(l net.Listener) error {
+	end := make(chan struct{})
+	var once sync.Once
+	failed := make(chan error, 1)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				failed <- err
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if w.session(conn) {
+					once.Do(func() { close(end) })
+				}
+			}()
+		}
+	}()
+	select {
+	case <-end:
+		return nil
+	case err := <-failed:
+		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		return err
+	}
+}
+
+// session serves one session and reports whether it asks for the lab's end.
+func (w *World) session(conn net.Conn) (end bool) {
+	in, out := gob.NewDecoder(conn), &frames{out: gob.NewEncoder(conn)}
+	var r Request
+	if err := in.Decode(&r); err != nil {
+		return false
+	}
+	if r.Exec == nil {
+		out.send(frame{End: true})
+		return true
+	}
+	exit, err := w.exec(*r.Exec, in, out)
+	last := frame{End: true, Exit: exit}
+	if err != nil {
+		last.Error = err.Error()
+	}
+	out.send(last)
+	return false
+}
+
+// exec runs a program in a node until it ends or the user is gone.
+func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
+	n, ok := w.Plan.Node(e.Node)
+	if !ok {
+		var have []string
+		for _, n := range w.Plan.Nodes {
+			have = append(have, n.ID)
+		}
+		return 0, fmt.Errorf("the lab has no node %s: it has %s", e.Node, strings.Join(have, ", "))
+	}
+	cmd := exec.Command(e.Args[0], e.Args[1:]...)
+	cmd.Dir = e.Dir
+	if e.Term != "" {
+		cmd.Env = append(os.Environ(), "TERM="+e.Term)
+	}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	cmd.Stdout = writer(func(b []byte) error { return out.send(frame{Stdout: b}) })
+	cmd.Stderr = writer(func(b []byte) error { return out.send(frame{Stderr: b}) })
+	p, err := w.start(n.ID, cmd, "")
+	if err != nil {
+		return 0, err
+	}
+	go func() {
+		for {
+			var f frame
+			if err := in.Decode(&f); err != nil {
+				unix.Kill(-cmd.Process.Pid, unix.SIGKILL) // the user is gone
+				return
+			}
+			if len(f.Stdin) > 0 {
+				stdin.Write(f.Stdin)
+			}
+			if f.StdinEnd {
+				stdin.Close()
+			}
+		}
+	}()
+	err = p.Wait()
+	w.forget(p)
+	var status *exec.ExitError
+	switch {
+	case err == nil:
+		return 0, nil
+	case errors.As(err, &status) && status.Exited():
+		return status.ExitCode(), nil
+	case errors.As(err, &status):
+		return 128 + int(status.Sys().(unix.WaitStatus).Signal()), nil
+	}
+	return 0, err
+}
+
+// forget drops a process that has ended.
+func (w *World) forget(gone *Process) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, p := range w.processes {
+		if p == gone {
+			w.processes = append(w.processes[:i:i], w.processes[i+1:]...)
+			return
+		}
+	}
+}
+
+// frames sends frames from several goroutines.
+type frames struct {
+	mu  sync.Mutex
+	out *gob.Encoder
+}
+
+func (f *frames) send(x frame) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.out.Encode(x)
+}
+
+type writer func([]byte) error
+
+func (w writer) Write(b []byte) (int, error) {
+	if err := w(b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// Ask opens a session over conn and plays the user's part in it. It returns
+// the program's exit status.
+func (r Request) Ask(conn net.Conn, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+	out, in := &frames{out: gob.NewEncoder(conn)}, gob.NewDecoder(conn)
+	if err := out.out.Encode(r); err != nil {
+		return 0, err
+	}
+	if r.Exec != nil {
+		go func() {
+			buffer := make([]byte, 32<<10)
+			for {
+				n, err := stdin.Read(buffer)
+				if n > 0 && out.send(frame{Stdin: buffer[:n]}) != nil {
+					return
+				}
+				if err != nil {
+					out.send(frame{StdinEnd: true})
+					return
+				}
+			}
+		}()
+	}
+	for {
+		var f frame
+		if err := in.Decode(&f); err != nil {
+			return 0, fmt.Errorf("the lab has ended: %w", err)
+		}
+		stdout.Write(f.Stdout)
+		stderr.Write(f.Stderr)
+		if f.End {
+			if f.Error != "" {
+				return 0, errors.New(f.Error)
+			}
+			return f.Exit, nil
+		}
+	}
+}

@@ -1,0 +1,398 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gslb/topology"
+)
+
+// Test looks at every virtual service and domain of the world from outside and
+// reports what it sees. The error says that the looking itself went wrong.
+func (w *World) Test(ctx context.Context, report *Report) error {
+	for _, s := range w.Topo.Services {
+		for _, d := range doors(s) {
+			if err := w.testDoor(ctx, report, d); err != nil {
+				return err
+			}
+		}
+	}
+	for _, d := range w.Topo.Domains {
+		if err := w.testDomain(ctx, report, d); err != nil {
+			return err
+		}
+	}
+	return w.testDeaths(ctx, report)
+}
+
+// testDoor: clean, every real server reached in its share, the client's
+// address seen, replies not through the director.
+func (w *World) testDoor(ctx context.Context, report *Report, d door) error {
+	bound := 2*detection(d.service) + patience
+	s, err := w.untilClean(ctx, d, bound, func(r Reply) error { return answered(r) })
+	if err != nil {
+		return err
+	}
+	report.Add(Check{d.String() + " answers", s.String(), fmt.Sprintf("%d in a row within %.0f s", clean, bound.Seconds()), s.clean})
+	if !s.clean {
+		return nil // nothing else can be measured
+	}
+	// The last server may still be on its way into the table.
+	expected := shares(w.Topo, d.service, d.vip, d.port)
+	if _, err := w.untilAll(ctx, d, bound, expected); err != nil {
+		return err
+	}
+
+	watch := func() (func() (Check, error), error) { return nil, nil }
+	if m := d.service.Tiers[0].Method; m != topology.NAT {
+		watch = func() (func() (Check, error), error) { return w.watchFront(d, m) }
+	}
+	finish, err := watch()
+	if err != nil {
+		return err
+	}
+	replies, err := w.traffic(ctx, d, Requests{Hold: true}, 0, requests(len(expected)))
+	if err != nil {
+		return err
+	}
+	report.Add(reached(d, replies, expected))
+	report.Add(respected(d, replies, expected))
+	report.Add(clientSeen(d, replies))
+	if finish != nil {
+		c, err := finish()
+		if err != nil {
+			return err
+		}
+		report.Add(c)
+	}
+	return nil
+}
+
+func reached(d door, replies []Reply, expected map[netip.Addr]float64) Check {
+	seen := map[netip.Addr]bool{}
+	failed, strangers := 0, 0
+	last := ""
+	for _, r := range replies {
+		switch _, known := expected[r.Server]; {
+		case r.Err != "":
+			failed++
+			last = ": " + r.Err
+		case !known:
+			strangers++
+		default:
+			seen[r.Server] = true
+		}
+	}
+	return Check{
+		Name:   d.String() + " reaches every real server",
+		Figure: fmt.Sprintf("%d of %d, %d other, %d errors in %d requests%s", len(seen), len(expected), strangers, failed, len(replies), last),
+		Bound:  "all, none, none",
+		OK:     len(seen) == len(expected) && strangers == 0 && failed == 0 && len(expected) > 0,
+	}
+}
+
+func respected(d door, replies []Reply, expected map[netip.Addr]float64) Check {
+	count := map[netip.Addr]int{}
+	for _, r := range replies {
+		if r.Err == "" {
+			count[r.Server]++
+		}
+	}
+	n := len(replies)
+	c := Check{Name: d.String() + " respects the weights", OK: len(expected) > 0}
+	worst := -1.0
+	for _, a := range slices.SortedFunc(maps.Keys(expected), netip.Addr.Compare) {
+		p := expected[a]
+		off := math.Abs(float64(count[a]) - p*float64(n))
+		limit := tolerance(n, p)
+		if off/limit > worst {
+			worst = off / limit
+			c.Figure = fmt.Sprintf("%s got %d of %d requests", a, count[a], n)
+			c.Bound = fmt.Sprintf("%.0f ± %.0f", p*float64(n), limit)
+		}
+		c.OK = c.OK && off <= limit
+	}
+	return c
+}
+
+func clientSeen(d door, replies []Reply) Check {
+	same, all := 0, 0
+	for _, r := range replies {
+		if r.Err != "" {
+			continue
+		}
+		all++
+		if r.Client.Addr() == r.From {
+			same++
+		}
+	}
+	return Check{
+		Name:   d.String() + " shows the client's address",
+		Figure: fmt.Sprintf("%d of %d replies", same, all),
+		Bound:  "all",
+		OK:     same == all && all > 0,
+	}
+}
+
+// watchFront captures at the front while traffic runs; the function it returns
+// ends that and says what came from the VIP.
+func (w *World) watchFront(d door, m topology.Method) (func() (Check, error), error) {
+	front := d.service.Tiers[0].Directors[0]
+	c, err := w.capture(front.ID, d.vip, func(to netip.Addr) bool { return front.Addrs.Has(to) })
+	if err != nil {
+		return nil, err
+	}
+	stop := make(chan struct{})
+	go c.run(stop)
+	return func() (Check, error) {
+		defer c.close()
+		close(stop)
+		<-c.finished
+		dropped, err := c.drops()
+		return Check{
+			Name:   fmt.Sprintf("%s replies past its director (%s)", d, m),
+			Figure: fmt.Sprintf("%d packets from the VIP at %s, of %d captured, %d missed", c.seen.Load(), front.ID, c.all.Load(), dropped),
+			Bound:  "none from the VIP, some captured, none missed",
+			OK:     c.seen.Load() == 0 && c.all.Load() > 0 && dropped == 0,
+		}, err
+	}, nil
+}
+
+// testDomain asks every nameserver from every region, by UDP and TCP.
+func (w *World) testDomain(ctx context.Context, report *Report, d *topology.Domain) error {
+	bound := patience
+	for _, a := range d.Answers {
+		if a.Service != nil && a.Check != nil {
+			bound = max(bound, patience+2*detection(a.Service)+time.Duration(a.Check.Rise+1)*a.Check.Interval+a.Check.Timeout)
+		}
+	}
+	for _, v6 := range []bool{false, true} {
+		want, questions := expectedAnswers(d, v6)
+		if len(want) == 0 {
+			continue
+		}
+		for _, network := range []string{"udp", "tcp"} {
+			var got answers
+			begin := time.Now()
+			for {
+				var err error
+				if got, err = w.askAll(ctx, d, v6, network, questions); err != nil {
+					return err
+				}
+				if got.exactly(want) || time.Since(begin) > bound {
+					break
+				}
+				select {
+				case <-time.After(200 * time.Millisecond):
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			report.Add(Check{
+				Name:   fmt.Sprintf("%s %s %s gives every healthy answer", d.ID, recordType(v6), network),
+				Figure: got.String(),
+				Bound:  fmt.Sprintf("%d, none else, no errors, within %.0f s", len(want), bound.Seconds()),
+				OK:     got.exactly(want),
+			})
+		}
+	}
+	return nil
+}
+
+func recordType(v6 bool) string {
+	if v6 {
+		return "AAAA"
+	}
+	return "A"
+}
+
+// expectedAnswers are the addresses a domain gives when everybody is up, and
+// how many questions show them all: the rarest twelve times on average.
+func expectedAnswers(d *topology.Domain, v6 bool) (map[netip.Addr]bool, int) {
+	out := map[netip.Addr]bool{}
+	sum, least := 0, math.MaxInt
+	for _, a := range d.Answers {
+		sum += a.Weight
+	}
+	for _, a := range d.Answers {
+		if a.Weight == 0 && sum > 0 {
+			continue
+		}
+		for _, addr := range a.Addrs {
+			if addr.Is6() == v6 {
+				out[addr] = true
+				least = min(least, max(a.Weight, 1))
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, 0
+	}
+	return out, min(max(24, 12*max(sum, len(d.Answers))/least), 600)
+}
+
+// answers are the addresses that came back.
+type answers struct {
+	questions, errors int
+	seen              map[netip.Addr]int
+	askers            int // pairs of region and nameserver
+	incomplete        int // pairs that have not seen all
+	last              string
+}
+
+func (a answers) exactly(want map[netip.Addr]bool) bool {
+	if a.errors > 0 || a.incomplete > 0 || a.askers == 0 || len(a.seen) != len(want) {
+		return false
+	}
+	for addr := range want {
+		if a.seen[addr] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (a answers) String() string {
+	var parts []string
+	for _, addr := range slices.SortedFunc(maps.Keys(a.seen), netip.Addr.Compare) {
+		parts = append(parts, fmt.Sprintf("%s %d times", addr, a.seen[addr]))
+	}
+	text := fmt.Sprintf("%d questions, %d errors, %s", a.questions, a.errors, strings.Join(parts, ", "))
+	if a.incomplete > 0 {
+		text += fmt.Sprintf(", %d of %d askers have not seen them all", a.incomplete, a.askers)
+	}
+	if a.last != "" {
+		text += ", last error: " + a.last
+	}
+	return text
+}
+
+// askAll asks every nameserver from every region, n questions each.
+func (w *World) askAll(ctx context.Context, d *topology.Domain, v6 bool, network string, n int) (answers, error) {
+	out := answers{seen: map[netip.Addr]int{}}
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	var failed error
+	type asker struct {
+		region *topology.Region
+		server netip.Addr
+	}
+	var perAsker []map[netip.Addr]bool
+	for _, region := range w.Topo.Regions {
+		for _, ns := range w.Topo.Nameservers {
+			for _, server := range ns.Addrs {
+				a := asker{region, server}
+				wait.Go(func() {
+					seen := map[netip.Addr]bool{}
+					q := Questions{
+						Network: network, Server: netip.AddrPortFrom(a.server, 53), From: w.users[a.region].from(a.server, 0, n),
+						Name: d.Name, Type: recordType(v6), Timeout: 2 * requestTimeout,
+					}
+					var responses []Response
+					err := w.users[a.region].call(ctx, "Ask", q, &responses)
+					mu.Lock()
+					defer mu.Unlock()
+					if err != nil {
+						failed = err
+						return
+					}
+					for _, r := range responses {
+						out.questions++
+						switch {
+						case r.Err != "":
+							out.errors++
+							out.last = r.Err
+						case r.Rcode != "NOERROR":
+							out.errors++
+							out.last = r.Rcode
+						}
+						for _, addr := range r.Addrs {
+							out.seen[addr]++
+							seen[addr] = true
+						}
+					}
+					perAsker = append(perAsker, seen)
+				})
+			}
+		}
+	}
+	wait.Wait()
+	out.askers = len(perAsker)
+	for _, seen := range perAsker {
+		if len(seen) != len(out.seen) {
+			out.incomplete++
+		}
+	}
+	return out, failed
+}
+
+// testDeaths kills one destination of each service and brings it back.
+func (w *World) testDeaths(ctx context.Context, report *Report) error {
+	var victims []victim
+	for _, s := range w.Topo.Services {
+		if v, ok := pickVictim(w.Topo, s); ok {
+			victims = append(victims, v)
+		}
+	}
+	for _, round := range rounds(victims) {
+		for _, v := range round {
+			if err := w.Unplug(v.node); err != nil {
+				return err
+			}
+		}
+		err := w.eachVictim(report, round, func(v victim) (Check, error) {
+			bound := 2*detection(v.service) + patience
+			s, err := w.untilClean(ctx, doors(v.service)[0], bound, func(r Reply) error { return answered(r, v.servers...) })
+			return Check{
+				fmt.Sprintf("%s without %s", v.service.ID, v.node), s.String(),
+				fmt.Sprintf("%d in a row within %.0f s", clean, bound.Seconds()), s.clean,
+			}, err
+		})
+		for _, v := range round {
+			if err := w.Plug(v.node); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+		err = w.eachVictim(report, round, func(v victim) (Check, error) {
+			d := doors(v.service)[0]
+			bound := 2*detection(v.service) + patience
+			s, err := w.untilAll(ctx, d, bound, shares(w.Topo, v.service, d.vip, d.port))
+			return Check{
+				fmt.Sprintf("%s whole again with %s", v.service.ID, v.node), s.String(),
+				fmt.Sprintf("every real server within %.0f s", bound.Seconds()), s.clean,
+			}, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachVictim looks at all victims of a round at the same time and reports them in order.
+func (w *World) eachVictim(report *Report, round []victim, look func(victim) (Check, error)) error {
+	checks := make([]Check, len(round))
+	errs := make([]error, len(round))
+	var wait sync.WaitGroup
+	for i, v := range round {
+		wait.Go(func() { checks[i], errs[i] = look(v) })
+	}
+	wait.Wait()
+	for i, c := range checks {
+		if errs[i] != nil {
+			return errs[i]
+		}
+		report.Add(c)
+	}
+	return nil
+}
