@@ -149,7 +149,8 @@ var sysctls = map[Kind][][2]string{
 		{"net/ipv4/conf/all/rp_filter", "0"}, {"net/ipv4/conf/default/rp_filter", "0"},
 		{"net/ipv4/conf/all/send_redirects", "0"}, {"net/ipv4/conf/default/send_redirects", "0"},
 	},
-	Client:     hostSysctls,
+	// A v6 address that only a route makes the host's own is not bindable without.
+	Client:     append([][2]string{{"net/ipv6/ip_nonlocal_bind", "1"}}, hostSysctls...),
 	Nameserver: hostSysctls,
 	Director:   hostSysctls,
 	Server:     hostSysctls,

@@ -119,7 +119,7 @@ func (s setup) carry(ctx context.Context, args []string, stdout, stderr io.Write
 		return true, fmt.Errorf("a lab needs a kernel of its own here (%v): %w", why, err)
 	}
 	begin := time.Now()
-	fmt.Fprintf(stderr, "lab: %v; going on in user-mode Linux\n", why)
+	fmt.Fprintf(stderr, "lab: going on in user-mode Linux: %v\n", why)
 	exit, err := kit.Run(ctx, uml.Command{
 		Path: s.programs.Gslb, Args: args, Env: append(os.Environ(), carried+"=1"),
 		Stdout: stdout, Stderr: stderr, Stream: stream, Memory: memory(len(s.plan.Nodes)),

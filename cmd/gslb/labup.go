@@ -30,15 +30,21 @@ func homeOf(path string) (home, error) {
 	if err != nil {
 		return home{}, err
 	}
-	base := os.Getenv("XDG_RUNTIME_DIR")
-	if base == "" {
+	base := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "gslb-labs")
+	if os.Getenv("XDG_RUNTIME_DIR") == "" {
 		base = filepath.Join(os.TempDir(), fmt.Sprintf("gslb-labs-%d", os.Getuid()))
 	}
-	return home{filepath.Join(base, fmt.Sprintf("lab-%.6x", sha256.Sum256([]byte(path))))}, nil
+	return home{filepath.Join(base, fmt.Sprintf("%.6x", sha256.Sum256([]byte(path))))}, nil
 }
 
 func (h home) socket() string { return filepath.Join(h.dir, "lab.sock") }
 func (h home) log() string    { return filepath.Join(h.dir, "lab.log") }
+
+// remove leaves nothing behind: the folder above goes with its last lab.
+func (h home) remove() {
+	os.RemoveAll(h.dir)
+	os.Remove(filepath.Dir(h.dir))
+}
 
 // dial reaches the lab; the error says that it is not up.
 func (h home) dial(path string) (net.Conn, error) {
@@ -78,7 +84,7 @@ func labUpCmd() *cobra.Command {
 				return err
 			}
 			if err := f.startKeeper(c, s, h); err != nil {
-				os.RemoveAll(h.dir)
+				h.remove()
 				return err
 			}
 			for _, n := range s.plan.Nodes {
@@ -258,7 +264,7 @@ func labKeepCmd() *cobra.Command {
 				return f.keepCarried(c, s)
 			}
 			h := home{dir}
-			defer os.RemoveAll(h.dir)
+			defer h.remove()
 			listener, err := net.Listen("unix", h.socket())
 			if err != nil {
 				return err

@@ -17,8 +17,8 @@ import (
 )
 
 // ErrNoIPVS says that the kernel has no IPVS.
-var ErrNoIPVS = errors.New("this kernel has no IPVS (the genetlink family IPVS is missing): " +
-	"load it with `modprobe ip_vs`, or boot a kernel with CONFIG_IP_VS")
+var ErrNoIPVS = errors.New("this kernel has no IPVS: load its module ip_vs (modprobe ip_vs), " +
+	"or boot a kernel with CONFIG_IP_VS")
 
 // A Plane is the kernel's table. It belongs to one goroutine.
 type Plane struct {

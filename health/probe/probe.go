@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -57,7 +58,8 @@ func Once(ctx context.Context, p Probe) error {
 	default:
 		err = fmt.Errorf("no probe for check type %s", p.Check.Type)
 	}
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	// The connection's own deadline may strike a moment before the context's.
+	if err != nil && (errors.Is(ctx.Err(), context.DeadlineExceeded) || os.IsTimeout(err)) {
 		return fmt.Errorf("no answer within %v", p.Check.Timeout)
 	}
 	return err
