@@ -35,8 +35,8 @@ nameserver "ns2" {
 
 check "web" {
   type     = "http"
-  interval = "300ms"
-  timeout  = "200ms"
+  interval = "500ms"
+  timeout  = "450ms"
   rise     = 2
   fall     = 2
 }

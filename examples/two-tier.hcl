@@ -81,11 +81,11 @@ farm "web" {
   }
 }
 
-check "web" { # 2 failures at 300ms: out within a second
+check "web" { # 2 failures at 500ms: out within 1.5 seconds
   type     = "http"
   path     = "/"
-  interval = "300ms"
-  timeout  = "200ms"
+  interval = "500ms"
+  timeout  = "450ms"
   rise     = 2
   fall     = 2
 }

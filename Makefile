@@ -1,0 +1,43 @@
+# make test   everything that must hold: vet, rules, unit tests, kernel tests, labs
+# make demo   the system doing its job on this machine, with faults
+# make build  bin/gslb and bin/director
+# make lint   more than vet; needs time and memory, so not part of test
+# make clean  removes bin/
+
+GO    ?= go
+bin   := $(CURDIR)/bin
+# Static programs run anywhere, also in the kernels that tests carry them into.
+static := CGO_ENABLED=0 $(GO)
+
+.PHONY: build test unit kernel lab demo lint clean
+
+build:
+	@mkdir -p $(bin)
+	@$(static) build -trimpath -o $(bin)/ ./cmd/gslb ./cmd/director ./lab/uml/umlrun
+
+test: unit kernel lab
+
+unit: build
+	@scripts/setup
+	$(GO) vet ./...
+	$(GO) vet -tags kernel,lab ./...
+	$(GO) test -race -shuffle=on ./...
+
+# The tests that need a kernel with IPVS run inside user-mode Linux, never anywhere else.
+kernel: build
+	@$(bin)/umlrun true
+	$(static) test -tags kernel -count=1 -shuffle=on -exec $(bin)/umlrun ./dataplane/... ./lab/uml/
+
+# The programs as a user runs them.
+lab: build
+	@$(bin)/umlrun true
+	GSLB_BIN=$(bin) $(static) test -tags lab -count=1 -timeout 20m ./lab/
+
+demo: build
+	@$(bin)/gslb lab demo examples/two-tier.hcl
+
+lint: build
+	$(GO) tool -modfile=tools/go.mod golangci-lint run
+
+clean:
+	rm -rf $(bin)
