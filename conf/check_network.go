@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -24,18 +25,26 @@ func (p *parser) checkNetworks() {
 			p.fits(it, n, "the gateway")
 		}
 	}
-	for i, s := range all {
-		for _, t := range all[:i] {
-			a, b := s.it.x.(netip.Prefix), t.it.x.(netip.Prefix)
-			if s.n != t.n && a.Overlaps(b) {
-				p.report(fault{
-					code: "GS204", at: s.it.at, detail: fmt.Sprintf("%s of %s and %s of %s share addresses.", a, s.n.id, b, t.n.id),
-					help: "Give each segment a prefix of its own, or make them one network.",
-					rel:  []Related{{t.n.id + " has " + b.String(), t.it.at}},
-				})
-				break
-			}
+	// In the order of addresses, what a prefix overlaps is what it lies in.
+	prefix := func(s segment) netip.Prefix { return s.it.x.(netip.Prefix) }
+	slices.SortStableFunc(all, func(a, b segment) int {
+		return cmp.Or(prefix(a).Addr().Compare(prefix(b).Addr()), cmp.Compare(prefix(a).Bits(), prefix(b).Bits()))
+	})
+	var around segment
+	for _, s := range all {
+		if around.n == nil || !prefix(around).Overlaps(prefix(s)) {
+			around = s
+			continue
 		}
+		first, late := around, s
+		if p.before(late.it.at, first.it.at) < 0 {
+			first, late = late, first
+		}
+		p.report(fault{
+			code: "GS204", at: late.it.at, detail: fmt.Sprintf("%s of %s and %s of %s share addresses.", prefix(late), late.n.id, prefix(first), first.n.id),
+			help: "Give each segment a prefix of its own, or make them one network.",
+			rel:  []Related{{first.n.id + " has " + prefix(first).String(), first.it.at}},
+		})
 	}
 }
 
@@ -190,7 +199,7 @@ func (p *parser) checkFarm(f *node) {
 		})
 	case !f.gave("network") && !f.gave("region") && !f.raw.known["network"] && !f.raw.known["region"]:
 		p.report(fault{
-			code: "GS002", at: f.raw.decl, detail: "farm needs network, or region for a farm that is reached by routing.",
+			code: "GS002", at: f.raw.decl, detail: f.id + " needs network, or region for a farm that is reached by routing.",
 		})
 	}
 	if len(f.of("server")) == 0 && !f.broken && !ghost(f.raw, "server") {
@@ -199,7 +208,7 @@ func (p *parser) checkFarm(f *node) {
 			servers = servers || k.sch == serverBlock
 		}
 		if !servers {
-			p.errorf("GS002", f.raw.decl, "farm needs at least one server block.")
+			p.errorf("GS002", f.raw.decl, "%s needs at least one server block.", f.id)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (p *parser) checkPolicies() {
 	for _, pol := range p.all("policy") {
 		steps := pol.of("step")
 		if len(steps) == 0 && !pol.broken && !ghost(pol.raw, "step") {
-			p.errorf("GS002", pol.raw.decl, "policy needs at least one step block.")
+			p.errorf("GS002", pol.raw.decl, "%s needs at least one step block.", pol.id)
 			continue
 		}
 		at := map[topology.StepKind]*node{}

@@ -144,7 +144,7 @@ func (p *parser) checkServices() {
 		}
 		tiers := s.of("tier")
 		if len(tiers) == 0 && !s.broken && !ghost(s.raw, "tier") {
-			p.errorf("GS002", s.raw.decl, "virtual_service needs at least one tier block.")
+			p.errorf("GS002", s.raw.decl, "%s needs at least one tier block.", s.id)
 		}
 		if len(tiers) > maxTiers {
 			p.errorf("GS241", tiers[maxTiers].raw.decl, "%s has %d tiers; there can be %d.", s.id, len(tiers), maxTiers)

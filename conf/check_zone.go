@@ -15,7 +15,7 @@ import (
 // checkZones looks at zones and at the name servers they list.
 func (p *parser) checkZones() {
 	p.fqdn = map[*node]string{}
-	seen := map[string]*node{}
+	p.zones = map[string]*node{}
 	for _, z := range p.all("zone") {
 		p.checkSOA(z)
 		s, ok := get[string](z, "name")
@@ -30,11 +30,11 @@ func (p *parser) checkZones() {
 			p.errorf("GS106", z.at("name"), "name: %s.", why)
 			continue
 		}
-		if first := seen[name]; first != nil {
+		if first := p.zones[name]; first != nil {
 			p.report(fault{code: "GS007", at: z.at("name"), detail: name + " is declared already.", rel: []Related{first.here()}})
 			continue
 		}
-		seen[name] = z
+		p.zones[name] = z
 		p.fqdn[z] = name
 	}
 	p.checkNameservers()
@@ -198,8 +198,8 @@ func (p *parser) nameOf(n, zone *node, kind nameKind) (string, bool) {
 		})
 		return "", false
 	}
-	for _, z := range p.all("zone") {
-		if inner, ok := p.fqdn[z]; ok && z != zone && within(inner, apex) && within(name, inner) {
+	for inner := name; inner != apex; inner = parentOf(inner) {
+		if z := p.zones[inner]; z != nil {
 			p.report(fault{
 				code: "GS101", at: p.nameAt(n), detail: fmt.Sprintf("%s belongs to %s (%s), which is cut out of %s.", name, z.id, inner, apex),
 				help: "Move it to " + z.id + ".", rel: []Related{z.here()},
@@ -213,7 +213,7 @@ func (p *parser) nameOf(n, zone *node, kind nameKind) (string, bool) {
 func (p *parser) checkAnswers(d *node) {
 	answers := d.of("answer")
 	if len(answers) == 0 && !d.broken && !ghost(d.raw, "answer") {
-		p.errorf("GS002", d.raw.decl, "domain needs at least one answer block.")
+		p.errorf("GS002", d.raw.decl, "%s needs at least one answer block.", d.id)
 	}
 	var zero hcl.Range
 	some := d.broken
@@ -227,7 +227,7 @@ func (p *parser) checkAnswers(d *node) {
 		case a.gave("service") && a.gave("addresses"):
 			p.errorf("GS010", a.at("addresses"), "An answer has a service or addresses, not both.")
 		case !a.gave("service") && !a.gave("addresses") && !a.gave("cname") && !a.raw.known["service"] && !a.raw.known["addresses"]:
-			p.errorf("GS002", a.raw.decl, "answer needs service, or addresses.")
+			p.errorf("GS002", a.raw.decl, "%s needs service, or addresses.", a.id)
 		}
 		s := a.ref("service")
 		if s != nil {
@@ -262,6 +262,7 @@ func (p *parser) checkAnswers(d *node) {
 // checkRecords looks at static records, and at what else has their names.
 func (p *parser) checkRecords() {
 	at := map[string][]claim{}
+	seen := map[string]bool{} // name, type and data of records
 	for name, n := range p.nameserverNames() {
 		for _, a := range n.list("addresses") {
 			typ := "AAAA"
@@ -277,7 +278,7 @@ func (p *parser) checkRecords() {
 			at[apex] = append(at[apex], claim{"SOA", z, z.raw.decl}, claim{"NS", z, z.raw.decl})
 		}
 		for _, r := range z.of("record") {
-			p.checkRecord(z, r, apex, at)
+			p.checkRecord(z, r, apex, at, seen)
 		}
 	}
 	for _, d := range p.all("domain") {
@@ -353,7 +354,7 @@ func (p *parser) familiesOf(d *node) map[string]bool {
 	return out
 }
 
-func (p *parser) checkRecord(z, r *node, apex string, at map[string][]claim) {
+func (p *parser) checkRecord(z, r *node, apex string, at map[string][]claim, seen map[string]bool) {
 	name, named := p.nameOf(r, z, ownerName)
 	if named {
 		p.fqdn[r] = name
@@ -372,16 +373,6 @@ func (p *parser) checkRecord(z, r *node, apex string, at map[string][]claim) {
 	}
 	r.id += "." + typ
 	bad := false
-	seen := map[string]bool{}
-	for _, c := range at[name] {
-		if c.n.sch.name == "record" && c.typ == typ {
-			for _, it := range c.n.list("data") {
-				if n, err := plainData(typ, it.x.(string), apex); err == nil {
-					seen[n] = true
-				}
-			}
-		}
-	}
 	for _, it := range r.list("data") {
 		n, err := plainData(typ, it.x.(string), apex)
 		switch {
@@ -392,11 +383,11 @@ func (p *parser) checkRecord(z, r *node, apex string, at map[string][]claim) {
 				f.help = "Text with blanks or semicolons stands in quotes of its own: \"\\\"...\\\"\"."
 			}
 			p.report(f)
-		case seen[n]:
+		case seen[name+" "+typ+" "+n]:
 			bad = true
 			p.errorf("GS114", it.at, "%s has %s %s already.", name, typ, it.x)
 		default:
-			seen[n] = true
+			seen[name+" "+typ+" "+n] = true
 		}
 	}
 	if bad || !r.gave("data") || r.val("data") == nil {
@@ -434,9 +425,6 @@ func (p *parser) checkRecord(z, r *node, apex string, at map[string][]claim) {
 
 // plainData is a record's data in one form, for comparing.
 func plainData(typ, data, origin string) (string, error) {
-	if err := rr.Check(typ, data, origin); err != nil {
-		return "", err
-	}
 	rec, err := rr.Parse(typ, data, origin)
 	if err != nil {
 		return "", err

@@ -533,9 +533,7 @@ func (p *parser) expression(d *hcl.Diagnostic, e hcl.Expression) {
 		if call, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok {
 			var names []string
 			for n := range p.funcs {
-				if n != countName {
-					names = append(names, n)
-				}
+				names = append(names, n)
 			}
 			slices.Sort(names)
 			f.detail = fmt.Sprintf("There is no function %q.", call.Name)
@@ -545,20 +543,27 @@ func (p *parser) expression(d *hcl.Diagnostic, e hcl.Expression) {
 		f.code = "GS005"
 		f.detail = d.Detail
 	}
+	over := d.Summary == tooMuch
 	if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok {
 		err := call.FunctionCallError()
 		switch {
 		case err == nil:
 		case errors.Is(err, errTooMuch):
-			if p.spent {
-				return // everything that follows fails in the same way
-			}
-			p.spent = p.steps == 0
-			f.code, f.detail = "GS018", fmt.Sprintf("There is too much to work out here: %v.", err)
+			over, f.detail = true, fmt.Sprintf("%s() %v.", call.CalledFunctionName(), err)
 		case errors.Is(err, errLater):
 			f.code, f.detail = "GS020", fmt.Sprintf("The function %v.", err)
 		case d.Summary == "Error in function call":
 			f.detail = fmt.Sprintf("%s(): %v.", call.CalledFunctionName(), err)
+		}
+	}
+	if over {
+		if p.spent {
+			return // everything that follows fails in the same way
+		}
+		p.spent = p.exhausted()
+		f.code = "GS018"
+		if p.spent {
+			f.detail = "It cannot be worked out: " + errTooMuch.Error() + "."
 		}
 	}
 	p.report(f)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
@@ -23,16 +24,16 @@ var secretType = cty.Capsule("secret", reflect.TypeFor[secret]())
 
 // functions returns what expressions may call. Those that can make much out
 // of little take what they make from the budget.
-func functions(spend func(int) bool) map[string]function.Function {
-	return map[string]function.Function{
+func functions(b *budget) map[string]function.Function {
+	all := map[string]function.Function{
 		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "int": stdlib.IntFunc,
 		"log": stdlib.LogFunc, "max": stdlib.MaxFunc, "min": stdlib.MinFunc, "pow": powFunc,
 		"signum": stdlib.SignumFunc, "parseint": stdlib.ParseIntFunc,
 
 		"chomp": stdlib.ChompFunc, "format": bounded(stdlib.FormatFunc), "formatlist": bounded(stdlib.FormatListFunc),
-		"indent": indentFunc, "join": stdlib.JoinFunc, "lower": stdlib.LowerFunc, "upper": stdlib.UpperFunc,
-		"title": stdlib.TitleFunc, "replace": stdlib.ReplaceFunc, "regex": stdlib.RegexFunc,
-		"regexall": stdlib.RegexAllFunc, "regexreplace": stdlib.RegexReplaceFunc, "split": stdlib.SplitFunc,
+		"indent": indentFunc, "join": costly(stdlib.JoinFunc, b, joined), "lower": stdlib.LowerFunc, "upper": stdlib.UpperFunc,
+		"title": stdlib.TitleFunc, "replace": costly(stdlib.ReplaceFunc, b, replaced), "regex": stdlib.RegexFunc,
+		"regexall": stdlib.RegexAllFunc, "regexreplace": costly(stdlib.RegexReplaceFunc, b, replaced), "split": stdlib.SplitFunc,
 		"strlen": stdlib.StrlenFunc, "strrev": stdlib.ReverseFunc, "substr": stdlib.SubstrFunc,
 		"trim": stdlib.TrimFunc, "trimprefix": stdlib.TrimPrefixFunc, "trimsuffix": stdlib.TrimSuffixFunc,
 		"trimspace": stdlib.TrimSpaceFunc, "startswith": startsWith, "endswith": endsWith,
@@ -41,9 +42,9 @@ func functions(spend func(int) bool) map[string]function.Function {
 		"compact": stdlib.CompactFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc,
 		"distinct": stdlib.DistinctFunc, "element": stdlib.ElementFunc, "flatten": stdlib.FlattenFunc,
 		"hasindex": stdlib.HasIndexFunc, "index": stdlib.IndexFunc, "keys": stdlib.KeysFunc, "length": stdlib.LengthFunc,
-		"lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "range": rangeFunc(spend),
+		"lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "range": rangeFunc(b.spend),
 		"reverse": stdlib.ReverseListFunc, "setintersection": stdlib.SetIntersectionFunc,
-		"setproduct": productFunc(spend), "setsubtract": stdlib.SetSubtractFunc, "setunion": stdlib.SetUnionFunc,
+		"setproduct": productFunc(b.spend), "setsubtract": stdlib.SetSubtractFunc, "setunion": stdlib.SetUnionFunc,
 		"setsymmetricdifference": stdlib.SetSymmetricDifferenceFunc, "slice": stdlib.SliceFunc, "sort": stdlib.SortFunc,
 		"values": stdlib.ValuesFunc, "zipmap": stdlib.ZipmapFunc,
 
@@ -57,9 +58,92 @@ func functions(spend func(int) bool) map[string]function.Function {
 		"try": tryfunc.TryFunc, "can": tryfunc.CanFunc,
 
 		"cidrhost": cidrHost, "cidrsubnet": cidrSubnet, "cidrnetmask": cidrNetmask, "cidrcontains": cidrContains,
-		"secret": secretFunc, countName: countFunc(spend),
-		"file": laterFunction("file"), "env": laterFunction("env"), "distance_km": laterFunction("distance_km"),
+		"secret": secretFunc,
+		"file":   laterFunction("file"), "env": laterFunction("env"), "distance_km": laterFunction("distance_km"),
 	}
+	for name, f := range all {
+		if listed(f) || name == "tolist" || name == "toset" {
+			all[name] = swift(f)
+		}
+	}
+	return all
+}
+
+// listed reports whether f takes a list or a set.
+func listed(f function.Function) bool {
+	params := f.Params()
+	if v := f.VarParam(); v != nil {
+		params = append(params, *v)
+	}
+	return slices.ContainsFunc(params, func(p function.Parameter) bool { return p.Type.IsListType() || p.Type.IsSetType() })
+}
+
+// swift is f with tuples made into lists by ourselves where all elements have
+// one type: HCL compares each with each.
+func swift(f function.Function) function.Function {
+	params, rest := f.Params(), f.VarParam()
+	want := func(i int) cty.Type {
+		if i < len(params) {
+			return params[i].Type
+		}
+		return rest.Type
+	}
+	free := func(p function.Parameter) function.Parameter {
+		if p.Type.IsListType() || p.Type.IsSetType() {
+			p.Type = cty.DynamicPseudoType
+		}
+		return p
+	}
+	spec := &function.Spec{Description: f.Description()}
+	for _, p := range params {
+		spec.Params = append(spec.Params, free(p))
+	}
+	if rest != nil {
+		p := free(*rest)
+		spec.VarParam = &p
+	}
+	lists := func(args []cty.Value) ([]cty.Value, error) {
+		out := slices.Clone(args)
+		for i, v := range args {
+			if v.Type().IsTupleType() && v.IsKnown() && !v.IsNull() {
+				if elems := v.AsValueSlice(); len(elems) > 0 && alike(elems) {
+					out[i] = cty.ListVal(elems)
+				}
+			}
+			c, err := convert.Convert(out[i], want(i))
+			if err != nil {
+				return nil, function.NewArgError(i, err)
+			}
+			out[i] = c
+		}
+		return out, nil
+	}
+	spec.Type = func(args []cty.Value) (cty.Type, error) {
+		args, err := lists(args)
+		if err != nil {
+			return cty.NilType, err
+		}
+		return f.ReturnTypeForValues(args)
+	}
+	spec.Impl = func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		args, err := lists(args)
+		if err != nil {
+			return cty.NilVal, err
+		}
+		return f.Call(args)
+	}
+	return function.New(spec)
+}
+
+// alike reports whether all values have one type that is known.
+func alike(vs []cty.Value) bool {
+	ty := vs[0].Type()
+	for _, v := range vs {
+		if !v.Type().Equals(ty) || v.Type().HasDynamicTypes() {
+			return false
+		}
+	}
+	return true
 }
 
 // errLater is what a function says that is not acted on yet.
@@ -193,6 +277,45 @@ func bounded(f function.Function) function.Function {
 		},
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f.Call(args) },
 	})
+}
+
+// costly is f, whose result is at most as long as cost says, on the budget.
+func costly(f function.Function, b *budget, cost func(args []cty.Value) int) function.Function {
+	return function.New(&function.Spec{
+		Params:   f.Params(),
+		VarParam: f.VarParam(),
+		Type:     func(args []cty.Value) (cty.Type, error) { return f.ReturnTypeForValues(args) },
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if !b.write(cost(args)) {
+				return cty.NilVal, errTooMuch
+			}
+			return f.Call(args)
+		},
+	})
+}
+
+// joined is the length of join(separator, lists...).
+func joined(args []cty.Value) int {
+	sep, _ := text(args[0])
+	n := 0
+	for _, l := range args[1:] {
+		if _, ok := length(l); !ok {
+			continue
+		}
+		for it := l.ElementIterator(); it.Next(); {
+			_, v := it.Element()
+			s, _ := text(v)
+			n += len(sep) + len(s)
+		}
+	}
+	return n
+}
+
+// replaced is the greatest length of replace(text, part, by).
+func replaced(args []cty.Value) int {
+	s, _ := text(args[0])
+	by, _ := text(args[2])
+	return (len(s) + 1) * (len(by) + 1)
 }
 
 var indentFunc = function.New(&function.Spec{

@@ -9,7 +9,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/function"
 )
 
 // What a file may cost. The limits are far above honest files and keep the
@@ -19,7 +18,9 @@ const (
 	maxNesting   = 500       // brackets and operators inside each other
 	maxInstances = 100_000   // blocks after for_each
 	maxSteps     = 1_000_000 // elements that for expressions and functions go through
-	maxValue     = 1_000_000 // values, and KiB of text, in one local or variable
+	maxValue     = 1_000_000 // values in one local or variable
+	maxText      = 1 << 20   // bytes of text in one local or variable
+	maxWritten   = 64 << 20  // bytes of text that templates and functions write
 	maxTiers     = 4
 )
 
@@ -110,49 +111,72 @@ func nestingJSON(name string, data []byte) bool {
 	}
 }
 
-var errTooMuch = errors.New("the file's expressions go through more elements than a topology can need")
+var errTooMuch = errors.New("the expressions of the file make more than a topology can need")
 
-// countName is a function that no file can call.
-const countName = "the collection of a for expression"
+// A metered expression is paid for when it is evaluated. It stands in
+// parentheses of ours, because HCL finds the names in an expression by walking
+// through nodes of its own kinds.
+type metered struct {
+	*hclsyntax.ParenthesesExpr
+	pay func(cty.Value) bool
+}
 
-// count puts every collection that a file iterates over under the budget, so
-// that nested iterations end. It makes each the argument of countFunc, because
-// HCL finds the names in nodes of its own kinds only.
-func count(body *hclsyntax.Body) {
-	call := func(e hclsyntax.Expression) hclsyntax.Expression {
-		at := e.Range()
-		return &hclsyntax.FunctionCallExpr{
-			Name: countName, Args: []hclsyntax.Expression{e},
-			NameRange: at, OpenParenRange: at, CloseParenRange: at,
-		}
+func (m metered) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := m.ParenthesesExpr.Value(ctx)
+	if !diags.HasErrors() && !m.pay(v) {
+		return cty.DynamicVal, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: tooMuch, Detail: errTooMuch.Error(), Subject: m.SrcRange.Ptr(),
+		}}
 	}
+	return v, diags
+}
+
+const tooMuch = "Too much to work out"
+
+// meter puts under the budget every collection that a file iterates over, so
+// that nested iterations end, and every part of a template, so that texts do
+// not double for ever.
+func meter(body *hclsyntax.Body, b *budget) {
+	paid := func(e hclsyntax.Expression, pay func(cty.Value) bool) hclsyntax.Expression {
+		return metered{&hclsyntax.ParenthesesExpr{Expression: e, SrcRange: e.Range()}, pay}
+	}
+	elements := func(v cty.Value) bool { n, _ := length(v); return b.spend(n) }
+	letters := func(v cty.Value) bool { s, _ := text(v); return b.write(len(s)) }
 	_ = hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
 		switch n := n.(type) {
 		case *hclsyntax.ForExpr:
-			n.CollExpr = call(n.CollExpr)
+			n.CollExpr = paid(n.CollExpr, elements)
 		case *hclsyntax.SplatExpr:
-			n.Source = call(n.Source)
+			n.Source = paid(n.Source, elements)
+		case *hclsyntax.TemplateExpr:
+			for i, part := range n.Parts {
+				if _, ok := part.(*hclsyntax.LiteralValueExpr); !ok {
+					n.Parts[i] = paid(part, letters)
+				}
+			}
 		}
 		return nil
 	})
 }
 
-// countFunc returns its argument and takes its length from the budget.
-func countFunc(spend func(int) bool) function.Function {
-	return function.New(&function.Spec{
-		Params: []function.Parameter{{
-			Name: "collection", Type: cty.DynamicPseudoType,
-			AllowNull: true, AllowUnknown: true, AllowDynamicType: true, AllowMarked: true,
-		}},
-		Type: func(args []cty.Value) (cty.Type, error) { return args[0].Type(), nil },
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			if n, ok := length(args[0]); ok && !spend(n) {
-				return cty.NilVal, errTooMuch
-			}
-			return args[0], nil
-		},
-	})
+// A budget is what expressions may still use up.
+type budget struct{ steps, text int }
+
+func (b *budget) spend(n int) bool { return take(&b.steps, n) }
+func (b *budget) write(n int) bool { return take(&b.text, n) }
+
+// take takes n out of what is left and reports whether it was there.
+func take(left *int, n int) bool {
+	if n < 0 || n > *left {
+		*left = 0
+		return false
+	}
+	*left -= n
+	return true
 }
+
+// exhausted reports whether nothing more can be worked out.
+func (b *budget) exhausted() bool { return b.steps == 0 || b.text == 0 }
 
 // length is the number of elements of a known collection.
 func length(v cty.Value) (int, bool) {
@@ -163,11 +187,11 @@ func length(v cty.Value) (int, bool) {
 	return v.LengthInt(), true
 }
 
-// weigh reports whether v is at most maxValue values and KiB of text. It
+// weigh reports whether v is at most maxValue values and maxText of text. It
 // stops counting there: values that share parts can be exponentially large.
 func weigh(v cty.Value) bool {
 	left := maxValue
-	text := maxValue << 10
+	text := maxText
 	var walk func(v cty.Value) bool
 	walk = func(v cty.Value) bool {
 		if left--; left < 0 {

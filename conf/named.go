@@ -49,7 +49,7 @@ func (p *parser) work(n *named, at hcl.Range) (cty.Value, bool) {
 		v, ok = p.value(n.expr, nil, nil)
 	}
 	if ok && !weigh(v) {
-		p.errorf("GS018", n.at, "%s has more than %d values or MiB of text.", n.name, maxValue)
+		p.errorf("GS018", n.at, "%s has more than %d values or %d bytes of text.", n.name, maxValue, maxText)
 		ok = false
 	}
 	switch {

@@ -245,7 +245,7 @@ func (p *parser) settle(r *raw) {
 	for _, k := range r.kids {
 		for _, a := range k.sch.attrs {
 			if _, ok := k.field(a.name); !ok && a.must && !k.known[a.name] {
-				p.missing(k, k.decl, a)
+				p.missing(k.sch.name+" of "+r.addr(), k.decl, a)
 			}
 		}
 	}
@@ -272,9 +272,9 @@ func refused(name, what string) string {
 	return fmt.Sprintf("%s (%s) %v.", name, what, errLater)
 }
 
-func (p *parser) missing(r *raw, at hcl.Range, a *attr) {
+func (p *parser) missing(who string, at hcl.Range, a *attr) {
 	p.report(fault{
-		code: "GS002", at: at, detail: fmt.Sprintf("%s needs %s: %s.", where(r.sch), a.name, a.typ.doc),
+		code: "GS002", at: at, detail: fmt.Sprintf("%s needs %s: %s.", who, a.name, a.typ.doc),
 	})
 }
 
@@ -390,7 +390,7 @@ func (p *parser) values(n *node) {
 			continue
 		}
 		if a.must && !n.raw.known[a.name] {
-			p.missing(n.raw, n.raw.decl, a)
+			p.missing(n.id, n.raw.decl, a)
 		}
 	}
 }

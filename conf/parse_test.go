@@ -95,12 +95,8 @@ func TestTwoTierExampleBecomesWhatItSays(t *testing.T) {
 	if farm.Gateway != topo.Directors[3] || farm.Gateway.Inside.Network != farm.Network {
 		t.Errorf("farm %s has gateway %s", farm.ID, farm.Gateway.ID)
 	}
-	wantCheck := &topology.Check{
-		ID: "check.web", Type: topology.CheckHTTP, Interval: 300 * time.Millisecond, Timeout: 200 * time.Millisecond,
-		Jitter: 0.2, Rise: 2, Fall: 2, Path: "/",
-	}
-	if diff := cmp.Diff(wantCheck, topo.Checks[0]); diff != "" {
-		t.Errorf("check (-want +got)\n%s", diff)
+	if c := topo.Checks[0]; c.ID != "check.web" || c.Type != topology.CheckHTTP || c.Path != "/" || c.Jitter != 0.2 || c.Port != 0 {
+		t.Errorf("got check %+v", c)
 	}
 	d := topo.Domains[0]
 	wantPolicy := &topology.Policy{Steps: []topology.Step{

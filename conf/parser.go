@@ -11,8 +11,8 @@ import (
 type parser struct {
 	src   Source
 	diags hcl.Diagnostics
-	fatal bool           // nothing further can be said
-	steps int            // left of maxSteps
+	fatal bool // nothing further can be said
+	budget
 	spent bool           // the end of steps has been reported
 	order map[string]int // of the files
 
@@ -35,6 +35,7 @@ type parser struct {
 
 	// Found by the checks, for each other and for build.
 	fqdn     map[*node]string       // canonical names of zones, nameservers, domains, records
+	zones    map[string]*node       // zones by canonical name
 	owners   map[netip.Addr]owner   // every node's addresses
 	gateways map[*node][]netip.Addr // each network's router
 	plain    *node                  // the default check
@@ -42,7 +43,7 @@ type parser struct {
 
 func newParser(src Source) *parser {
 	p := &parser{
-		src: src, steps: maxSteps, order: map[string]int{},
+		src: src, budget: budget{maxSteps, maxWritten}, order: map[string]int{},
 		file:     &raw{sch: root},
 		ghosts:   map[string]bool{},
 		names:    map[string]*named{},
@@ -54,21 +55,11 @@ func newParser(src Source) *parser {
 		index:    map[string][]string{},
 		byKind:   map[string][]*node{},
 	}
-	p.funcs = functions(p.spend)
+	p.funcs = functions(&p.budget)
 	for i, f := range src.Files {
 		if _, ok := p.order[f.Name]; !ok {
 			p.order[f.Name] = i
 		}
 	}
 	return p
-}
-
-// spend takes n from the budget of steps and reports whether it was there.
-func (p *parser) spend(n int) bool {
-	if n > p.steps {
-		p.steps = 0
-		return false
-	}
-	p.steps -= n
-	return true
 }

@@ -114,7 +114,7 @@ func (p *parser) body(f File) hcl.Body {
 		return nil
 	}
 	if b, ok := file.Body.(*hclsyntax.Body); ok {
-		count(b)
+		meter(b, &p.budget)
 		p.keys(b)
 	}
 	return file.Body
