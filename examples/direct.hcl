@@ -38,7 +38,7 @@ check "web" {
   interval = "500ms"
   timeout  = "450ms"
   rise     = 2
-  fall     = 2
+  fall     = 3
 }
 
 # NAT: packets are rewritten in both directions, so the servers' default route

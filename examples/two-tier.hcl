@@ -81,13 +81,13 @@ farm "web" {
   }
 }
 
-check "web" { # 2 failures at 500ms: out within 1.5 seconds
+check "web" { # 3 failures at 500ms: out within 2 seconds
   type     = "http"
   path     = "/"
   interval = "500ms"
   timeout  = "450ms"
   rise     = 2
-  fall     = 2
+  fall     = 3
 }
 
 virtual_service "www" {

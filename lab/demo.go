@@ -122,11 +122,8 @@ func (s *story) allIsWell(ctx context.Context) error {
 			return err
 		}
 		replies, err := s.traffic(ctx, s.door(i), Requests{}, 0, 40)
-		if err != nil {
-			return err
-		}
-		past, err := finish()
-		if err != nil {
+		past, watchErr := finish()
+		if err := errors.Join(err, watchErr); err != nil {
 			return err
 		}
 		if service.Tiers[0].Method != topology.NAT {

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -56,6 +57,11 @@ type place struct {
 // NewWorld makes the namespaces of plan and joins them. Dir is an empty folder
 // of the world's own.
 func NewWorld(topo *topology.Topology, plan *Plan, dir string) (*World, error) {
+	// Orphans of the world's programs become this process's children, so that
+	// it can end them.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("become the parent of orphans: %w", err)
+	}
 	w := &World{Plan: plan, Topo: topo, places: map[string]*place{}, thread: newThread(), dir: dir, servers: map[string]*realServer{}, users: map[*topology.Region]*users{}}
 	if err := w.build(); err != nil {
 		w.Close()
@@ -72,6 +78,7 @@ func (w *World) Close() {
 	for _, p := range processes {
 		p.Kill()
 	}
+	killOrphans()
 	for _, s := range w.servers {
 		s.halt()
 	}
@@ -82,6 +89,23 @@ func (w *World) Close() {
 		w.switches.close()
 	}
 	w.thread.close()
+}
+
+// killOrphans ends what programs of the world have left running: this process
+// has taken the place of their parent (see NewWorld).
+func killOrphans() {
+	for {
+		children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
+		if err != nil || len(strings.Fields(string(children))) == 0 {
+			return
+		}
+		for _, text := range strings.Fields(string(children)) {
+			if pid, err := strconv.Atoi(text); err == nil {
+				unix.Kill(pid, unix.SIGKILL)
+				unix.Wait4(pid, nil, 0, nil)
+			}
+		}
+	}
 }
 
 func (p *place) close() {

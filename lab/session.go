@@ -117,7 +117,11 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 		for {
 			var f frame
 			if err := in.Decode(&f); err != nil {
-				unix.Kill(-cmd.Process.Pid, unix.SIGKILL) // the user is gone
+				select {
+				case <-p.done: // what it has left running in the background stays
+				default:
+					p.Kill() // the user is gone
+				}
 				return
 			}
 			if len(f.Stdin) > 0 {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -17,11 +18,13 @@ import (
 // Test looks at every virtual service and domain of the world from outside and
 // reports what it sees. The error says that the looking itself went wrong.
 func (w *World) Test(ctx context.Context, report *Report) error {
-	for _, s := range w.Topo.Services {
-		for _, d := range doors(s) {
-			if err := w.testDoor(ctx, report, d); err != nil {
-				return err
-			}
+	answering, err := w.testAnswers(ctx, report)
+	if err != nil {
+		return err
+	}
+	for _, d := range answering {
+		if err := w.testDoor(ctx, report, d); err != nil {
+			return err
 		}
 	}
 	for _, d := range w.Topo.Domains {
@@ -29,50 +32,97 @@ func (w *World) Test(ctx context.Context, report *Report) error {
 			return err
 		}
 	}
-	return w.testDeaths(ctx, report)
+	alive := map[*topology.Service]bool{}
+	for _, d := range answering {
+		alive[d.service] = true
+	}
+	return w.testDeaths(ctx, report, alive)
 }
 
-// testDoor: clean, every real server reached in its share, the client's
-// address seen, replies not through the director.
-func (w *World) testDoor(ctx context.Context, report *Report, d door) error {
-	bound := 2*detection(d.service) + patience
-	s, err := w.untilClean(ctx, d, bound, func(r Reply) error { return answered(r) })
+// testAnswers waits until every service answers, and returns where one does.
+func (w *World) testAnswers(ctx context.Context, report *Report) ([]door, error) {
+	var all []door
+	for _, s := range w.Topo.Services {
+		all = append(all, doors(s)...)
+	}
+	checks, err := together(all, func(d door) (Check, error) {
+		bound := 2*detection(d.service) + patience
+		s, err := w.untilClean(ctx, d, bound, func(r Reply) error { return answered(r) })
+		return Check{d.String() + " answers", s.String(), fmt.Sprintf("%d in a row within %.0f s", clean, bound.Seconds()), s.clean}, err
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	report.Add(Check{d.String() + " answers", s.String(), fmt.Sprintf("%d in a row within %.0f s", clean, bound.Seconds()), s.clean})
-	if !s.clean {
-		return nil // nothing else can be measured
+	var answering []door
+	for i, c := range checks {
+		report.Add(c)
+		if c.OK {
+			answering = append(answering, all[i])
+		}
 	}
-	// The last server may still be on its way into the table.
-	expected := shares(w.Topo, d.service, d.vip, d.port)
-	if _, err := w.untilAll(ctx, d, bound, expected); err != nil {
-		return err
-	}
+	return answering, nil
+}
 
-	watch := func() (func() (Check, error), error) { return nil, nil }
-	if m := d.service.Tiers[0].Method; m != topology.NAT {
-		watch = func() (func() (Check, error), error) { return w.watchFront(d, m) }
-	}
-	finish, err := watch()
-	if err != nil {
-		return err
-	}
-	replies, err := w.traffic(ctx, d, Requests{Hold: true}, 0, requests(len(expected)))
-	if err != nil {
-		return err
-	}
-	report.Add(reached(d, replies, expected))
-	report.Add(respected(d, replies, expected))
-	report.Add(clientSeen(d, replies))
-	if finish != nil {
-		c, err := finish()
-		if err != nil {
+// measurements: what is measured is the system and not the machine,
+// which may have been busy elsewhere for a second, so a round that is not right
+// is measured again. A figure says which round it is from.
+const measurements = 3
+
+// testDoor: every real server reached in its share, the client's address seen,
+// replies not through the director.
+func (w *World) testDoor(ctx context.Context, report *Report, d door) error {
+	// The last server may still be on its way into the table.
+	bound := 2*detection(d.service) + patience
+	expected := shares(w.Topo, d.service, d.vip, d.port)
+	var checks []Check
+	for round := 1; round <= measurements; round++ {
+		if _, err := w.untilAll(ctx, d, bound, expected); err != nil {
 			return err
 		}
+		var err error
+		if checks, err = w.measure(ctx, d, expected); err != nil {
+			return err
+		}
+		if round > 1 {
+			for i := range checks {
+				checks[i].Figure += fmt.Sprintf(", round %d", round)
+			}
+		}
+		if !slices.ContainsFunc(checks, func(c Check) bool { return !c.OK }) {
+			break
+		}
+	}
+	for _, c := range checks {
 		report.Add(c)
 	}
 	return nil
+}
+
+// measure looks at one lot of requests.
+func (w *World) measure(ctx context.Context, d door, expected map[netip.Addr]float64) ([]Check, error) {
+	method := d.service.Tiers[0].Method
+	var finish func() (Check, error)
+	if method != topology.NAT {
+		var err error
+		if finish, err = w.watchFront(d, method); err != nil {
+			return nil, err
+		}
+	}
+	replies, err := w.traffic(ctx, d, Requests{Hold: true}, 0, requests(len(expected)))
+	var past Check
+	if finish != nil {
+		var watchErr error
+		past, watchErr = finish()
+		err = errors.Join(err, watchErr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	checks := []Check{reached(d, replies, expected), respected(d, replies, expected), clientSeen(d, replies)}
+	if finish != nil {
+		checks = append(checks, past)
+	}
+	return checks, nil
 }
 
 func reached(d door, replies []Reply, expected map[netip.Addr]float64) Check {
@@ -333,11 +383,11 @@ func (w *World) askAll(ctx context.Context, d *topology.Domain, v6 bool, network
 	return out, failed
 }
 
-// testDeaths kills one destination of each service and brings it back.
-func (w *World) testDeaths(ctx context.Context, report *Report) error {
+// testDeaths kills one destination of each service that is alive and brings it back.
+func (w *World) testDeaths(ctx context.Context, report *Report, alive map[*topology.Service]bool) error {
 	var victims []victim
 	for _, s := range w.Topo.Services {
-		if v, ok := pickVictim(w.Topo, s); ok {
+		if v, ok := pickVictim(w.Topo, s); ok && alive[s] {
 			victims = append(victims, v)
 		}
 	}
@@ -381,18 +431,27 @@ func (w *World) testDeaths(ctx context.Context, report *Report) error {
 
 // eachVictim looks at all victims of a round at the same time and reports them in order.
 func (w *World) eachVictim(report *Report, round []victim, look func(victim) (Check, error)) error {
-	checks := make([]Check, len(round))
-	errs := make([]error, len(round))
-	var wait sync.WaitGroup
-	for i, v := range round {
-		wait.Go(func() { checks[i], errs[i] = look(v) })
-	}
-	wait.Wait()
-	for i, c := range checks {
-		if errs[i] != nil {
-			return errs[i]
-		}
+	checks, err := together(round, look)
+	for _, c := range checks {
 		report.Add(c)
 	}
-	return nil
+	return err
+}
+
+// together looks at all things at the same time and returns the checks in the
+// order of the things, or one of the errors.
+func together[T any](things []T, look func(T) (Check, error)) ([]Check, error) {
+	checks := make([]Check, len(things))
+	errs := make([]error, len(things))
+	var wait sync.WaitGroup
+	for i, thing := range things {
+		wait.Go(func() { checks[i], errs[i] = look(thing) })
+	}
+	wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return checks, nil
 }

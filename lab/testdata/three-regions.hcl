@@ -51,14 +51,14 @@ check "web" {
   interval = "1s"
   timeout  = "900ms"
   rise     = 1
-  fall     = 2
+  fall     = 3
 }
 check "tcp" {
   type     = "tcp"
   interval = "500ms"
   timeout  = "400ms"
   rise     = 2
-  fall     = 2
+  fall     = 3
 }
 
 # eu: DR for both families and three ports.
