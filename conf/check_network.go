@@ -107,8 +107,9 @@ func last(p netip.Prefix) netip.Addr {
 
 // An owner is who has an address, and where the file says so.
 type owner struct {
-	who string
-	at  hcl.Range
+	who     string
+	at      hcl.Range
+	network *node // who is the gateway of this network
 }
 
 // checkNodes looks at every node's addresses: on their segment, and each of
@@ -124,12 +125,24 @@ func (p *parser) checkNodes() {
 			})
 			return
 		}
-		p.owners[a] = owner{what, it.at}
+		p.owners[a] = owner{who: what, at: it.at}
+	}
+	// A network may name a director as its gateway: the segment has no other router.
+	leg := func(what string, n *node, it item) {
+		if first, ok := p.owners[it.x.(netip.Addr)]; ok && n != nil && first.network == n {
+			p.owners[it.x.(netip.Addr)] = owner{who: what, at: it.at}
+			return
+		}
+		take(what, it)
 	}
 	for _, n := range p.all("network") {
 		for _, it := range n.list("gateway") {
-			if contains(n.prefixes(), it.x.(netip.Addr)) {
+			if a := it.x.(netip.Addr); contains(n.prefixes(), a) {
 				take("the gateway of "+n.id, it)
+				if o := p.owners[a]; o.at == it.at {
+					o.network = n
+					p.owners[a] = o
+				}
 			}
 		}
 	}
@@ -144,13 +157,13 @@ func (p *parser) checkNodes() {
 	for _, n := range p.all("director") {
 		for _, it := range n.list("address") {
 			if p.fits(it, n.ref("network"), "the address of "+n.id) {
-				take(n.id, it)
+				leg(n.id, n.ref("network"), it)
 			}
 		}
 		in := n.groups["inside"]
 		for _, it := range in.list("address") {
 			if p.fits(it, in.ref("network"), "the inside address of "+n.id) {
-				take(n.id, it)
+				leg(n.id, in.ref("network"), it)
 			}
 		}
 		if a, b := n.ref("network"), in.ref("network"); a != nil && a == b {

@@ -574,18 +574,19 @@ func (p *parser) lookup(f *fault, d *hcl.Diagnostic) {
 	if d.EvalContext == nil {
 		return
 	}
-	coll, key := cty.NilVal, ""
+	coll, key, name := cty.NilVal, "", "it"
 	switch e := d.Expression.(type) {
 	case *hclsyntax.IndexExpr:
 		coll, _ = e.Collection.Value(d.EvalContext)
 		k, _ := e.Key.Value(d.EvalContext)
 		key, _ = text(k)
-		f.at = e.SrcRange
+		f.at, name = e.SrcRange, p.snippet(e.Collection.Range())
 	case *hclsyntax.ScopeTraversalExpr:
 		f.at = e.SrcRange
 		for i := range e.Traversal { // the step that fails
 			v, diags := e.Traversal[:i+1].TraverseAbs(d.EvalContext)
 			if diags.HasErrors() {
+				name = p.snippet(e.Traversal[:i].SourceRange())
 				switch s := e.Traversal[i].(type) {
 				case hcl.TraverseAttr:
 					key = s.Name
@@ -619,12 +620,24 @@ func (p *parser) lookup(f *fault, d *hcl.Diagnostic) {
 			k, _ := it.Element()
 			keys = append(keys, k.AsString())
 		}
-		f.detail = fmt.Sprintf("There is no %q here.", key)
+		f.detail = fmt.Sprintf("%s has no %q.", name, key)
 		f.help = meant(key, keys)
 		if f.help == "" && len(keys) > 0 {
 			f.help = "There are " + among(keys) + "."
 		}
 	} else if key != "" {
-		f.detail = fmt.Sprintf("There is no element %s: the list has %d.", key, count)
+		f.detail = fmt.Sprintf("%s has no element %s: it has %d, counted from 0.", name, key, count)
 	}
+}
+
+// snippet is the text of a range, where it is short enough for a sentence.
+func (p *parser) snippet(r hcl.Range) string {
+	for _, f := range p.src.Files {
+		if f.Name == r.Filename && r.CanSliceBytes(f.Data) {
+			if s := string(r.SliceBytes(f.Data)); s != "" && len(s) <= 60 && !strings.ContainsAny(s, "\n\r") {
+				return s
+			}
+		}
+	}
+	return "it"
 }

@@ -9,7 +9,7 @@ import (
 // none is close. Close is one edit for short words and a third of the letters
 // for long ones; swapping two neighbours is one edit.
 func near(w string, words []string) string {
-	best, least := "", 1+max(1, len(w)/3)
+	best, least := "", min(1+max(1, len(w)/3), len(w)) // something of w must remain
 	for _, c := range words {
 		if c == w || len(c) > 2*len(w)+2 || len(w) > 2*len(c)+2 {
 			continue

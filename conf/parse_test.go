@@ -299,6 +299,31 @@ func TestBothFamiliesAreOneBlock(t *testing.T) {
 	}
 }
 
+func TestADirectorMayBeTheGatewayOfItsSegment(t *testing.T) {
+	topo := parse(t, nameservers+`
+network "edge" {
+  region  = region.eu
+  cidr    = "192.0.2.0/24"
+}
+network "inside" {
+  region  = region.eu
+  cidr    = "10.10.1.0/24"
+  gateway = "10.10.1.1"
+}
+director "d" {
+  network = network.edge
+  address = "192.0.2.254"
+  inside  = { network = network.inside, address = "10.10.1.1" }
+}
+`)
+	if n := topo.Networks[1]; !n.Routed || n.Gateways.String() != topo.Directors[0].Inside.Addrs.String() {
+		t.Errorf("got gateways %s, want the director's", n.Gateways)
+	}
+	if n := topo.Networks[0]; n.Routed || n.Gateways.String() != "192.0.2.253" {
+		t.Errorf("got gateways %s, want the highest host that nobody has", n.Gateways)
+	}
+}
+
 func TestVariables(t *testing.T) {
 	const text = `
 variable "names" {
@@ -399,7 +424,7 @@ func TestSuggestions(t *testing.T) {
 	words := []string{"network", "director", "address", "vip", "ports", "check", "weight"}
 	for w, want := range map[string]string{
 		"netwrok": "network", "adress": "address", "vpi": "vip", "port": "ports", "wieght": "weight", "chekc": "check",
-		"director": "", "xyz": "", "": "", "addresses": "address", "quorum": "",
+		"director": "", "xyz": "", "": "", "v": "", "addresses": "address", "quorum": "",
 	} {
 		if got := near(w, words); got != want {
 			t.Errorf("near(%q) = %q, want %q", w, got, want)
