@@ -31,7 +31,11 @@ const SchemaVersion = 1
 // Parse reads a topology. The topology is nil exactly when the diagnostics
 // hold an error; warnings alone do not withhold it.
 func Parse(src Source) (*topology.Topology, hcl.Diagnostics) {
-	p := newParser(src)
+	return parse(src, standardLimits)
+}
+
+func parse(src Source, l limits) (*topology.Topology, hcl.Diagnostics) {
+	p := newParser(src, l)
 	p.read()
 	if !p.fatal {
 		p.evaluate()

@@ -361,8 +361,8 @@ func (p *parser) instantiate(r *raw, sc *scope, up *node) ([]*node, bool) {
 	if !v.CanIterateElements() {
 		return bad("for_each is %s.", show(v))
 	}
-	if v.LengthInt() > maxInstances-p.instances {
-		p.errorf("GS018", e.Range(), "for_each makes %d blocks here; a topology may have %d in all.", v.LengthInt(), maxInstances)
+	if v.LengthInt() > p.limits.instances-p.instances {
+		p.errorf("GS018", e.Range(), "for_each makes %d blocks here; a topology may have %d in all.", v.LengthInt(), p.limits.instances)
 		return nil, false
 	}
 	var out []*node
@@ -391,8 +391,8 @@ func (p *parser) instantiate(r *raw, sc *scope, up *node) ([]*node, bool) {
 }
 
 func (p *parser) instances1(r *raw, sc *scope, up *node) []*node {
-	if p.instances >= maxInstances {
-		p.errorf("GS018", r.decl, "This is block %d; a topology may have %d in all.", p.instances+1, maxInstances)
+	if p.instances >= p.limits.instances {
+		p.errorf("GS018", r.decl, "This is block %d; a topology may have %d in all.", p.instances+1, p.limits.instances)
 		return nil
 	}
 	return []*node{p.instance(r, sc, sc, up)}

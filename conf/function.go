@@ -24,7 +24,7 @@ var secretType = cty.Capsule("secret", reflect.TypeFor[secret]())
 
 // functions returns what expressions may call. Those that can make much out
 // of little take what they make from the budget.
-func functions(b *budget) map[string]function.Function {
+func functions(b *budget, most int) map[string]function.Function {
 	all := map[string]function.Function{
 		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "int": stdlib.IntFunc,
 		"log": stdlib.LogFunc, "max": stdlib.MaxFunc, "min": stdlib.MinFunc, "pow": powFunc,
@@ -42,9 +42,9 @@ func functions(b *budget) map[string]function.Function {
 		"compact": stdlib.CompactFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc,
 		"distinct": stdlib.DistinctFunc, "element": stdlib.ElementFunc, "flatten": stdlib.FlattenFunc,
 		"hasindex": stdlib.HasIndexFunc, "index": stdlib.IndexFunc, "keys": stdlib.KeysFunc, "length": stdlib.LengthFunc,
-		"lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "range": rangeFunc(b.spend),
+		"lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "range": rangeFunc(b.spend, most),
 		"reverse": stdlib.ReverseListFunc, "setintersection": stdlib.SetIntersectionFunc,
-		"setproduct": productFunc(b.spend), "setsubtract": stdlib.SetSubtractFunc, "setunion": stdlib.SetUnionFunc,
+		"setproduct": productFunc(b.spend, most), "setsubtract": stdlib.SetSubtractFunc, "setunion": stdlib.SetUnionFunc,
 		"setsymmetricdifference": stdlib.SetSymmetricDifferenceFunc, "slice": stdlib.SliceFunc, "sort": stdlib.SortFunc,
 		"values": stdlib.ValuesFunc, "zipmap": stdlib.ZipmapFunc,
 
@@ -170,6 +170,12 @@ var secretFunc = function.New(&function.Spec{
 	},
 })
 
+// An excess is what a function says that is asked for too much at once.
+type excess string
+
+func (e excess) Error() string        { return string(e) }
+func (e excess) Is(target error) bool { return target == errTooMuch }
+
 func affix(has func(s, part string) bool, part string) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "str", Type: cty.String}, {Name: part, Type: cty.String}},
@@ -187,7 +193,7 @@ var (
 
 // rangeFunc is range(end), range(start, end) or range(start, end, step), as
 // in other HCL languages but for more than 1,024 elements.
-func rangeFunc(spend func(int) bool) function.Function {
+func rangeFunc(spend func(int) bool, most int) function.Function {
 	return function.New(&function.Spec{
 		VarParam: &function.Parameter{Name: "numbers", Type: cty.Number},
 		Type: func(args []cty.Value) (cty.Type, error) {
@@ -221,8 +227,8 @@ func rangeFunc(spend func(int) bool) function.Function {
 			}
 			var out []cty.Value
 			for v := start; v.LessThan(end).True() == up && !v.RawEquals(end); v = v.Add(step) {
-				if len(out) == maxInstances {
-					return cty.NilVal, fmt.Errorf("makes more than %d numbers: %w", maxInstances, errTooMuch)
+				if len(out) == most {
+					return cty.NilVal, excess(fmt.Sprintf("makes more than %d numbers", most))
 				}
 				if !spend(1) {
 					return cty.NilVal, errTooMuch
@@ -238,7 +244,7 @@ func rangeFunc(spend func(int) bool) function.Function {
 }
 
 // productFunc is setproduct with its result on the budget.
-func productFunc(spend func(int) bool) function.Function {
+func productFunc(spend func(int) bool, most int) function.Function {
 	p := stdlib.SetProductFunc
 	return function.New(&function.Spec{
 		VarParam: &function.Parameter{Name: "sets", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true},
@@ -249,8 +255,8 @@ func productFunc(spend func(int) bool) function.Function {
 				if !ok {
 					continue
 				}
-				if n *= l; n > maxInstances {
-					return cty.NilType, fmt.Errorf("makes more than %d combinations: %w", maxInstances, errTooMuch)
+				if n *= l; n > most {
+					return cty.NilType, excess(fmt.Sprintf("makes more than %d combinations", most))
 				}
 			}
 			if !spend(n) {

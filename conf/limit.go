@@ -14,15 +14,21 @@ import (
 // What a file may cost. The limits are far above honest files and keep the
 // others from exhausting memory or stack: HCL's parser and evaluator recurse.
 const (
-	maxBytes     = 16 << 20  // of all files together
-	maxNesting   = 500       // brackets and operators inside each other
-	maxInstances = 100_000   // blocks after for_each
-	maxSteps     = 1_000_000 // elements that for expressions and functions go through
-	maxValue     = 1_000_000 // values in one local or variable
-	maxText      = 1 << 20   // bytes of text in one local or variable
-	maxWritten   = 64 << 20  // bytes of text that templates and functions write
-	maxTiers     = 4
+	maxBytes   = 16 << 20 // of all files together
+	maxNesting = 500      // brackets and operators inside each other
+	maxTiers   = 4
 )
+
+// limits are those that a test can lower.
+type limits struct {
+	instances int // blocks after for_each, and elements that one function makes
+	steps     int // elements that for expressions and functions go through
+	values    int // in one local or variable
+	text      int // bytes of text in one local or variable
+	written   int // bytes of text that templates and functions write
+}
+
+var standardLimits = limits{instances: 100_000, steps: 1_000_000, values: 1_000_000, text: 1 << 20, written: 64 << 20}
 
 // nesting finds where a text nests deeper than maxNesting. Per open bracket it
 // counts the operators since the last separator, because each of them is a
@@ -187,11 +193,10 @@ func length(v cty.Value) (int, bool) {
 	return v.LengthInt(), true
 }
 
-// weigh reports whether v is at most maxValue values and maxText of text. It
+// fits reports whether v is within the limits of one local or variable. It
 // stops counting there: values that share parts can be exponentially large.
-func weigh(v cty.Value) bool {
-	left := maxValue
-	text := maxText
+func (l limits) fits(v cty.Value) bool {
+	left, text := l.values, l.text
 	var walk func(v cty.Value) bool
 	walk = func(v cty.Value) bool {
 		if left--; left < 0 {

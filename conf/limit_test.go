@@ -10,6 +10,9 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
+// The same limits, lower, so that the test is quick.
+var tight = limits{instances: 5_000, steps: 20_000, values: 20_000, text: 64 << 10, written: 1 << 20}
+
 // Files that would take all memory, stack or time are refused with GS018.
 func TestHostileFilesEndInASentence(t *testing.T) {
 	doubling := "locals {\n  x0 = \"0123456789abcdef\"\n"
@@ -19,38 +22,38 @@ func TestHostileFilesEndInASentence(t *testing.T) {
 		nested += fmt.Sprintf("  x%d = [local.x%d, local.x%d]\n", i+1, i, i)
 	}
 	deep := func(open, end string) string {
-		return "locals {\n  x = " + strings.Repeat(open, 200_000) + "1" + strings.Repeat(end, 200_000) + "\n}\n"
+		return "locals {\n  x = " + strings.Repeat(open, 20_000) + "1" + strings.Repeat(end, 20_000) + "\n}\n"
 	}
 	for name, c := range map[string]struct{ code, file, text string }{
 		"text that doubles":          {"GS018", "a.hcl", doubling + "}\n"},
 		"lists that double":          {"GS018", "a.hcl", nested + "}\n"},
-		"one text many times":        {"GS018", "a.hcl", "locals {\n  a = join(\"\", [for i in range(50000) : \"0123456789abcdef\"])\n  b = \"" + strings.Repeat("${local.a}", 1000) + "\"\n}\n"},
-		"joined text":                {"GS018", "a.hcl", "locals {\n  a = join(\"\", [for i in range(50000) : \"0123456789abcdef\"])\n  b = join(local.a, range(90000))\n}\n"},
-		"replaced text":              {"GS018", "a.hcl", "locals {\n  a = join(\"\", [for i in range(50000) : \"0123456789abcdef\"])\n  b = replace(local.a, \"0\", local.a)\n}\n"},
+		"one text many times":        {"GS018", "a.hcl", "locals {\n  a = join(\"\", [for i in range(4000) : \"0123456789abcdef\"])\n  b = \"" + strings.Repeat("${local.a}", 1000) + "\"\n}\n"},
+		"joined text":                {"GS018", "a.hcl", "locals {\n  a = join(\"\", [for i in range(4000) : \"0123456789abcdef\"])\n  b = join(local.a, range(4000))\n}\n"},
+		"replaced text":              {"GS018", "a.hcl", "locals {\n  a = join(\"\", [for i in range(4000) : \"0123456789abcdef\"])\n  b = replace(local.a, \"0\", local.a)\n}\n"},
 		"brackets":                   {"GS018", "a.hcl", deep("[", "]")},
 		"parentheses over lines":     {"GS018", "a.hcl", deep("(\n", "\n)")},
 		"negations":                  {"GS018", "a.hcl", deep("-", "")},
 		"sums":                       {"GS018", "a.hcl", deep("1 + ", "")},
-		"sums over lines":            {"GS018", "a.hcl", "locals {\n  x = (" + strings.Repeat("1 +\n", 200_000) + "1)\n}\n"},
+		"sums over lines":            {"GS018", "a.hcl", "locals {\n  x = (" + strings.Repeat("1 +\n", 20_000) + "1)\n}\n"},
 		"conditionals":               {"GS018", "a.hcl", deep("true ? 1 : ", "")},
 		"indexes":                    {"GS018", "a.hcl", deep("f()", "[0]")},
 		"calls":                      {"GS018", "a.hcl", deep("abs(", ")")},
 		"templates":                  {"GS018", "a.hcl", deep(`"${`, `}"`)},
-		"template ifs":               {"GS018", "a.hcl", "locals {\n  x = \"" + strings.Repeat("%{if true}", 100_000) + "\"\n}\n"},
+		"template ifs":               {"GS018", "a.hcl", "locals {\n  x = \"" + strings.Repeat("%{if true}", 10_000) + "\"\n}\n"},
 		"blocks":                     {"GS018", "a.hcl", strings.Repeat("a {\n", 10_000)},
 		"for expressions over lines": {"GS018", "a.hcl", deep("{for k, v in\n", "}")},
 		"JSON":                       {"GS018", "a.hcl.json", strings.Repeat(`{"a":`, 10_000)},
-		"templates in JSON":          {"GS018", "a.hcl.json", `{"locals": {"x": "${` + strings.Repeat("-", 100_000) + `1}"}}`},
+		"templates in JSON":          {"GS018", "a.hcl.json", `{"locals": {"x": "${` + strings.Repeat("-", 10_000) + `1}"}}`},
 		"too many bytes":             {"GS018", "a.hcl", strings.Repeat(" ", maxBytes+1)},
 		"a for_each of a million":    {"GS018", "a.hcl", "region \"a\" { for_each = range(1000000) }\n"},
-		"for_each in for_each":       {"GS018", "a.hcl", "region \"eu\" {}\nfarm \"a\" {\n  for_each = range(1000)\n  region = region.eu\n  server \"b\" {\n    for_each = range(1000)\n    address = \"192.0.2.1\"\n  }\n}\n"},
-		"combinations":               {"GS018", "a.hcl", "region \"a\" { for_each = setproduct(range(1000), range(1000), range(1000)) }\n"},
-		"splats in for":              {"GS018", "a.hcl", "locals {\n  a = range(50000)\n  b = [for x in local.a : local.a[*]]\n}\n"},
+		"for_each in for_each":       {"GS018", "a.hcl", "region \"eu\" {}\nfarm \"a\" {\n  for_each = range(100)\n  region = region.eu\n  server \"b\" {\n    for_each = range(100)\n    address = \"192.0.2.1\"\n  }\n}\n"},
+		"combinations":               {"GS018", "a.hcl", "region \"a\" { for_each = setproduct(range(100), range(100), range(100)) }\n"},
+		"splats in for":              {"GS018", "a.hcl", "locals {\n  a = range(4000)\n  b = [for x in local.a : local.a[*]]\n}\n"},
 		"a wide format":              {"GS017", "a.hcl", "region \"a\" { for_each = toset([format(\"%999999999d\", 1)]) }\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			topo, diags := Parse(Source{Files: []File{{c.file, []byte(c.text)}}})
+			topo, diags := parse(Source{Files: []File{{c.file, []byte(c.text)}}}, tight)
 			if topo != nil {
 				t.Fatal("is valid")
 			}

@@ -48,8 +48,8 @@ func (p *parser) work(n *named, at hcl.Range) (cty.Value, bool) {
 	} else {
 		v, ok = p.value(n.expr, nil, nil)
 	}
-	if ok && !weigh(v) {
-		p.errorf("GS018", n.at, "%s has more than %d values or %d bytes of text.", n.name, maxValue, maxText)
+	if ok && !p.limits.fits(v) {
+		p.errorf("GS018", n.at, "%s has more than %d values or %d bytes of text.", n.name, p.limits.values, p.limits.text)
 		ok = false
 	}
 	switch {

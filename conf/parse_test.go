@@ -14,7 +14,7 @@ import (
 	"gslb/topology"
 )
 
-func parse(t *testing.T, text string) *topology.Topology {
+func mustParse(t *testing.T, text string) *topology.Topology {
 	t.Helper()
 	return parseSource(t, Source{Files: []File{{"test.hcl", []byte(text)}}})
 }
@@ -57,7 +57,7 @@ func TestTwoTierExampleBecomesWhatItSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	topo := parse(t, string(data))
+	topo := mustParse(t, string(data))
 	s := topo.Services[1]
 	if want := `virtual_service.www["us"]`; s.ID != want {
 		t.Errorf("got service %s, want %s", s.ID, want)
@@ -148,7 +148,7 @@ func TestExpressions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, r := range parse(t, c.text).Regions {
+			for _, r := range mustParse(t, c.text).Regions {
 				got = append(got, r.Name)
 			}
 			if diff := cmp.Diff(c.want, strings.Join(got, " ")); diff != "" {
@@ -171,7 +171,7 @@ nameserver "ns2" {
 `
 
 func TestEachAndParentFollowTheBlocks(t *testing.T) {
-	topo := parse(t, nameservers+`
+	topo := mustParse(t, nameservers+`
 zone "z" {
   for_each = { a = "a.example", b = "b.example" }
   name     = each.value
@@ -211,7 +211,7 @@ func TestGroupsAreBlocksOrArguments(t *testing.T) {
 		"a part of one":           "soa = merge(local.soa, { negative_ttl = \"7s\" })",
 	} {
 		t.Run(name, func(t *testing.T) {
-			topo := parse(t, nameservers+"locals {\n soa = { contact = \"ops.shop.example\", negative_ttl = \"7s\" }\n}\nzone \"z\" {\n name = \"Shop.Example\"\n "+soa+"\n}")
+			topo := mustParse(t, nameservers+"locals {\n soa = { contact = \"ops.shop.example\", negative_ttl = \"7s\" }\n}\nzone \"z\" {\n name = \"Shop.Example\"\n "+soa+"\n}")
 			if diff := cmp.Diff(want, *topo.Zones[0]); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -268,7 +268,7 @@ func TestServicesWithoutACheckAreConnectedTo(t *testing.T) {
 		"the defaults as a block": {"defaults {\n check {\n interval = \"1500ms\"\n fall = 1\n }\n}\n", `["tcp/80"]`, &quick, 80},
 	} {
 		t.Run(name, func(t *testing.T) {
-			topo := parse(t, c.before+strings.ReplaceAll(cell, "PORTS", c.ports))
+			topo := mustParse(t, c.before+strings.ReplaceAll(cell, "PORTS", c.ports))
 			s, a := topo.Services[0], topo.Domains[0].Answers[0]
 			if diff := cmp.Diff(c.want, s.Check); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
@@ -281,7 +281,7 @@ func TestServicesWithoutACheckAreConnectedTo(t *testing.T) {
 }
 
 func TestBothFamiliesAreOneBlock(t *testing.T) {
-	topo := parse(t, strings.ReplaceAll(cell, "PORTS", `["tcp/80"]`))
+	topo := mustParse(t, strings.ReplaceAll(cell, "PORTS", `["tcp/80"]`))
 	n := topo.Networks[0]
 	want := &topology.Network{
 		ID: "network.edge", Region: topo.Regions[0],
@@ -300,7 +300,7 @@ func TestBothFamiliesAreOneBlock(t *testing.T) {
 }
 
 func TestADirectorMayBeTheGatewayOfItsSegment(t *testing.T) {
-	topo := parse(t, nameservers+`
+	topo := mustParse(t, nameservers+`
 network "edge" {
   region  = region.eu
   cidr    = "192.0.2.0/24"

@@ -9,9 +9,10 @@ import (
 
 // A parser is one run of Parse.
 type parser struct {
-	src   Source
-	diags hcl.Diagnostics
-	fatal bool // nothing further can be said
+	src    Source
+	diags  hcl.Diagnostics
+	fatal  bool // nothing further can be said
+	limits limits
 	budget
 	spent bool           // the end of steps has been reported
 	order map[string]int // of the files
@@ -41,9 +42,9 @@ type parser struct {
 	plain    *node                  // the default check
 }
 
-func newParser(src Source) *parser {
+func newParser(src Source, l limits) *parser {
 	p := &parser{
-		src: src, budget: budget{maxSteps, maxWritten}, order: map[string]int{},
+		src: src, limits: l, budget: budget{l.steps, l.written}, order: map[string]int{},
 		file:     &raw{sch: root},
 		ghosts:   map[string]bool{},
 		names:    map[string]*named{},
@@ -55,7 +56,7 @@ func newParser(src Source) *parser {
 		index:    map[string][]string{},
 		byKind:   map[string][]*node{},
 	}
-	p.funcs = functions(&p.budget)
+	p.funcs = functions(&p.budget, l.instances)
 	for i, f := range src.Files {
 		if _, ok := p.order[f.Name]; !ok {
 			p.order[f.Name] = i
