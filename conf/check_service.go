@@ -229,7 +229,7 @@ func (p *parser) checkTier(s *node, tiers []*node, i int) {
 	if i == 0 && known && len(directors) > 1 {
 		p.report(fault{
 			code: "GS211", at: t.at("directors"),
-			detail: fmt.Sprintf("The first tier has %d directors, and a VIP can be at one place only: %s would not be at any of them for certain.", len(directors), topology.Addrs(s.addrs("vip"))),
+			detail: fmt.Sprintf("The first tier has %d directors, and a VIP can be at one place only: %s would not be at any of them for certain.", len(directors), s.addrs("vip")),
 			help:   "Name one director; pairs that share a VIP are not available yet.",
 		})
 	}
@@ -447,7 +447,8 @@ func (p *parser) checkBehind(t, f, g *node) {
 		return
 	}
 	net := f.ref("network")
-	detail, at := "", f.at("network")
+	var detail string
+	at := f.at("network")
 	switch {
 	case net != nil && slices.Contains(legs(g), net):
 		return

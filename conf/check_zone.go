@@ -288,7 +288,7 @@ func (p *parser) checkRecords() {
 		}
 		families := p.familiesOf(d)
 		for _, c := range at[name] {
-			why := ""
+			var why string
 			switch {
 			case c.typ == "CNAME":
 				why = "a CNAME stands alone at its name (RFC 1034 section 3.6.2)"

@@ -162,3 +162,10 @@ func (p *parser) before(a, b hcl.Range) int {
 
 // failed reports whether an error has been found so far.
 func (p *parser) failed() bool { return p.diags.HasErrors() }
+
+// Diagnostics are what [Parse] has to say, so that other rooms can pass it on
+// without knowing HCL.
+type Diagnostics = hcl.Diagnostics
+
+// IsError reports whether a diagnostic makes the topology invalid; a warning does not.
+func IsError(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagError }

@@ -372,7 +372,7 @@ func (p *parser) instantiate(r *raw, sc *scope, up *node) ([]*node, bool) {
 		if ty.IsSetType() {
 			k = e
 		}
-		index, name := "", ""
+		var index, name string
 		if listed {
 			i, _ := k.AsBigFloat().Int64()
 			name = strconv.FormatInt(i, 10)

@@ -39,15 +39,6 @@ func (r *raw) field(name string) (field, bool) {
 	return field{}, false
 }
 
-func (r *raw) group(name string) *raw {
-	for _, k := range r.kids {
-		if k.sch.name == name {
-			return k
-		}
-	}
-	return nil
-}
-
 // addr is how the text's block is called in sentences: director.nat.
 func (r *raw) addr() string { return r.sch.name + tag(r.label) }
 

@@ -54,7 +54,7 @@ func listen(addr netip.AddrPort) (*Listener, error) {
 	l.Addr = netip.AddrPortFrom(addr.Addr(), bound.Port())
 	stream, err := new(net.ListenConfig).Listen(context.Background(), "tcp"+family, l.Addr.String())
 	if err != nil {
-		l.udp.Close()
+		_ = l.udp.Close()
 		return nil, fmt.Errorf("listen on %s (tcp): %w", l.Addr, reason(err))
 	}
 	l.tcp = stream.(*net.TCPListener)

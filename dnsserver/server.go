@@ -63,7 +63,7 @@ func (s *Server) Close() {
 		l.Close()
 	}
 	for conn := range s.conns {
-		conn.Close()
+		_ = conn.Close()
 	}
 	s.mu.Unlock()
 	s.wait.Wait()
@@ -115,7 +115,7 @@ func (s *Server) accept(l *net.TCPListener) {
 			continue
 		}
 		if !s.admit(conn) {
-			conn.Close()
+			_ = conn.Close()
 			continue
 		}
 		s.wait.Go(func() {
@@ -151,7 +151,7 @@ func (s *Server) admit(conn *net.TCPConn) bool {
 }
 
 func (s *Server) dismiss(conn *net.TCPConn) {
-	conn.Close()
+	_ = conn.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	network := s.conns[conn]

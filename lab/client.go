@@ -86,7 +86,9 @@ func (r Requests) request(from netip.Addr, reply *Reply) (io.Closer, error) {
 		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
-	conn.SetDeadline(deadline)
+	if err := conn.SetDeadline(deadline); err != nil {
+		return conn, err
+	}
 	var text []byte
 	if r.Proto == topology.UDP {
 		text = make([]byte, 2048)
@@ -111,6 +113,7 @@ func (r Requests) request(from netip.Addr, reply *Reply) (io.Closer, error) {
 		if err != nil {
 			return conn, err
 		}
+		defer answer.Body.Close() // ends with the connection
 		if text, err = io.ReadAll(io.LimitReader(answer.Body, 2048)); err != nil {
 			return conn, err
 		}

@@ -359,6 +359,10 @@ func (s *story) resolve(ctx context.Context, except *topology.Region, k int) (Re
 	return out[0], region, nil
 }
 
+// steady is how long the tries in a row must last at least: a name that is gone
+// for a moment only, because a check came late on a busy machine, is not gone.
+const steady = 3 * time.Second
+
 // until tries until so many tries in a row are good. Try number k says what is
 // wrong with it; its second error ends everything.
 func (s *story) until(ctx context.Context, bound time.Duration, try func(k int) (bad, err error)) (streak, error) {
@@ -382,7 +386,7 @@ func (s *story) until(ctx context.Context, bound time.Duration, try func(k int) 
 		default:
 			row++
 		}
-		if row >= clean {
+		if row >= clean && at.Sub(first) >= steady {
 			out.clean, out.took = true, first.Sub(begin)
 			return out, nil
 		}
@@ -390,7 +394,9 @@ func (s *story) until(ctx context.Context, bound time.Duration, try func(k int) 
 			out.took = time.Since(begin)
 			return out, nil
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
 			return out, ctx.Err()
 		}
 	}

@@ -102,7 +102,7 @@ func killOrphans() {
 		for _, text := range strings.Fields(string(children)) {
 			if pid, err := strconv.Atoi(text); err == nil {
 				unix.Kill(pid, unix.SIGKILL)
-				unix.Wait4(pid, nil, 0, nil)
+				_, _ = unix.Wait4(pid, nil, 0, nil) // os/exec may have been faster
 			}
 		}
 	}
@@ -112,7 +112,7 @@ func (p *place) close() {
 	if p.link != nil {
 		p.link.Close()
 	}
-	p.handle.Close()
+	_ = p.handle.Close()
 }
 
 func (w *World) build() error {
@@ -194,7 +194,7 @@ func (w *World) newPlace(n *Node) (*place, error) {
 		if p.handle, err = netns.New(); err != nil { // the thread is in it now
 			return fmt.Errorf("make a network namespace: %w", err)
 		}
-		defer netns.Set(w.thread.home)
+		defer w.thread.goHome()
 		for _, s := range sysctls[n.Kind] {
 			if err := os.WriteFile(filepath.Join("/proc/sys", s[0]), []byte(s[1]), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return err
@@ -370,7 +370,7 @@ func (w *World) in(id string, f func() error) error {
 		if err := netns.Set(p.handle); err != nil {
 			return fmt.Errorf("%s: enter its namespace: %w", id, err)
 		}
-		defer netns.Set(w.thread.home)
+		defer w.thread.goHome()
 		return f()
 	})
 }
@@ -393,7 +393,7 @@ func newThread() *thread {
 		for f := range t.work {
 			f()
 		}
-		t.home.Close()
+		_ = t.home.Close()
 	}()
 	<-ready
 	return t
@@ -406,6 +406,10 @@ func (t *thread) do(f func() error) error {
 }
 
 func (t *thread) close() { close(t.work) }
+
+// goHome leaves a namespace. Nothing that comes after depends on it: whatever
+// the thread does next begins with entering a namespace.
+func (t *thread) goHome() { _ = netns.Set(t.home) }
 
 // fileName is a node's ID as a file name.
 func fileName(id string) string {
@@ -449,8 +453,10 @@ func (w *World) startNice(node string, cmd *exec.Cmd, log string, nice int) (*Pr
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
 	err := w.in(node, func() error {
 		if nice != 0 {
-			unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
-			defer unix.Setpriority(unix.PRIO_PROCESS, 0, 0)
+			if err := unix.Setpriority(unix.PRIO_PROCESS, 0, nice); err != nil {
+				return err
+			}
+			defer func() { _ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0) }() // root may
 		}
 		return cmd.Start()
 	})

@@ -134,7 +134,7 @@ func (r *realServer) start(w *World) error {
 			if err != nil {
 				return err
 			}
-			go r.http.Serve(sniffer{l})
+			go func(server *http.Server) { _ = server.Serve(sniffer{l}) }(r.http) // until halt closes it
 			return nil
 		})
 		if err != nil {
@@ -185,7 +185,7 @@ func (r *realServer) echo(c net.PacketConn) {
 		}
 		client := from.(*net.UDPAddr).AddrPort()
 		client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
-		c.WriteTo([]byte(answer(r.own(client.Addr()), client)), from)
+		_, _ = c.WriteTo([]byte(answer(r.own(client.Addr()), client)), from) // lost like any datagram
 	}
 }
 

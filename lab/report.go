@@ -26,6 +26,15 @@ type Report struct {
 	start  time.Time
 }
 
+type reportJSON struct {
+	FormatVersion int     `json:"format_version"`
+	OK            bool    `json:"ok"`
+	Passed        int     `json:"passed"`
+	Total         int     `json:"total"`
+	Seconds       float64 `json:"seconds"`
+	Checks        []Check `json:"checks"`
+}
+
 // NewReport makes a report that is written to out, as lines or as JSON at the end.
 func NewReport(title string, out io.Writer, asJSON, colour bool) *Report {
 	return &Report{Title: title, Checks: []Check{}, out: out, asJSON: asJSON, colour: colour, start: time.Now()}
@@ -69,11 +78,8 @@ func (r *Report) End() bool {
 	if r.asJSON {
 		out := json.NewEncoder(r.out)
 		out.SetIndent("", "  ")
-		out.Encode(map[string]any{
-			"format_version": 1, "passed": r.Passed(), "total": len(r.Checks), "ok": ok,
-			"seconds": time.Since(r.start).Round(time.Millisecond).Seconds(), "checks": r.Checks,
-		})
-		return ok
+		err := out.Encode(reportJSON{1, ok, r.Passed(), len(r.Checks), time.Since(r.start).Round(time.Millisecond).Seconds(), r.Checks})
+		return ok && err == nil
 	}
 	fmt.Fprintf(r.out, "%s: %d of %d checks passed\n", r.Title, r.Passed(), len(r.Checks))
 	return ok

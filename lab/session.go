@@ -76,7 +76,7 @@ func (w *World) session(conn net.Conn) (end bool) {
 		return false
 	}
 	if r.Exec == nil {
-		out.send(frame{End: true})
+		_ = out.send(frame{End: true})
 		return true
 	}
 	exit, err := w.exec(*r.Exec, in, out)
@@ -84,7 +84,7 @@ func (w *World) session(conn net.Conn) (end bool) {
 	if err != nil {
 		last.Error = err.Error()
 	}
-	out.send(last)
+	_ = out.send(last) // the user may be gone
 	return false
 }
 
@@ -195,7 +195,7 @@ func (r Request) Ask(conn net.Conn, stdin io.Reader, stdout, stderr io.Writer) (
 					return
 				}
 				if err != nil {
-					out.send(frame{StdinEnd: true})
+					_ = out.send(frame{StdinEnd: true})
 					return
 				}
 			}

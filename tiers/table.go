@@ -96,13 +96,13 @@ type Destination struct {
 	Addr   netip.AddrPort
 	Method topology.Method // NoMethod for what only the kernel itself sets (localnode)
 	Weight uint32          // 0: nothing new
-	Tunnel Tunneling       // TUN only
+	Encap  Encap           // TUN only
 	Upper  uint32          // connections at which nothing new comes; 0: none
 	Lower  uint32          // connections below which it comes again
 }
 
-// Tunneling is the encapsulation of TUN: the zero value is IP in IP.
-type Tunneling struct {
+// Encap is the encapsulation of TUN: the zero value is IP in IP.
+type Encap struct {
 	Type  uint8 // 0 ipip, 1 gue, 2 gre
 	Port  uint16
 	Flags uint16
@@ -185,9 +185,9 @@ func (d Destination) method() string {
 	switch {
 	case d.Method == topology.NoMethod:
 		return "local"
-	case d.Method == topology.TUN && d.Tunnel.Type == 1:
-		return fmt.Sprintf("tun gue port %d", d.Tunnel.Port)
-	case d.Method == topology.TUN && d.Tunnel.Type == 2:
+	case d.Method == topology.TUN && d.Encap.Type == 1:
+		return fmt.Sprintf("tun gue port %d", d.Encap.Port)
+	case d.Method == topology.TUN && d.Encap.Type == 2:
 		return "tun gre"
 	}
 	return d.Method.String()

@@ -73,7 +73,7 @@ func (d *daemon) run(ctx context.Context) error {
 	retry := retryFirst
 	ready := false
 	for {
-		changed := false
+		var changed bool
 		select {
 		case <-ctx.Done():
 			d.log.Info("director stops, the kernel goes on forwarding", "node", d.self.ID)
@@ -86,7 +86,7 @@ func (d *daemon) run(ctx context.Context) error {
 			changed = true
 		case <-d.reload:
 			if changed = d.readAgain(); changed {
-				d.say(d.converge(ctx, probesOnly(tiers.Compile(d.topo, d.self, d.view)), nil))
+				_ = d.say(d.converge(ctx, probesOnly(tiers.Compile(d.topo, d.self, d.view)), nil))
 				set.Set(d.requests())
 				ready = false
 				known.Reset(d.patience())
@@ -194,7 +194,7 @@ func (d *daemon) convergeAll(ctx context.Context) error {
 	owned := tiers.Owned(d.topo, d.self)
 	owner := d.state.owner() // what this node had before is still its own, to be removed
 	maps.Copy(owner, owned)
-	d.state.own(owner)
+	d.state = d.state.owning(owner)
 	if err := d.state.write(d.dir); err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (d *daemon) convergeAll(ctx context.Context) error {
 		return err
 	}
 	if len(owner) > len(owned) {
-		d.state.own(owned)
+		d.state = d.state.owning(owned)
 		return d.state.write(d.dir)
 	}
 	return nil

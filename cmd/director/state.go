@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -31,13 +32,10 @@ func (s state) owner() tiers.Owner {
 	return o
 }
 
-// own makes the VIPs exactly those of the owner.
-func (s *state) own(o tiers.Owner) {
-	s.VIPs = nil
-	for vip := range o {
-		s.VIPs = append(s.VIPs, vip)
-	}
-	slices.SortFunc(s.VIPs, netip.Addr.Compare)
+// owning is the state with the VIPs of the owner.
+func (s state) owning(o tiers.Owner) state {
+	s.VIPs = slices.SortedFunc(maps.Keys(o), netip.Addr.Compare)
+	return s
 }
 
 func statePath(dir string) string { return filepath.Join(dir, "director.json") }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,7 @@ set kernel parameters to what they were. What others put there stays.`,
 }
 
 // takeOver ends the running director, if there is one, and holds its lock.
-func takeOver(ctx context.Context, dir string) (interface{ Close() error }, error) {
+func takeOver(ctx context.Context, dir string) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, stopWait)
 	defer cancel()
 	for told := false; ; {

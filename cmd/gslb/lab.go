@@ -116,12 +116,16 @@ func (s setup) carry(ctx context.Context, args []string, stdout, stderr io.Write
 	}
 	kit, err := uml.Ensure(ctx, func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) })
 	if err != nil {
-		return true, fmt.Errorf("a lab needs a kernel of its own here (%v): %w", why, err)
+		return true, fmt.Errorf("a lab needs a kernel of its own here (%w): %w", why, err)
 	}
 	begin := time.Now()
+	env := append(os.Environ(), carried+"=1")
+	if cli.Colour(stdout) {
+		env = append(env, colourVar+"=1")
+	}
 	fmt.Fprintf(stderr, "lab: going on in user-mode Linux: %v\n", why)
 	exit, err := kit.Run(ctx, uml.Command{
-		Path: s.programs.Gslb, Args: args, Env: append(os.Environ(), carried+"=1"),
+		Path: s.programs.Gslb, Args: args, Env: env,
 		Stdout: stdout, Stderr: stderr, Stream: stream, Memory: memory(len(s.plan.Nodes)),
 	})
 	switch {
@@ -155,9 +159,6 @@ func (f *labFlags) examine(c *cobra.Command, command, path string, asJSON bool, 
 		return err
 	}
 	colour := cli.Colour(stdout) || os.Getenv(colourVar) != ""
-	if colour {
-		os.Setenv(colourVar, "1") // the carried program's stdout is no terminal
-	}
 	var more []string
 	if asJSON {
 		more = []string{"--json"}
@@ -184,6 +185,8 @@ func (f *labFlags) examine(c *cobra.Command, command, path string, asJSON bool, 
 	return nil
 }
 
+// colourVar says to the carried program, whose stdout is no terminal, that the
+// one behind it is.
 const colourVar = "GSLB_LAB_COLOUR"
 
 func labTestCmd() *cobra.Command {

@@ -40,6 +40,23 @@ func homeOf(path string) (home, error) {
 func (h home) socket() string { return filepath.Join(h.dir, "lab.sock") }
 func (h home) log() string    { return filepath.Join(h.dir, "lab.log") }
 
+// make makes the folder, below one that is this user's alone: its name can be
+// guessed, and whoever has made it first could be talking to our lab.
+func (h home) make() error {
+	above := filepath.Dir(h.dir)
+	if err := os.MkdirAll(above, 0o700); err != nil {
+		return err
+	}
+	var stat unix.Stat_t
+	if err := unix.Lstat(above, &stat); err != nil {
+		return err
+	}
+	if stat.Uid != uint32(os.Getuid()) || stat.Mode&(unix.S_IFMT|0o077) != unix.S_IFDIR {
+		return fmt.Errorf("%s is not a folder of this user's alone: remove it, or set XDG_RUNTIME_DIR to one that is", above)
+	}
+	return os.Mkdir(h.dir, 0o700)
+}
+
 // remove leaves nothing behind: the folder above goes with its last lab.
 func (h home) remove() {
 	os.RemoveAll(h.dir)
@@ -80,7 +97,7 @@ func labUpCmd() *cobra.Command {
 			if err := os.RemoveAll(h.dir); err != nil { // of one that was killed
 				return err
 			}
-			if err := os.MkdirAll(h.dir, 0o700); err != nil {
+			if err := h.make(); err != nil {
 				return err
 			}
 			if err := f.startKeeper(c, s, h); err != nil {
@@ -129,15 +146,15 @@ func (f *labFlags) startKeeper(c *cobra.Command, s setup, h home) error {
 	for {
 		select {
 		case text := <-word:
-			copied += show(c.ErrOrStderr(), h.log(), copied)
+			show(c.ErrOrStderr(), h.log(), copied)
 			if text != upWord {
-				keeper.Wait()
+				_ = keeper.Wait() // it has said why
 				return errors.New("the lab did not come up")
 			}
 			return keeper.Process.Release()
 		case <-c.Context().Done():
 			unix.Kill(-keeper.Process.Pid, unix.SIGTERM)
-			keeper.Wait()
+			_ = keeper.Wait()
 			return errors.New("interrupted; the lab is gone")
 		case <-time.After(100 * time.Millisecond):
 			copied += show(c.ErrOrStderr(), h.log(), copied)
@@ -298,7 +315,9 @@ func (f *labFlags) keep(c *cobra.Command, s setup, h home, listener net.Listener
 			return
 		}
 		conn.Close()
-		up()
+		if up() != nil {
+			return // nobody waits any more
+		}
 		for {
 			user, err := listener.Accept()
 			if err != nil {
@@ -369,8 +388,8 @@ func pass(user net.Conn, sessions *yamux.Session) {
 	}
 	defer session.Close()
 	go func() {
-		io.Copy(session, user)
+		_, _ = io.Copy(session, user) // ends when either of them goes
 		session.Close()
 	}()
-	io.Copy(user, session)
+	_, _ = io.Copy(user, session)
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"gslb/conf"
@@ -71,7 +70,7 @@ func validate(out, errs io.Writer, paths []string, vars map[string]string) error
 // validateJSON writes the diagnostics of all topologies as one document.
 func validateJSON(out io.Writer, paths []string, vars map[string]string) error {
 	var all conf.Source
-	var found hcl.Diagnostics
+	var found conf.Diagnostics
 	for _, path := range paths {
 		src, err := load.Read([]string{path})
 		if err != nil {
@@ -94,13 +93,15 @@ func validateJSON(out io.Writer, paths []string, vars map[string]string) error {
 }
 
 // tally counts diagnostics: "2 errors, 1 warning".
-func tally(diags hcl.Diagnostics) string {
-	n := map[hcl.DiagnosticSeverity]int{}
+func tally(diags conf.Diagnostics) string {
+	errs := 0
 	for _, d := range diags {
-		n[d.Severity]++
+		if conf.IsError(d) {
+			errs++
+		}
 	}
-	s := count(n[hcl.DiagError], "error")
-	if w := n[hcl.DiagWarning]; w > 0 {
+	s := count(errs, "error")
+	if w := len(diags) - errs; w > 0 {
 		s += ", " + count(w, "warning")
 	}
 	return s

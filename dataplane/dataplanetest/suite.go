@@ -78,7 +78,7 @@ var story = []step{
 	{"GUE and thresholds", []tiers.Service{
 		service(topology.TCP, "192.0.2.1:80", "rr", 0, tiers.Destination{
 			Addr: netip.MustParseAddrPort("10.0.0.1:80"), Method: topology.TUN, Weight: 1,
-			Tunnel: tiers.Tunneling{Type: 1, Port: 6080}, Upper: 100, Lower: 80,
+			Encap: tiers.Encap{Type: 1, Port: 6080}, Upper: 100, Lower: 80,
 		}),
 	}},
 	{"nothing", nil},

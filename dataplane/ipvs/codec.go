@@ -115,9 +115,9 @@ func encodeDestination(d tiers.Destination) attrs {
 	a.u32(destWeight, d.Weight)
 	a.u32(destUpper, d.Upper)
 	a.u32(destLower, d.Lower)
-	a.u8(destTunnelType, d.Tunnel.Type)
-	a.be16(destTunnelPort, d.Tunnel.Port)
-	a.u16(destTunnelFlags, d.Tunnel.Flags)
+	a.u8(destTunnelType, d.Encap.Type)
+	a.be16(destTunnelPort, d.Encap.Port)
+	a.u16(destTunnelFlags, d.Encap.Flags)
 	return a
 }
 
@@ -168,7 +168,7 @@ func decodeDestination(data []byte, serviceV6 bool) (tiers.Destination, error) {
 		Weight: f.u32(destWeight),
 		Upper:  f.u32(destUpper),
 		Lower:  f.u32(destLower),
-		Tunnel: tiers.Tunneling{Type: f.u8(destTunnelType), Port: f.be16(destTunnelPort), Flags: f.u16(destTunnelFlags)},
+		Encap:  tiers.Encap{Type: f.u8(destTunnelType), Port: f.be16(destTunnelPort), Flags: f.u16(destTunnelFlags)},
 	}, nil
 }
 

@@ -45,7 +45,7 @@ func Open() (*Plane, error) {
 		return err
 	})
 	if err != nil || p.family == 0 {
-		c.close()
+		_ = c.close()
 		if err == nil || errors.Is(err, unix.ENOENT) {
 			return nil, ErrNoIPVS
 		}
@@ -53,7 +53,7 @@ func Open() (*Plane, error) {
 	}
 	// The controller tells any user of the family; changing the table takes root.
 	if err := p.request(cmdGetService, unix.NLM_F_DUMP, nil, func([]byte) error { return nil }); err != nil {
-		c.close()
+		_ = c.close()
 		if errors.Is(err, unix.EPERM) {
 			return nil, fmt.Errorf("read the kernel's table: not permitted to user %d: CAP_NET_ADMIN is needed", os.Getuid())
 		}

@@ -100,8 +100,8 @@ func saved(t tiers.Table) []string {
 		for _, d := range s.Destinations {
 			line := fmt.Sprintf("-a %s -r %s -%c -w %d", name, d.Addr, " mig"[d.Method], d.Weight)
 			switch {
-			case d.Method == topology.TUN && d.Tunnel.Type == 1:
-				line += fmt.Sprintf(" --tun-type gue --tun-port %d --tun-nocsum", d.Tunnel.Port)
+			case d.Method == topology.TUN && d.Encap.Type == 1:
+				line += fmt.Sprintf(" --tun-type gue --tun-port %d --tun-nocsum", d.Encap.Port)
 			case d.Method == topology.TUN:
 				line += " --tun-type ipip"
 			}

@@ -59,7 +59,7 @@ func ensure(ctx context.Context, say func(format string, args ...any)) (*Kit, er
 		return kitIn("/", "")
 	}
 	if runtime.GOARCH != "amd64" {
-		return nil, fmt.Errorf("Debian has no package user-mode-linux for %s", runtime.GOARCH)
+		return nil, fmt.Errorf("there is no Debian package user-mode-linux for %s", runtime.GOARCH)
 	}
 	cache, err := cacheFolder()
 	if err != nil {

@@ -28,7 +28,7 @@ func checkManifest(folder string) error {
 	}
 	have, err := manifestOf(filepath.Join(folder, "root"))
 	if err != nil {
-		return fmt.Errorf("the cache is damaged: %v", err)
+		return fmt.Errorf("the cache is damaged: %w", err)
 	}
 	if have != string(want) {
 		return fmt.Errorf("the cache is damaged: %s", difference(have, string(want)))
