@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/rpc"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gslb/dnsserver/client"
 	"gslb/topology"
@@ -40,7 +43,9 @@ type Reply struct {
 	From   netip.Addr
 	Server netip.Addr     // that answered
 	Client netip.AddrPort // that it saw
-	Err    string         // "" for an answer
+	// Segment is the largest TCP segment the server told the user to send it.
+	Segment int
+	Err     string // "" for an answer
 }
 
 // parallel bounds the requests of one call that are under way at a time.
@@ -118,8 +123,38 @@ func (r Requests) request(from netip.Addr, reply *Reply) (io.Closer, error) {
 			return conn, err
 		}
 	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if reply.Segment, err = segment(tcp); err != nil {
+			return conn, err
+		}
+	}
 	reply.Server, reply.Client, err = parseAnswer(string(text))
 	return conn, err
+}
+
+// segment is the size of TCP segments to the far end, with the 12 bytes that
+// time stamps take of each (RFC 7323) when they are in use.
+func segment(conn *net.TCPConn) (int, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var info *unix.TCPInfo
+	var infoErr error
+	if err := raw.Control(func(fd uintptr) {
+		info, infoErr = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	}); err != nil {
+		return 0, err
+	}
+	if infoErr != nil {
+		return 0, infoErr
+	}
+	size := int(info.Snd_mss)
+	const timestamps = 1 // TCPI_OPT_TIMESTAMPS
+	if info.Options&timestamps != 0 {
+		size += 12
+	}
+	return size, nil
 }
 
 // Questions asks a nameserver the same question as often as there are From addresses.

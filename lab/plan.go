@@ -65,10 +65,18 @@ type Wire struct {
 }
 
 // Node returns the node with an ID, with or without the quotes that a shell
-// takes away: director.cell[a] is director.cell["a"].
+// takes away: director.cell[a] is director.cell["a"]. The users and the router
+// of region.site["eu"] are client.site-eu and router.site-eu, and also
+// client.site["eu"] and router.site["eu"].
 func (p *Plan) Node(id string) (*Node, bool) {
 	bare := func(s string) string { return strings.ReplaceAll(s, `"`, "") }
-	i := slices.IndexFunc(p.Nodes, func(n *Node) bool { return bare(n.ID) == bare(id) })
+	i := slices.IndexFunc(p.Nodes, func(n *Node) bool {
+		if bare(n.ID) == bare(id) {
+			return true
+		}
+		kind, region, _ := strings.Cut(id, ".")
+		return (n.Kind == Router || n.Kind == Client) && strings.HasPrefix(n.ID, kind+".") && "region."+bare(region) == bare(n.Region.ID)
+	})
 	if i < 0 {
 		return nil, false
 	}

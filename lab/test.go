@@ -122,7 +122,49 @@ func (w *World) measure(ctx context.Context, d door, expected map[netip.Addr]flo
 	if finish != nil {
 		checks = append(checks, past)
 	}
+	if d.port.Proto == topology.TCP && slices.ContainsFunc(d.service.Tiers, func(t *topology.Tier) bool { return t.Method == topology.TUN }) {
+		fit, err := w.uploads(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, fit)
+	}
 	return checks, nil
+}
+
+// The largest TCP segments that a tunnel over 1500 byte links leaves room for:
+// 20 or 40 bytes each for the outer and inner header, 20 for TCP's.
+const (
+	fits4 = 1440
+	fits6 = 1400
+)
+
+// uploads sends something large by a tunnel. That it arrives is not enough: it
+// would also with the help of ICMP, which some users never get; so the segments
+// must fit from the start.
+func (w *World) uploads(ctx context.Context, d door) (Check, error) {
+	const size, n = 200_000, 8
+	limit := fits4
+	if d.vip.Is6() {
+		limit = fits6
+	}
+	replies, err := w.traffic(ctx, d, Requests{Upload: size}, 0, n)
+	if err != nil {
+		return Check{}, err
+	}
+	arrived, largest := 0, 0
+	for _, r := range replies {
+		if r.Err == "" {
+			arrived++
+			largest = max(largest, r.Segment)
+		}
+	}
+	return Check{
+		Name:   d.String() + " takes uploads by the tunnel",
+		Figure: fmt.Sprintf("%d of %d uploads of %d bytes, segments of %d bytes", arrived, n, size, largest),
+		Bound:  fmt.Sprintf("all, %d at most", limit),
+		OK:     arrived == n && largest <= limit && largest > 0,
+	}, nil
 }
 
 func reached(d door, replies []Reply, expected map[netip.Addr]float64) Check {

@@ -162,8 +162,11 @@ func (f *labFlags) startKeeper(c *cobra.Command, s setup, h home) error {
 	}
 }
 
-// upWord is what the keeper says when the lab is up.
-const upWord = "up"
+// The keeper says upWord on descriptor readyFD when the lab is up.
+const (
+	upWord  = "up"
+	readyFD = 3
+)
 
 // show writes what is new in a log.
 func show(w io.Writer, path string, from int) int {
@@ -280,6 +283,7 @@ func labKeepCmd() *cobra.Command {
 			if os.Getenv(carried) != "" {
 				return f.keepCarried(c, s)
 			}
+			unix.CloseOnExec(readyFD) // or every program of the lab would hold it
 			h := home{dir}
 			defer h.remove()
 			listener, err := net.Listen("unix", h.socket())
@@ -298,7 +302,7 @@ func labKeepCmd() *cobra.Command {
 func (f *labFlags) keep(c *cobra.Command, s setup, h home, listener net.Listener) error {
 	say := func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format, args...) }
 	up := func() error {
-		ready := os.NewFile(3, "ready")
+		ready := os.NewFile(readyFD, "ready")
 		_, err := ready.WriteString(upWord)
 		return errors.Join(err, ready.Close())
 	}

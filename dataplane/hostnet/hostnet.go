@@ -7,6 +7,7 @@ package hostnet
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -232,6 +233,9 @@ func (k *kernel) sysctl(s tiers.Sysctl) {
 
 func (k *kernel) tunnel(t tiers.Tunnel) {
 	link, err := netlink.LinkByName(t.Name)
+	if err == nil && link.Attrs().Flags&net.FlagUp != 0 {
+		return
+	}
 	if err != nil {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name = t.Name
@@ -251,11 +255,7 @@ func (k *kernel) tunnel(t tiers.Tunnel) {
 		}
 		link = device
 	}
-	if link.Attrs().Flags&unix.IFF_UP == 0 {
-		if err := netlink.LinkSetUp(link); err != nil {
-			k.did(err, "tunnel %s up", t.Name)
-		}
-	}
+	k.did(netlink.LinkSetUp(link), "tunnel %s up", t.Name)
 }
 
 func (k *kernel) address(a tiers.Address) {
@@ -357,6 +357,12 @@ func (k *kernel) remove(before, wanted Record) {
 			}
 		}
 	}
+	for _, v6 := range []bool{false, true} {
+		family := func(a netip.Addr) bool { return a.Is6() == v6 }
+		if slices.ContainsFunc(before.Replies, family) && !slices.ContainsFunc(wanted.Replies, family) {
+			k.emptyReplyTable(v6)
+		}
+	}
 	for _, r := range before.Routes {
 		if !slices.ContainsFunc(wanted.Routes, r.sameAs) {
 			k.restore(r, wanted)
@@ -390,6 +396,19 @@ func (k *kernel) remove(before, wanted Record) {
 		if now, err := readSysctl(path); err == nil && now != value {
 			k.did(writeSysctl(path, value), "sysctl %s = %s again", path, value)
 		}
+	}
+}
+
+// emptyReplyTable removes the default route that the last reply of a family used.
+func (k *kernel) emptyReplyTable(v6 bool) {
+	list, err := routes(v6, replyTable)
+	if err != nil {
+		k.did(err, "empty table %d", replyTable)
+		return
+	}
+	for _, r := range list {
+		r.Dst = everything(v6)
+		k.did(netlink.RouteDel(&r), "no default route for replies by %s", r.Gw)
 	}
 }
 

@@ -1,0 +1,185 @@
+//go:build kernel
+
+package hostnet
+
+import (
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"gslb/tiers"
+)
+
+// A host is a network namespace with a link e0 that has addresses of both
+// families and a default route.
+func newHost(t *testing.T) (record string) {
+	t.Helper()
+	runtime.LockOSThread() // for good: the thread ends with the test's goroutine
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	ip(t, "link set lo up")
+	ip(t, "link add e0 type dummy")
+	ip(t, "link set e0 up")
+	ip(t, "addr add 192.0.2.11/24 dev e0")
+	ip(t, "addr add 2001:db8::11/64 dev e0 nodad")
+	ip(t, "route add default via 192.0.2.1")
+	ip(t, "-6 route add default via 2001:db8::1")
+	return filepath.Join(t.TempDir(), "host.json")
+}
+
+func ip(t *testing.T, args string) string {
+	t.Helper()
+	out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ip %s: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+var (
+	addr = netip.MustParseAddr
+	edge = tiers.Link{Holds: addr("192.0.2.11")}
+	// full asks for everything that a host can be asked for.
+	full = tiers.Host{
+		Sysctls: []tiers.Sysctl{
+			{Key: "net/ipv4/conf/%s/arp_ignore", Link: edge, Value: "1"},
+			{Key: "net/ipv4/ip_forward", Value: "1"},
+			{Key: "net/ipv4/conf/%s/rp_filter", Link: tiers.Link{Name: "gslb0000abcd"}, Value: "2"},
+		},
+		Tunnels: []tiers.Tunnel{
+			{Name: "gslb0000abcd", Local: addr("192.0.2.11"), Remote: addr("198.51.100.1")},
+			{Name: "gslb0000abce", Local: addr("2001:db8::11"), Remote: addr("2001:db8:1::1")},
+		},
+		Addresses: []tiers.Address{
+			{Addr: addr("192.0.2.5"), Link: tiers.Link{Name: "gslb0000abcd"}},
+			{Addr: addr("2001:db8::5"), Link: tiers.Link{Name: "gslb0000abce"}},
+			{Addr: addr("192.0.2.6"), Link: edge},
+			{Addr: addr("192.0.2.7"), Link: tiers.Link{Name: "lo"}},
+		},
+		Routes:  []tiers.Route{{Via: addr("192.0.2.77"), Link: edge, MSS: 1440}},
+		Replies: []tiers.Reply{{From: addr("192.0.2.5"), MSS: 1440}, {From: addr("2001:db8::5"), MSS: 1400}},
+	}
+)
+
+// picture is the whole of a host that hostnet may change.
+func picture(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, args := range []string{"-o link", "-o addr", "route show table all", "-6 route show table all", "rule", "-6 rule"} {
+		for _, line := range strings.Split(ip(t, args), "\n") {
+			if !strings.Contains(line, "fe80") && !strings.Contains(line, "ff00") { // come and go by themselves
+				b.WriteString(line + "\n")
+			}
+		}
+	}
+	for _, path := range []string{"net/ipv4/conf/e0/arp_ignore", "net/ipv4/ip_forward"} {
+		value, err := readSysctl(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString(path + " = " + value + "\n")
+	}
+	return b.String()
+}
+
+func converge(t *testing.T, want tiers.Host, record string) []string {
+	t.Helper()
+	changes, err := Converge(want, record)
+	if err != nil {
+		t.Fatalf("%v\nafter %q", err, changes)
+	}
+	return changes
+}
+
+func TestConvergeAndBack(t *testing.T) {
+	record := newHost(t)
+	before := picture(t)
+	if changes := converge(t, full, record); len(changes) < 12 {
+		t.Errorf("%d changes: %q", len(changes), changes)
+	}
+	after := picture(t)
+	for _, want := range []string{
+		"ipip 192.0.2.11 peer 198.51.100.1", "inet 192.0.2.5/32 scope global gslb0000abcd",
+		"inet6 2001:db8::5/128 scope global", "inet 192.0.2.6/32 scope global e0", "inet 192.0.2.7/32 scope global lo",
+		"default via 192.0.2.77 dev e0", "advmss 1440",
+		"18259:\tfrom 192.0.2.5 lookup 18259", "18258:\tfrom 2001:db8::5 lookup main suppress_prefixlength 0",
+		"net/ipv4/conf/e0/arp_ignore = 1", "net/ipv4/ip_forward = 1",
+	} {
+		if !strings.Contains(after, want) {
+			t.Errorf("after converging there is no %q in\n%s", want, after)
+		}
+	}
+	if changes := converge(t, full, record); len(changes) != 0 {
+		t.Errorf("converging again changes %q", changes)
+	}
+	converge(t, tiers.Host{}, record)
+	if back := picture(t); back != before {
+		t.Errorf("asked for nothing, the host is not as it was:\n%s\nbut\n%s", before, back)
+	}
+}
+
+func TestDriftIsRepaired(t *testing.T) {
+	record := newHost(t)
+	converge(t, full, record)
+	want := picture(t)
+	for _, drift := range []string{
+		"addr del 192.0.2.6/32 dev e0", "addr del 192.0.2.7/32 dev lo", "link set gslb0000abcd down",
+		"rule del pref 18259 from 192.0.2.5", "route replace default via 192.0.2.1", "-6 route flush table 18259",
+	} {
+		ip(t, drift)
+		if picture(t) == want {
+			t.Fatalf("ip %s: nothing has changed", drift)
+		}
+		if changes := converge(t, full, record); len(changes) == 0 {
+			t.Errorf("ip %s: no change made", drift)
+		}
+		if again := converge(t, full, record); len(again) != 0 {
+			t.Errorf("ip %s: still changing %q", drift, again)
+		}
+	}
+}
+
+// Only what is gone from the wish goes from the host, and what others have put
+// there stays.
+func TestLessAndForeign(t *testing.T) {
+	record := newHost(t)
+	ip(t, "addr add 203.0.113.9/32 dev lo")
+	ip(t, "link add other type ipip local 192.0.2.11 remote 203.0.113.1")
+	converge(t, full, record)
+	less := full
+	less.Addresses, less.Replies, less.Tunnels, less.Sysctls = full.Addresses[2:3], nil, nil, full.Sysctls[:1]
+	converge(t, less, record)
+	now := picture(t)
+	for _, gone := range []string{"gslb0000", "192.0.2.7/32", "18259:", "ip_forward = 1"} {
+		if strings.Contains(now, gone) {
+			t.Errorf("%q is still there:\n%s", gone, now)
+		}
+	}
+	for _, stays := range []string{"192.0.2.6/32", "203.0.113.9/32", "other@NONE", "arp_ignore = 1"} {
+		if !strings.Contains(now, stays) {
+			t.Errorf("%q is gone:\n%s", stays, now)
+		}
+	}
+}
+
+func TestAnAddressThatNobodyHas(t *testing.T) {
+	record := newHost(t)
+	before := picture(t)
+	want := tiers.Host{Addresses: []tiers.Address{
+		{Addr: addr("192.0.2.5"), Link: tiers.Link{Holds: addr("198.51.100.99")}},
+		{Addr: addr("192.0.2.6"), Link: edge},
+	}}
+	_, err := Converge(want, record)
+	if err == nil || !strings.Contains(err.Error(), "198.51.100.99") {
+		t.Errorf("error %v; want one that names the address", err)
+	}
+	if now := picture(t); now != before {
+		t.Errorf("half of it was done all the same:\n%s", now)
+	}
+}
