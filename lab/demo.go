@@ -126,9 +126,7 @@ func (s *story) allIsWell(ctx context.Context) error {
 		if err := errors.Join(err, watchErr); err != nil {
 			return err
 		}
-		if service.Tiers[0].Method != topology.NAT {
-			s.report.Add(past)
-		}
+		s.report.Add(past)
 		s.report.Add(clientSeen(s.door(i), replies))
 	}
 	return s.rotates(ctx, fmt.Sprintf("the DNS rotates %s over all regions", s.domain.Name))
@@ -366,32 +364,19 @@ const steady = 3 * time.Second
 // until tries until so many tries in a row are good. Try number k says what is
 // wrong with it; its second error ends everything.
 func (s *story) until(ctx context.Context, bound time.Duration, try func(k int) (bad, err error)) (streak, error) {
-	var out streak
-	begin := time.Now()
-	first, row := begin, 0
+	out := streak{begin: time.Now()}
 	for k := 0; ; k++ {
 		at := time.Now()
 		bad, err := try(k)
 		if err != nil {
 			return out, err
 		}
-		out.requests++
-		switch {
-		case bad != nil:
-			out.errors++
-			out.last = bad.Error()
-			row = 0
-		case row == 0:
-			first, row = at, 1
-		default:
-			row++
-		}
-		if row >= clean && at.Sub(first) >= steady {
-			out.clean, out.took = true, first.Sub(begin)
+		out.note(at, bad)
+		if out.clean && at.Sub(out.first) >= steady {
 			return out, nil
 		}
-		if time.Since(begin) > bound {
-			out.took = time.Since(begin)
+		if time.Since(out.begin) > bound {
+			out.clean = false
 			return out, nil
 		}
 		select {

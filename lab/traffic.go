@@ -70,6 +70,31 @@ type streak struct {
 	took             time.Duration // until the first of the clean ones, or until it was seen that all is well
 	clean            bool
 	last             string // error
+
+	begin time.Time
+	first time.Time // start of the present row of successes
+	row   int
+}
+
+// note takes in one outcome of something begun at a time. The streak is clean
+// after so many successes in a row.
+func (s *streak) note(at time.Time, bad error) {
+	s.requests++
+	switch {
+	case bad != nil:
+		s.errors++
+		s.last = bad.Error()
+		s.row = 0
+	case s.row == 0:
+		s.first, s.row = at, 1
+	default:
+		s.row++
+	}
+	if s.clean = s.row >= clean; s.clean {
+		s.took = s.first.Sub(s.begin)
+	} else {
+		s.took = time.Since(s.begin)
+	}
 }
 
 func (s streak) String() string {
@@ -86,9 +111,7 @@ func (s streak) String() string {
 // untilClean makes requests until so many in a row are answered as good wants
 // it, for at most bound.
 func (w *World) untilClean(ctx context.Context, d door, bound time.Duration, good func(Reply) error) (streak, error) {
-	var s streak
-	begin := time.Now()
-	first, row := begin, 0 // of the present row of successes
+	s := streak{begin: time.Now()}
 	for {
 		const batch = 5
 		at := time.Now()
@@ -97,25 +120,9 @@ func (w *World) untilClean(ctx context.Context, d door, bound time.Duration, goo
 			return s, err
 		}
 		for _, r := range replies {
-			s.requests++
-			err := good(r)
-			switch {
-			case err != nil:
-				s.errors++
-				s.last = err.Error()
-				row = 0
-			case row == 0:
-				first, row = at, 1
-			default:
-				row++
-			}
+			s.note(at, good(r))
 		}
-		if row >= clean {
-			s.clean, s.took = true, first.Sub(begin)
-			return s, nil
-		}
-		if time.Since(begin) > bound {
-			s.took = time.Since(begin)
+		if s.clean || time.Since(s.begin) > bound {
 			return s, nil
 		}
 		select {
