@@ -51,6 +51,7 @@ var summaries = map[string]string{
 	"GS018": "Too large",
 	"GS019": "Variable refused",
 	"GS020": "Not available yet",
+	"GS021": "Without effect yet",
 	"GS101": "Name outside its zone",
 	"GS102": "Conflicting names",
 	"GS103": "Zone without name servers",
@@ -116,7 +117,9 @@ func (p *parser) add(severity hcl.DiagnosticSeverity, f fault) {
 }
 
 // diagnostics returns what was found in the order of the text, with the
-// repeats that instances of one block cause folded into the first.
+// repeats that instances of one block cause folded into the first. That
+// something has no effect yet is not said of a file with errors: the same words
+// may be wrong.
 func (p *parser) diagnostics() hcl.Diagnostics {
 	type key struct {
 		code string
@@ -126,6 +129,9 @@ func (p *parser) diagnostics() hcl.Diagnostics {
 	first := map[key]*hcl.Diagnostic{}
 	var out hcl.Diagnostics
 	for _, d := range p.diags {
+		if Code(d) == "GS021" && p.diags.HasErrors() {
+			continue
+		}
 		k := key{code: Code(d), sev: d.Severity}
 		if d.Subject == nil {
 			out = append(out, d)

@@ -287,6 +287,9 @@ func (p *parser) fill(n *node) {
 			if r.sch.later != "" {
 				p.later(r.at, r.sch)
 			}
+			if r.sch.idle {
+				p.warnIdle(r.sch.name, r.at)
+			}
 			if n.groups[r.sch.name] == nil {
 				n.groups[r.sch.name] = p.group(r, n)
 			}
@@ -376,6 +379,9 @@ func (p *parser) values(n *node) {
 				if a.later != "" && !v.bad {
 					p.refuseLater(n, a, f, v)
 				}
+				if a.idle {
+					p.warnIdle(a.name, f.at)
+				}
 				continue
 			}
 		}
@@ -405,6 +411,11 @@ func (p *parser) refuseLater(n *node, a *attr, f field, v *value) {
 		code: "GS020", at: f.at, detail: refused(a.name, a.later),
 		help: "Leave it out.",
 	})
+}
+
+// warnIdle says that something is right and changes nothing yet.
+func (p *parser) warnIdle(name string, at hcl.Range) {
+	p.warn(fault{code: "GS021", at: at, detail: name + " is understood and checked, but nothing of this version acts on it."})
 }
 
 // convert evaluates an argument and makes its value ours; nil for null,

@@ -9,6 +9,7 @@ type block struct {
 	group bool   // may be written as an argument too: soa = { ... }
 	free  bool   // its arguments are the user's own names
 	later string // what is refused: "VRRP failover pairs"; "" = acted on
+	idle  bool   // describes what nothing acts on yet: a warning
 	attrs []*attr
 	kids  []*block
 }
@@ -22,6 +23,7 @@ type attr struct {
 	doc   string
 	show  bool   // readable through a reference: network.edge.cidr
 	later string // what is refused when it differs from def; "" = acted on
+	idle  bool   // describes what nothing acts on yet: a warning
 }
 
 func (b *block) attr(name string) *attr {

@@ -12,7 +12,7 @@ var (
 		name: "topology", label: "name", one: true, doc: "Names the whole.",
 		attrs: []*attr{
 			{name: "schema", typ: tCount, def: "1", doc: "Version of the language the file is written in."},
-			{name: "max_remove", typ: tPercent, doc: "Part of a forwarding table that a change may remove without being forced."},
+			{name: "max_remove", typ: tPercent, idle: true, doc: "Part of a forwarding table that a change may remove without being forced."},
 		},
 	}
 	variableBlock = &block{
@@ -95,11 +95,11 @@ var (
 		name: "region", label: "name", doc: "A place with directors and users of its own.",
 		attrs: []*attr{
 			{name: "location", typ: tPoint, doc: "Latitude and longitude in degrees."},
-			{name: "continents", typ: tStrings, doc: "Codes of the continents whose users it serves."},
-			{name: "countries", typ: tStrings, doc: "Codes of the countries whose users it serves."},
-			{name: "asns", typ: tNumbers, doc: "Autonomous systems whose users it serves."},
-			{name: "prefixes", typ: tNets, doc: "Address prefixes of the users it serves."},
-			{name: "fallback", typ: tStrings, doc: "Names of the regions that take over, in order."},
+			{name: "continents", typ: tStrings, idle: true, doc: "Codes of the continents whose users it serves."},
+			{name: "countries", typ: tStrings, idle: true, doc: "Codes of the countries whose users it serves."},
+			{name: "asns", typ: tNumbers, idle: true, doc: "Autonomous systems whose users it serves."},
+			{name: "prefixes", typ: tNets, idle: true, doc: "Address prefixes of the users it serves."},
+			{name: "fallback", typ: tStrings, idle: true, doc: "Names of the regions that take over, in order."},
 		},
 	}
 	nameserverBlock = &block{
@@ -123,7 +123,7 @@ var (
 		attrs: []*attr{
 			{name: "network", typ: ref("network"), must: true, doc: "Segment of its first interface."},
 			{name: "address", typ: tAddrs, must: true, show: true, doc: "Its address there, or one of each family."},
-			{name: "mtu", typ: tMTU, def: "1500", doc: "MTU of its interfaces."},
+			{name: "mtu", typ: tMTU, def: "1500", idle: true, doc: "MTU of its interfaces."},
 			{name: "tags", typ: tAny, doc: "The user's own notes."},
 		},
 		kids: []*block{
@@ -135,7 +135,7 @@ var (
 				},
 			},
 			{
-				name: "capacity", one: true, group: true, doc: "What it can forward.",
+				name: "capacity", one: true, group: true, idle: true, doc: "What it can forward.",
 				attrs: []*attr{
 					{name: "mean_packet", typ: tCount, doc: "Mean packet size in bytes."},
 					{name: "packet_cost", typ: tDuration, doc: "Time that one packet takes."},
@@ -170,7 +170,7 @@ var (
 			{name: "address", typ: tAddrs, must: true, doc: "Its address, or one of each family."},
 			{name: "weight", typ: tWeight, def: "1", doc: "Share of the traffic; 0 = draining."},
 			{name: "port", typ: tPort, doc: "Its port where it is not the service's; NAT only."},
-			{name: "throughput", typ: tRate, doc: "What it can deliver."},
+			{name: "throughput", typ: tRate, idle: true, doc: "What it can deliver."},
 			{name: "tunnel", typ: tBool, def: "true", later: "Servers that cannot take tunnelled packets", doc: "Whether it can take tunnelled packets."},
 		},
 	}
