@@ -39,6 +39,7 @@ type World struct {
 	switches *place // holds the bridges, the far ends of all ports
 	thread   *thread
 	dir      string // logs and state of the programs
+	gslb     string // this program, once the lab is up
 
 	mu        sync.Mutex
 	processes []*Process

@@ -126,7 +126,7 @@ func TestUpExecDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_RUNTIME_DIR", dir)
-	before := processes(t)
+	t.Setenv("TMPDIR", dir)
 	if status, _, errs := run(t, "lab", "up", file); status != 0 {
 		t.Fatalf("up: status %d\n%s", status, errs)
 	}
@@ -145,6 +145,9 @@ func TestUpExecDown(t *testing.T) {
 	}
 	if !strings.HasPrefix(answer, "server=10.10.") || !strings.Contains(answer, "client=100.64.") {
 		t.Errorf("curl in us: %q", answer)
+	}
+	if _, out, errs := run(t, "lab", "exec", file, "client.eu", "--", "curl", "-s", "-m", "3", "http://www.g.shop.example/"); !strings.HasPrefix(out, "server=10.") {
+		t.Errorf("curl by name: %q %s", out, errs)
 	}
 	if _, out, _ := run(t, "lab", "exec", file, "client.eu", "--", "dig", "+short", "@192.0.2.53", "www.g.shop.example"); !strings.Contains("192.0.2.5 198.51.100.5", strings.TrimSpace(out)) || out == "" {
 		t.Errorf("dig: %q", out)
@@ -167,7 +170,7 @@ func TestUpExecDown(t *testing.T) {
 	if status, _, errs := run(t, "lab", "down", file); status != 0 {
 		t.Errorf("down: status %d: %s", status, errs)
 	}
-	nothingLeft(t, before, dir)
+	nothingLeft(t, dir)
 	if status, _, errs := run(t, "lab", "exec", file, "client.eu", "--", "true"); status != 1 || !strings.Contains(errs, "lab up") {
 		t.Errorf("exec after down: status %d: %s", status, errs)
 	}
@@ -214,49 +217,46 @@ func TestInterruptLeavesNothing(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"Ctrl-C": syscall.SIGINT, "kill -9": syscall.SIGKILL} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			before := processes(t)
 			cmd := exec.Command(program(t, "gslb"), "lab", "test", "../examples/round-robin.hcl")
 			cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(3 * time.Second)
+			if lab := using(t, dir); len(lab) == 0 {
+				t.Error("after 3 s there is no lab to interrupt")
+			}
 			cmd.Process.Signal(signal)
 			cmd.Wait()
-			nothingLeft(t, before, dir)
+			nothingLeft(t, dir)
 		})
 	}
 }
 
-// processes are the IDs of all processes of this machine.
-func processes(t *testing.T) map[string]bool {
+// using are the processes that have a folder in their arguments.
+func using(t *testing.T, dir string) []string {
 	t.Helper()
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		t.Fatal(err)
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(lines) == 0 {
+		t.Fatalf("no processes: %v", err)
 	}
-	out := map[string]bool{}
-	for _, d := range dirs {
-		out[d] = true
+	var out []string
+	for _, path := range lines {
+		line, err := os.ReadFile(path)
+		if text := strings.ReplaceAll(string(line), "\x00", " "); err == nil && strings.Contains(text, dir) {
+			out = append(out, text)
+		}
 	}
 	return out
 }
 
-// nothingLeft waits until there is no process of a lab that was not there
-// before, and looks for files.
-func nothingLeft(t *testing.T, before map[string]bool, dir string) {
+// nothingLeft waits until no process is left of a lab whose files were in dir,
+// and looks for the files. Other labs may be up on the same machine.
+func nothingLeft(t *testing.T, dir string) {
 	t.Helper()
 	var left []string
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		left = nil
-		for d := range processes(t) {
-			line, err := os.ReadFile(filepath.Join(d, "cmdline"))
-			text := strings.ReplaceAll(string(line), "\x00", " ")
-			if err == nil && !before[d] && (strings.Contains(text, "linux.uml") || strings.Contains(text, "gslb") || strings.Contains(text, "director")) {
-				left = append(left, d+": "+text)
-			}
-		}
-		if len(left) == 0 {
+		if left = using(t, dir); len(left) == 0 {
 			break
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -98,7 +100,15 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 		}
 		return 0, fmt.Errorf("the lab has no node %s: it has %s", e.Node, strings.Join(have, ", "))
 	}
-	cmd := exec.Command(e.Args[0], e.Args[1:]...)
+	args := e.Args
+	if n.Kind == Client {
+		resolv, err := w.resolvConf(n)
+		if err != nil {
+			return 0, err
+		}
+		args = append([]string{w.gslb, "lab", "enter", resolv, "--"}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = e.Dir
 	if e.Term != "" {
 		cmd.Env = append(os.Environ(), "TERM="+e.Term)
@@ -144,6 +154,44 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 		return 128 + int(status.Sys().(unix.WaitStatus).Signal()), nil
 	}
 	return 0, err
+}
+
+// resolvConf writes a resolv.conf by which users ask the file's nameservers,
+// those of their own region first.
+func (w *World) resolvConf(n *Node) (string, error) {
+	var near, far strings.Builder
+	for _, ns := range w.Topo.Nameservers {
+		to := &far
+		if ns.Region == n.Region {
+			to = &near
+		}
+		for _, a := range ns.Addrs {
+			fmt.Fprintf(to, "nameserver %s\n", a)
+		}
+	}
+	path := filepath.Join(w.dir, fileName(n.ID)+".resolv.conf")
+	return path, os.WriteFile(path, []byte(near.String()+far.String()+"options timeout:1\n"), 0o644)
+}
+
+// Enter becomes the program args with resolv as its /etc/resolv.conf, in a
+// mount namespace of its own. It returns only when that fails.
+func Enter(resolv string, args []string) error {
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("keep the mounts apart: %w", err)
+	}
+	// A host without the file, which nothing can be mounted on, has no resolver to tell.
+	if err := unix.Mount(resolv, "/etc/resolv.conf", "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("put %s in place of /etc/resolv.conf: %w", resolv, err)
+	}
+	return unix.Exec(path, args, os.Environ())
 }
 
 // forget drops a process that has ended.

@@ -35,6 +35,7 @@ const prepareTime = 10 * time.Second
 // Up prepares and starts everything in the world: real servers, directors,
 // nameservers, users.
 func (w *World) Up(ctx context.Context, p Programs) error {
+	w.gslb = p.Gslb
 	if err := w.prepareServers(ctx, p); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ cache when it is missing). Nothing of a lab is left when it is down.`,
   gslb lab exec shop.hcl 'director.front["fra"]' -- ipvsadm -Ln
   gslb lab down shop.hcl`,
 	}
-	c.AddCommand(labTestCmd(), labDemoCmd(), labUpCmd(), labExecCmd(), labDownCmd(), labKeepCmd(), labUsersCmd())
+	c.AddCommand(labTestCmd(), labDemoCmd(), labUpCmd(), labExecCmd(), labDownCmd(), labKeepCmd(), labUsersCmd(), labEnterCmd())
 	return c
 }
 
@@ -218,6 +218,16 @@ One line for each check: what was seen, and the bound. Exit status 1 if one fail
 	f.register(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the checks as JSON")
 	return c
+}
+
+func labEnterCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:    "enter RESOLV -- COMMAND...",
+		Short:  "Run a program with a resolv.conf of its own (started by the lab)",
+		Hidden: true,
+		Args:   cobra.MinimumNArgs(2),
+		RunE:   func(_ *cobra.Command, args []string) error { return lab.Enter(args[0], args[1:]) },
+	}
 }
 
 func labUsersCmd() *cobra.Command {

@@ -183,9 +183,9 @@ func labExecCmd() *cobra.Command {
 		Use:   "exec PATH NODE -- COMMAND...",
 		Short: "Run a program in a node of a lab that is up",
 		Long: `Run a program in a node of the lab that 'gslb lab up PATH' has brought up. NODE is
-the address of an object of the file, or client.REGION or router.REGION. The exit
-status is the program's.`,
-		Example: `  gslb lab exec shop.hcl client.eu -- curl -s http://192.0.2.5/
+the address of an object of the file, or client.REGION or router.REGION; in a
+client the names of the file's zones resolve. The exit status is the program's.`,
+		Example: `  gslb lab exec shop.hcl client.eu -- curl -s http://www.shop.example/
   gslb lab exec shop.hcl 'director.nat["fra1"]' -- ipvsadm -Sn`,
 		Args: cobra.MinimumNArgs(3),
 		RunE: func(c *cobra.Command, args []string) error {
