@@ -233,7 +233,7 @@ func TestInterruptLeavesNothing(t *testing.T) {
 	}
 }
 
-// using are the processes that have a folder in their arguments.
+// using are the processes that have a folder in their arguments or environment.
 func using(t *testing.T, dir string) []string {
 	t.Helper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -243,8 +243,12 @@ func using(t *testing.T, dir string) []string {
 	var out []string
 	for _, path := range lines {
 		line, err := os.ReadFile(path)
-		if text := strings.ReplaceAll(string(line), "\x00", " "); err == nil && strings.Contains(text, dir) {
-			out = append(out, text)
+		environment, envErr := os.ReadFile(filepath.Join(filepath.Dir(path), "environ"))
+		if err != nil || envErr != nil || len(line) == 0 { // gone meanwhile, or a zombie
+			continue
+		}
+		if strings.Contains(string(line)+string(environment), dir) {
+			out = append(out, strings.ReplaceAll(string(line), "\x00", " "))
 		}
 	}
 	return out
