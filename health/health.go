@@ -53,13 +53,18 @@ type View map[Target]State
 // Up reports whether t is known to be up. A target without a result is not.
 func (v View) Up(t Target) bool { return v[t].Up }
 
-// Observe returns the view after one result of t under check c.
+// Observe returns the view after one result of t under check c: v itself when
+// the result changes nothing, as nearly all do, else a changed copy.
 func (v View) Observe(t Target, c *topology.Check, ok bool) View {
+	state := v[t].Observe(c, ok)
+	if state == v[t] {
+		return v
+	}
 	next := maps.Clone(v)
 	if next == nil {
 		next = View{}
 	}
-	next[t] = v[t].Observe(c, ok)
+	next[t] = state
 	return next
 }
 
