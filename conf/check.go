@@ -69,15 +69,21 @@ func (p *parser) checkUse() {
 	}
 }
 
-// checkRegions looks at the names that regions fall back to.
+// checkRegions looks at regions' names, and at those they fall back to.
 func (p *parser) checkRegions() {
 	var names []string
+	known := map[string]*node{}
 	for _, r := range p.all("region") {
+		if first := known[r.name]; first != nil {
+			p.report(fault{
+				code: "GS007", at: r.raw.at, detail: fmt.Sprintf("%s has the same name as %s: %q.", r.id, first.id, r.name),
+				help: "Rename one; with for_each the name is the label, a hyphen and the key.",
+				rel:  []Related{first.here()},
+			})
+			continue
+		}
 		names = append(names, r.name)
-	}
-	known := map[string]bool{}
-	for _, n := range names {
-		known[n] = true
+		known[r.name] = r
 	}
 	for _, r := range p.all("region") {
 		seen := map[string]bool{}
@@ -86,7 +92,7 @@ func (p *parser) checkRegions() {
 			switch {
 			case name == r.name:
 				p.errorf("GS302", it.at, "%s falls back to itself.", r.id)
-			case !known[name]:
+			case known[name] == nil:
 				f := fault{code: "GS302", at: it.at, detail: fmt.Sprintf("There is no region %q to fall back to.", name), help: meant(name, names)}
 				if f.help == "" {
 					f.help = "Regions are " + among(names) + "."

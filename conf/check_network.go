@@ -10,12 +10,16 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
+// A segment is one prefix of a network.
+type segment struct {
+	n  *node
+	it item
+}
+
+func (s segment) prefix() netip.Prefix { return s.it.x.(netip.Prefix) }
+
 // checkNetworks looks at segments by themselves and at each other.
 func (p *parser) checkNetworks() {
-	type segment struct {
-		n  *node
-		it item
-	}
 	var all []segment
 	for _, n := range p.all("network") {
 		for _, it := range n.list("cidr") {
@@ -26,13 +30,13 @@ func (p *parser) checkNetworks() {
 		}
 	}
 	// In the order of addresses, what a prefix overlaps is what it lies in.
-	prefix := func(s segment) netip.Prefix { return s.it.x.(netip.Prefix) }
 	slices.SortStableFunc(all, func(a, b segment) int {
-		return cmp.Or(prefix(a).Addr().Compare(prefix(b).Addr()), cmp.Compare(prefix(a).Bits(), prefix(b).Bits()))
+		return cmp.Or(a.prefix().Addr().Compare(b.prefix().Addr()), cmp.Compare(a.prefix().Bits(), b.prefix().Bits()))
 	})
+	p.segments = all
 	var around segment
 	for _, s := range all {
-		if around.n == nil || !prefix(around).Overlaps(prefix(s)) {
+		if around.n == nil || !around.prefix().Overlaps(s.prefix()) {
 			around = s
 			continue
 		}
@@ -41,9 +45,9 @@ func (p *parser) checkNetworks() {
 			first, late = late, first
 		}
 		p.report(fault{
-			code: "GS204", at: late.it.at, detail: fmt.Sprintf("%s of %s and %s of %s share addresses.", prefix(late), late.n.id, prefix(first), first.n.id),
+			code: "GS204", at: late.it.at, detail: fmt.Sprintf("%s of %s and %s of %s share addresses.", late.prefix(), late.n.id, first.prefix(), first.n.id),
 			help: "Give each segment a prefix of its own, or make them one network.",
-			rel:  []Related{{first.n.id + " has " + prefix(first).String(), first.it.at}},
+			rel:  []Related{{first.n.id + " has " + first.prefix().String(), first.it.at}},
 		})
 	}
 }
@@ -148,6 +152,9 @@ func (p *parser) checkNodes() {
 	}
 	for _, n := range p.all("nameserver") {
 		for _, it := range n.list("addresses") {
+			if p.abroad(it, n.ref("region"), "an address of "+n.id) {
+				continue
+			}
 			if net := p.segment(it.x.(netip.Addr)); net != nil && !p.fits(it, net, "an address of "+n.id) {
 				continue
 			}
@@ -177,6 +184,9 @@ func (p *parser) checkNodes() {
 		p.checkFarm(f)
 		for _, s := range f.of("server") {
 			for _, it := range s.list("address") {
+				if !f.gave("network") && p.abroad(it, f.ref("region"), "the address of "+s.id) {
+					continue
+				}
 				if p.fits(it, f.ref("network"), "the address of "+s.id) {
 					take(s.id, it)
 				}
@@ -229,14 +239,39 @@ func (p *parser) checkFarm(f *node) {
 // ghost reports whether an unknown block of r was probably meant to be kind.
 func ghost(r *raw, kind string) bool { return r.known[kind] }
 
+// around returns the segment that an address lies in. Where segments overlap,
+// which is refused, it may find none.
+func (p *parser) around(a netip.Addr) (segment, bool) {
+	i, found := slices.BinarySearchFunc(p.segments, a, func(s segment, a netip.Addr) int { return s.prefix().Addr().Compare(a) })
+	if !found {
+		i--
+	}
+	if i < 0 || !p.segments[i].prefix().Contains(a) {
+		return segment{}, false
+	}
+	return p.segments[i], true
+}
+
 // segment returns the network that an address lies in.
 func (p *parser) segment(a netip.Addr) *node {
-	for _, n := range p.all("network") {
-		if contains(n.prefixes(), a) {
-			return n
-		}
+	s, _ := p.around(a)
+	return s.n
+}
+
+// abroad reports an address of a node in one region that lies in a network of
+// another.
+func (p *parser) abroad(it item, region *node, what string) bool {
+	s, ok := p.around(it.x.(netip.Addr))
+	if !ok || region == nil || s.n.ref("region") == nil || s.n.ref("region") == region {
+		return false
 	}
-	return nil
+	p.report(fault{
+		code: "GS205", at: it.at,
+		detail: fmt.Sprintf("%s, %s in %s, lies in %s of %s, whose nodes would look for it on their own link.", it.x, what, region.id, s.n.id, s.n.ref("region").id),
+		help:   "Give it an address outside that network, or the region of the network.",
+		rel:    []Related{{s.n.id + " has " + s.prefix().String(), s.it.at}},
+	})
+	return true
 }
 
 func contains(ps []netip.Prefix, a netip.Addr) bool {

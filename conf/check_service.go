@@ -122,10 +122,6 @@ func complete(n *node, name string) bool {
 }
 
 func (p *parser) checkServices() {
-	type door struct {
-		vip  netip.Addr
-		port topology.Port
-	}
 	doors := map[door]Related{}
 	for _, s := range p.all("virtual_service") {
 	vips:
@@ -157,6 +153,7 @@ func (p *parser) checkServices() {
 		p.checkPort(s, s)
 		p.checkDirectors(tiers)
 	}
+	p.checkOwners()
 }
 
 // checkPort reports a check that leaves open which of the service's ports it
@@ -273,6 +270,7 @@ func (p *parser) checkTier(s *node, tiers []*node, i int) {
 	if lastTier {
 		if t.method() == topology.DR || t.method() == topology.TUN {
 			p.checkServerPorts(s, t)
+			p.checkReplies(t)
 		}
 		p.checkWeights(s, t)
 	}
@@ -476,6 +474,26 @@ func ids(ns []*node) []string {
 		out = append(out, n.id)
 	}
 	return out
+}
+
+// checkReplies reports servers that answer by themselves, through a director of
+// the tier. It has the VIP, so what it would have to forward comes from an
+// address of its own.
+func (p *parser) checkReplies(t *node) {
+	directors := t.nodes("directors")
+	for _, f := range t.nodes("farms") {
+		g := f.ref("gateway")
+		if g == nil || !slices.Contains(directors, g) {
+			continue
+		}
+		p.report(fault{
+			code: "GS225", at: t.at("method"),
+			detail: fmt.Sprintf("By %s the servers of %s answer with the VIP as source, through their gateway %s. It has the VIP too, and drops as martians what comes from an address of its own.", t.method(), f.id, g.id),
+			help:   "Leave gateway out, so that the servers answer by the region's router, or use method = \"nat\".",
+			rel:    []Related{{g.id + " is the gateway of " + f.id, f.at("gateway")}},
+		})
+		return
+	}
 }
 
 // checkServerPorts reports servers with a port of their own behind a method

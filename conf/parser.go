@@ -37,6 +37,7 @@ type parser struct {
 	// Found by the checks, for each other and for build.
 	fqdn     map[*node]string       // canonical names of zones, nameservers, domains, records
 	zones    map[string]*node       // zones by canonical name
+	segments []segment              // networks' prefixes in the order of addresses
 	owners   map[netip.Addr]owner   // every node's addresses
 	gateways map[*node][]netip.Addr // each network's router
 	plain    *node                  // the default check

@@ -19,7 +19,6 @@ director "nat" {
 }
 farm "web" {
   network = network.inside
-  gateway = director.nat
   server "a" { address = "10.10.1.10" }
 }
 virtual_service "www" {
