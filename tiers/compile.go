@@ -13,7 +13,8 @@ import (
 const maxWeight = 65535
 
 // Compile returns the table that director self should hold while v is the
-// view of its destinations, in canonical order. A destination that is not up
+// view of its destinations, in canonical order. A service of which a destination
+// has not been checked yet is undecided. Else a destination that is not up
 // is left out, except under a hash scheduler for TCP, where it stays with
 // weight 0: the other clients' places in the hash table are then untouched.
 // (For UDP it must go, or the kernel sends a flow to the dead server for ever.)
@@ -127,6 +128,9 @@ func (r role) row(vip netip.Addr, port topology.Port, v health.View) Service {
 	}
 	for _, d := range r.destinations(vip, port) {
 		weight := d.weight
+		if d.check != nil && !v[d.target].Known {
+			s.Undecided = true
+		}
 		if d.check != nil && !v.Up(d.target) {
 			if !scheduler.Hash || port.Proto != topology.TCP {
 				continue
@@ -149,7 +153,7 @@ type destination struct {
 func (r role) destinations(vip netip.Addr, port topology.Port) []destination {
 	var out []destination
 	add := func(addr netip.Addr, number uint16, weight int) {
-		d := destination{addr: netip.AddrPortFrom(addr, number), weight: uint32(min(weight, maxWeight)), check: r.tier.Check}
+		d := destination{addr: netip.AddrPortFrom(addr, number), weight: uint32(weight), check: r.tier.Check}
 		if d.check != nil {
 			d.target = r.target(vip, d.addr, port)
 		}
@@ -173,10 +177,24 @@ func (r role) destinations(vip netip.Addr, port topology.Port) []destination {
 		next.self = d
 		weights[i] = next.capacity()
 	}
-	unit := gcd(weights)
+	weights = scale(weights)
 	for i, d := range next.tier.Directors {
 		if addr, ok := d.Addrs.Like(vip); ok {
-			add(addr, port.Number, weights[i]/unit)
+			add(addr, port.Number, weights[i])
+		}
+	}
+	return out
+}
+
+// scale makes weights the smallest with the same ratios, and all of them fit
+// the kernel: then the ratios are as near as can be, and none becomes 0.
+func scale(weights []int) []int {
+	unit, largest := gcd(weights), slices.Max(weights)
+	out := make([]int, len(weights))
+	for i, w := range weights {
+		out[i] = w / unit
+		if largest/unit > maxWeight && w > 0 {
+			out[i] = max(1, w*maxWeight/largest)
 		}
 	}
 	return out
@@ -192,13 +210,29 @@ func (r role) target(vip netip.Addr, dest netip.AddrPort, port topology.Port) he
 	if r.tier.Method == topology.NAT {
 		if number == 0 || (c.ID == "" && dest.Port() != port.Number) {
 			number = dest.Port()
+			if port.Proto != topology.TCP && dest.Port() == port.Number {
+				number = r.checkable(port)
+			}
 		}
 		return health.Target{Check: c.ID, Addr: netip.AddrPortFrom(dest.Addr(), number)}
 	}
 	if number == 0 {
-		number = port.Number
+		number = r.checkable(port)
 	}
 	return health.Target{Check: c.ID, Addr: netip.AddrPortFrom(vip, number), Via: dest.Addr()}
+}
+
+// checkable is the port that a check without one looks at for a row: all checks
+// connect by TCP, so for a UDP port it is the service's first TCP port.
+func (r role) checkable(port topology.Port) uint16 {
+	if port.Proto != topology.TCP {
+		for _, other := range r.service.Ports {
+			if other.Proto == topology.TCP {
+				return other.Number
+			}
+		}
+	}
+	return port.Number
 }
 
 // servers of the role's director: a NAT director has the farms whose gateway

@@ -51,6 +51,7 @@ type Plan []Change
 
 // Diff returns the plan that turns have into want, touching only what o owns.
 // Both tables are in canonical order.
+// What is undecided in want stays as it is in have.
 func Diff(have, want Table, o Owner) Plan {
 	before := make(map[Key]Service, len(have.Services))
 	for _, s := range have.Services {
@@ -60,6 +61,9 @@ func Diff(have, want Table, o Owner) Plan {
 	var plan, last Plan
 	for _, s := range want.Services {
 		wanted[s.Key] = true
+		if s.Undecided {
+			continue
+		}
 		old, there := before[s.Key]
 		bare := s.bare()
 		switch {

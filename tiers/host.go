@@ -98,7 +98,7 @@ func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 				h.add(Address{vip, link})
 			} else {
 				before := r.service.Tiers[r.index-1]
-				h.hold(vip, link, own, before.Method, before.Directors)
+				h.hold(vip, link, own, before, self.Network)
 			}
 			if r.tier.Method == topology.NAT {
 				h.forward(vip, self)
@@ -131,8 +131,8 @@ func ServerHost(topo *topology.Topology, self *topology.Server) Host {
 			}
 			link := Link{Holds: own}
 			if tier.Method != topology.NAT {
-				h.hold(vip, link, own, tier.Method, tier.Directors)
-				if tier.Method == topology.TUN {
+				h.hold(vip, link, own, tier, self.Farm.Network)
+				if tunnelled(s) {
 					h.reply(Reply{From: vip, MSS: tunnelMSS(vip)})
 				}
 				continue
@@ -142,7 +142,7 @@ func ServerHost(topo *topology.Topology, self *topology.Server) Host {
 				continue
 			}
 			mss := 0
-			if len(s.Tiers) > 1 && s.Tiers[len(s.Tiers)-2].Method == topology.TUN {
+			if tunnelled(s) {
 				mss = tunnelMSS(vip)
 			}
 			h.route(Route{Via: gateway, Link: link, MSS: mss})
@@ -151,19 +151,30 @@ func ServerHost(topo *topology.Topology, self *topology.Server) Host {
 	return h
 }
 
+// tunnelled reports whether packets of s are wrapped anywhere on their way.
+func tunnelled(s *topology.Service) bool {
+	return slices.ContainsFunc(s.Tiers, func(t *topology.Tier) bool { return t.Method == topology.TUN })
+}
+
 // hold makes the node accept packets for vip that directors send it by method,
 // without ever claiming the VIP on the segment: the owner alone answers ARP.
-func (h *Host) hold(vip netip.Addr, link Link, own netip.Addr, method topology.Method, from []*topology.Director) {
+// On is the network that the node has its address own on, nil for none.
+func (h *Host) hold(vip netip.Addr, link Link, own netip.Addr, from *topology.Tier, on *topology.Network) {
 	if vip.Is4() {
 		h.set("net/ipv4/conf/%s/arp_ignore", link, "1")
 		h.set("net/ipv4/conf/%s/arp_announce", link, "2")
 	}
-	if method == topology.DR {
+	if from.Method == topology.DR {
 		h.add(Address{vip, Link{Name: "lo"}})
 		return
 	}
-	for _, d := range from {
-		remote, ok := d.Addrs.Like(vip)
+	for _, d := range from.Directors {
+		// A director sends from the interface that is nearest.
+		sends := d.On(on)
+		if sends == nil {
+			sends = d.Addrs
+		}
+		remote, ok := sends.Like(vip)
 		if !ok {
 			continue
 		}

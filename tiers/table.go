@@ -85,6 +85,10 @@ type Service struct {
 	Timeout   uint32 // of persistence, seconds
 	Netmask   uint8  // prefix length of persistence: 1 to 32, or to 128
 	Engine    string // of persistence: "" or "sip"
+	// Undecided says of a wanted service that too little is known yet: the
+	// kernel keeps what it has, be it nothing or what a director left there
+	// before.
+	Undecided bool
 	// Destinations in canonical order. The order matters to sh, which fills its
 	// table in the order they were added.
 	Destinations []Destination

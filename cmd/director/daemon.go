@@ -60,18 +60,14 @@ func (d *daemon) run(ctx context.Context) error {
 
 	d.log.Info("director starts", "node", d.self.ID, "destinations checked", len(d.probes))
 	// The services that the probes go through must be there before the first
-	// probe; those of a director that ran before stay as they are until every
-	// target is known.
-	if err := d.converge(ctx, probesOnly(tiers.Compile(d.topo, d.self, nil)), nil); err != nil {
+	// probe. Those with a destination not checked yet stay as a director that
+	// ran before has left them.
+	if err := d.converge(ctx); err != nil {
 		return err
 	}
 	set.Set(d.requests())
-	known := time.NewTimer(d.patience())
-	defer known.Stop()
-
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(driftInterval)
 	retry := retryFirst
-	ready := false
 	for {
 		var changed bool
 		select {
@@ -80,16 +76,12 @@ func (d *daemon) run(ctx context.Context) error {
 			return nil
 		case r := <-results:
 			changed = d.observe(r)
-		case <-known.C:
-			ready, changed = true, true
 		case <-timer.C:
 			changed = true
 		case <-d.reload:
-			if changed = d.readAgain(); changed {
-				_ = d.say(d.converge(ctx, probesOnly(tiers.Compile(d.topo, d.self, d.view)), nil))
+			if d.readAgain() {
+				_ = d.say(d.converge(ctx)) // before the new probes start
 				set.Set(d.requests())
-				ready = false
-				known.Reset(d.patience())
 			}
 		}
 		for more := true; more; { // all that has happened meanwhile, then one decision
@@ -100,14 +92,11 @@ func (d *daemon) run(ctx context.Context) error {
 				more = false
 			}
 		}
-		if !ready && d.allKnown() {
-			ready, changed = true, true
-		}
-		if !ready || !changed {
+		if !changed {
 			continue
 		}
 		wait := driftInterval
-		if err := d.say(d.convergeAll(ctx)); err != nil && ctx.Err() == nil {
+		if err := d.say(d.converge(ctx)); err != nil && ctx.Err() == nil {
 			wait = retry
 			retry = min(2*retry, retryLast)
 		} else {
@@ -115,24 +104,6 @@ func (d *daemon) run(ctx context.Context) error {
 		}
 		timer.Reset(wait)
 	}
-}
-
-// patience is how long the slowest first result can take.
-func (d *daemon) patience() time.Duration {
-	longest := time.Duration(0)
-	for _, p := range d.probes {
-		longest = max(longest, p.Check.Timeout)
-	}
-	return longest + longest/4
-}
-
-func (d *daemon) allKnown() bool {
-	for t := range d.probes {
-		if !d.view[t].Known {
-			return false
-		}
-	}
-	return true
 }
 
 func (d *daemon) requests() []probe.Probe {
@@ -177,6 +148,9 @@ func checkName(c *topology.Check) string {
 // readAgain reads the file again and reports whether it is in force now.
 func (d *daemon) readAgain() bool {
 	topo, self, err := d.read()
+	if err == nil {
+		err = hostnet.Check(tiers.DirectorHost(topo, self))
+	}
 	if err != nil {
 		if !errors.Is(err, cli.ErrSaid) {
 			d.log.Error("reload", "error", err)
@@ -189,8 +163,8 @@ func (d *daemon) readAgain() bool {
 	return true
 }
 
-// convergeAll makes the kernel what the topology and the view say.
-func (d *daemon) convergeAll(ctx context.Context) error {
+// converge makes the kernel what the topology and the view say.
+func (d *daemon) converge(ctx context.Context) error {
 	owned := tiers.Owned(d.topo, d.self)
 	owner := d.state.owner() // what this node had before is still its own, to be removed
 	maps.Copy(owner, owned)
@@ -198,7 +172,19 @@ func (d *daemon) convergeAll(ctx context.Context) error {
 	if err := d.state.write(d.dir); err != nil {
 		return err
 	}
-	if err := d.converge(ctx, tiers.Compile(d.topo, d.self, d.view), owner); err != nil {
+	changes, hostErr := hostnet.Converge(tiers.DirectorHost(d.topo, d.self), hostPath(d.dir))
+	for _, change := range changes {
+		d.log.Info("host", "change", change)
+	}
+	plan, err := dataplane.Converge(ctx, d.plane, tiers.Compile(d.topo, d.self, d.view), owner)
+	for _, change := range plan {
+		if err == nil {
+			d.log.Info("table", "change", change.String())
+		} else {
+			d.log.Info("table, as far as it was not refused", "change", change.String())
+		}
+	}
+	if err := errors.Join(hostErr, err); err != nil {
 		return err
 	}
 	if len(owner) > len(owned) {
@@ -206,21 +192,6 @@ func (d *daemon) convergeAll(ctx context.Context) error {
 		return d.state.write(d.dir)
 	}
 	return nil
-}
-
-// converge makes the host ready and then the kernel's table what want says, as far as owner owns it.
-func (d *daemon) converge(ctx context.Context, want tiers.Table, owner tiers.Owner) error {
-	changes, err := hostnet.Converge(tiers.DirectorHost(d.topo, d.self), hostPath(d.dir))
-	for _, change := range changes {
-		d.log.Info("host", "change", change)
-	}
-	plan, planErr := dataplane.Converge(ctx, d.plane, want, owner)
-	if planErr == nil {
-		for _, change := range plan {
-			d.log.Info("table", "change", change.String())
-		}
-	}
-	return errors.Join(err, planErr)
 }
 
 // say logs an error of converging once, and once more when it is over.
@@ -238,15 +209,4 @@ func (d *daemon) say(err error) error {
 	}
 	d.failing = text
 	return err
-}
-
-// probesOnly is the part of a table that probes go through.
-func probesOnly(t tiers.Table) tiers.Table {
-	var out tiers.Table
-	for _, s := range t.Services {
-		if !s.Key.VIP.IsValid() {
-			out.Services = append(out.Services, s)
-		}
-	}
-	return out
 }

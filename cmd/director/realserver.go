@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -55,6 +56,14 @@ second time changes nothing.`,
 			if err != nil {
 				return err
 			}
+			held, err := lock(dir)
+			if errors.Is(err, errRunning) {
+				return fmt.Errorf("%w: it prepares this host itself", err)
+			}
+			if err != nil {
+				return err
+			}
+			defer held.Close()
 			changes, err := hostnet.Converge(host, hostPath(dir))
 			for _, change := range changes {
 				fmt.Fprintln(c.OutOrStdout(), change)

@@ -72,6 +72,9 @@ well see 'director stop --flush'.`,
 				return err
 			}
 			before.Node, before.PID = node, os.Getpid()
+			if err := before.write(dir); err != nil {
+				return err
+			}
 
 			hangup := make(chan os.Signal, 1)
 			signal.Notify(hangup, unix.SIGHUP)

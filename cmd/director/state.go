@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -74,22 +75,41 @@ func (s state) write(dir string) error {
 // errRunning says that a director runs on this host already.
 var errRunning = errors.New("a director runs here already")
 
-// lock keeps a second director from this host; it ends with the process or
-// with the file's Close.
-func lock(dir string) (*os.File, error) {
+// A hold keeps others from changing this host; it ends with Close, or with the process.
+type hold struct {
+	file *os.File
+	name net.Listener
+}
+
+// Close lets others in.
+func (h hold) Close() { h.name.Close(); h.file.Close() }
+
+// lock makes this process the only one that changes this host, and uses dir.
+// The host is a network namespace, and so the lock is the name of an abstract
+// unix socket, which belongs to one; the folder has a lock file of its own.
+func lock(dir string) (hold, error) {
+	name, err := net.Listen("unix", "@gslb-director")
+	if errors.Is(err, unix.EADDRINUSE) {
+		return hold{}, errRunning
+	}
+	if err != nil {
+		return hold{}, fmt.Errorf("lock this host: %w", err)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the state folder: %w", err)
+		name.Close()
+		return hold{}, fmt.Errorf("make the state folder: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "director.lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o644)
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("lock the state folder: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
+		name.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w (state folder %s)", errRunning, dir)
+			return hold{}, fmt.Errorf("%w (state folder %s)", errRunning, dir)
 		}
-		return nil, fmt.Errorf("lock the state folder: %w", err)
+		return hold{}, fmt.Errorf("lock the state folder: %w", err)
 	}
-	return f, nil
+	return hold{f, name}, nil
 }

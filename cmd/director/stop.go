@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,7 +53,7 @@ set kernel parameters to what they were. What others put there stays.`,
 }
 
 // takeOver ends the running director, if there is one, and holds its lock.
-func takeOver(ctx context.Context, dir string) (*os.File, error) {
+func takeOver(ctx context.Context, dir string) (hold, error) {
 	ctx, cancel := context.WithTimeout(ctx, stopWait)
 	defer cancel()
 	for told := false; ; {
@@ -64,18 +63,18 @@ func takeOver(ctx context.Context, dir string) (*os.File, error) {
 		}
 		s, err := readState(dir)
 		if err != nil {
-			return nil, err
+			return hold{}, err
 		}
 		if !told && s.PID > 0 {
 			if err := unix.Kill(s.PID, unix.SIGTERM); err != nil {
-				return nil, fmt.Errorf("stop the director, process %d: %w", s.PID, err)
+				return hold{}, fmt.Errorf("stop the director, process %d: %w", s.PID, err)
 			}
 			told = true
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the director, process %d, has not ended within %v", s.PID, stopWait)
+			return hold{}, fmt.Errorf("the director, process %d, has not ended within %v", s.PID, stopWait)
 		}
 	}
 }

@@ -7,6 +7,7 @@ package hostnet
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -76,13 +77,22 @@ func Converge(want tiers.Host, recordPath string) ([]string, error) {
 	for _, r := range want.Replies {
 		k.reply(r)
 	}
-	k.remove(before, wanted)
-	kept := wanted
-	kept.Sysctls = map[string]string{}
+	kept := k.remove(before, wanted).with(wanted) // what could not be removed is still ours
 	for path := range wanted.Sysctls {
 		kept.Sysctls[path] = all.Sysctls[path]
 	}
 	return k.changes, errors.Join(append(k.errs, kept.Write(recordPath))...)
+}
+
+// Check reports whether the host has every interface that want needs, and
+// changes nothing.
+func Check(want tiers.Host) error {
+	k, err := look()
+	if err != nil {
+		return err
+	}
+	_, err = k.resolve(want, Record{})
+	return err
 }
 
 // A kernel is what was seen of the node, and what has been done to it.
@@ -154,7 +164,10 @@ func (k *kernel) resolve(want tiers.Host, before Record) (Record, error) {
 	for _, a := range want.Addresses {
 		device, err := k.device(a.Link)
 		errs = append(errs, err)
-		r.Addresses = append(r.Addresses, RecordedAddress{Device: device, Addr: a.Addr})
+		// What was there before us is not ours to take out.
+		if x := (RecordedAddress{Device: device, Addr: a.Addr}); !k.has[x] || slices.Contains(before.Addresses, x) {
+			r.Addresses = append(r.Addresses, x)
+		}
 	}
 	for _, w := range want.Routes {
 		device, err := k.device(w.Link)
@@ -162,9 +175,8 @@ func (k *kernel) resolve(want tiers.Host, before Record) (Record, error) {
 		route := RecordedRoute{Device: device, Via: w.Via}
 		if i := slices.IndexFunc(before.Routes, route.sameAs); i >= 0 {
 			route.Before = before.Routes[i].Before
-		} else if now, err := defaultRoute(w.Via.Is6()); err == nil && now != nil {
-			route.Before, _ = netip.AddrFromSlice(now.Gw)
-			route.Before = route.Before.Unmap()
+		} else if now, err := defaultRoute(w.Via.Is6()); err == nil && now != nil && now.Priority == metric(w.Via.Is6()) {
+			route.Before = found(now)
 		}
 		r.Routes = append(r.Routes, route)
 	}
@@ -187,14 +199,15 @@ func dedupe(errs []error) error {
 	return errors.Join(out...)
 }
 
-// did notes a change, or the error it ended in.
-func (k *kernel) did(err error, format string, args ...any) {
+// did notes a change, or the error it ended in, and reports whether it was made.
+func (k *kernel) did(err error, format string, args ...any) bool {
 	what := fmt.Sprintf(format, args...)
 	if err != nil {
 		k.errs = append(k.errs, fmt.Errorf("%s: %w", what, err))
-		return
+		return false
 	}
 	k.changes = append(k.changes, what)
+	return true
 }
 
 func sysctlPath(key, device string) string {
@@ -275,6 +288,9 @@ func (k *kernel) address(a tiers.Address) {
 	addr := &netlink.Addr{IPNet: netlink.NewIPNet(a.Addr.AsSlice())}
 	if a.Addr.Is6() {
 		addr.Flags = unix.IFA_F_NODAD // several nodes have a VIP on purpose
+		// Deprecated: what the host sends of its own accord, tunnelled packets
+		// included, must not come from the VIP (RFC 6724 section 5, rule 3).
+		addr.PreferedLft, addr.ValidLft = 0, math.MaxUint32
 	}
 	k.did(netlink.AddrAdd(link, addr), "address %s on %s", a.Addr, device)
 }
@@ -311,8 +327,8 @@ func segment(mss int) string {
 func (k *kernel) reply(r tiers.Reply) {
 	v6 := r.From.Is6()
 	main, err := defaultRoute(v6)
-	if err == nil && main == nil {
-		err = errors.New("this host has no default route")
+	if err == nil && (main == nil || main.Gw == nil) {
+		err = errors.New("this host has no default route by a gateway")
 	}
 	if err != nil {
 		k.did(err, "replies from %s", r.From)
@@ -345,15 +361,17 @@ func replyRules(from netip.Addr) []*netlink.Rule {
 	return []*netlink.Rule{specific, reply}
 }
 
-// remove takes out what before has and wanted has not, in the opposite order.
-func (k *kernel) remove(before, wanted Record) {
+// remove takes out what before has and wanted has not, in the opposite order,
+// and returns what it could not take out.
+func (k *kernel) remove(before, wanted Record) (left Record) {
+	left.Sysctls = map[string]string{}
 	for _, from := range before.Replies {
 		if slices.Contains(wanted.Replies, from) {
 			continue
 		}
 		for _, rule := range replyRules(from) {
-			if err := netlink.RuleDel(rule); !errors.Is(err, unix.ENOENT) {
-				k.did(err, "no rule %d for %s", rule.Priority, from)
+			if err := netlink.RuleDel(rule); !errors.Is(err, unix.ENOENT) && !k.did(err, "no rule %d for %s", rule.Priority, from) {
+				left.Replies = append(left.Replies, from)
 			}
 		}
 	}
@@ -364,8 +382,8 @@ func (k *kernel) remove(before, wanted Record) {
 		}
 	}
 	for _, r := range before.Routes {
-		if !slices.ContainsFunc(wanted.Routes, r.sameAs) {
-			k.restore(r, wanted)
+		if !slices.ContainsFunc(wanted.Routes, r.sameAs) && !k.restore(r, wanted) {
+			left.Routes = append(left.Routes, r)
 		}
 	}
 	for _, a := range before.Addresses {
@@ -377,26 +395,27 @@ func (k *kernel) remove(before, wanted Record) {
 			continue // went with its device
 		}
 		err = netlink.AddrDel(link, &netlink.Addr{IPNet: netlink.NewIPNet(a.Addr.AsSlice())})
-		if !errors.Is(err, unix.EADDRNOTAVAIL) {
-			k.did(err, "no address %s on %s", a.Addr, a.Device)
+		if !errors.Is(err, unix.EADDRNOTAVAIL) && !k.did(err, "no address %s on %s", a.Addr, a.Device) {
+			left.Addresses = append(left.Addresses, a)
 		}
 	}
 	for _, name := range before.Tunnels {
 		if slices.Contains(wanted.Tunnels, name) {
 			continue
 		}
-		if link, err := netlink.LinkByName(name); err == nil {
-			k.did(netlink.LinkDel(link), "no tunnel %s", name)
+		if link, err := netlink.LinkByName(name); err == nil && !k.did(netlink.LinkDel(link), "no tunnel %s", name) {
+			left.Tunnels = append(left.Tunnels, name)
 		}
 	}
 	for path, value := range before.Sysctls {
 		if _, still := wanted.Sysctls[path]; still {
 			continue
 		}
-		if now, err := readSysctl(path); err == nil && now != value {
-			k.did(writeSysctl(path, value), "sysctl %s = %s again", path, value)
+		if now, err := readSysctl(path); err == nil && now != value && !k.did(writeSysctl(path, value), "sysctl %s = %s again", path, value) {
+			left.Sysctls[path] = value
 		}
 	}
+	return left
 }
 
 // emptyReplyTable removes the default route that the last reply of a family used.
@@ -412,26 +431,58 @@ func (k *kernel) emptyReplyTable(v6 bool) {
 	}
 }
 
-// restore puts back the default route that one of ours took the place of.
-func (k *kernel) restore(r RecordedRoute, wanted Record) {
-	for _, other := range wanted.Routes {
-		if other.Via.Is6() == r.Via.Is6() {
-			return // another of ours has taken its place
+// restore takes out a default route of ours and puts back the one it took the
+// place of. It reports whether nothing of ours is left.
+func (k *kernel) restore(r RecordedRoute, wanted Record) bool {
+	v6 := r.Via.Is6()
+	if slices.ContainsFunc(wanted.Routes, func(other RecordedRoute) bool { return other.Via.Is6() == v6 }) {
+		return true // another of ours has taken its place
+	}
+	if r.Before != nil {
+		if link, err := netlink.LinkByName(r.Before.Device); err == nil {
+			return k.did(netlink.RouteReplace(r.Before.route(link, v6)), "default route by %s on %s again", r.Before.Via, r.Before.Device)
 		}
 	}
 	link, err := netlink.LinkByName(r.Device)
 	if err != nil {
-		return // went with its device
+		return true // went with its device
 	}
-	ours := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: everything(r.Via.Is6()), Gw: r.Via.AsSlice()}
-	if !r.Before.IsValid() {
-		if err := netlink.RouteDel(ours); !errors.Is(err, unix.ESRCH) {
-			k.did(err, "no default route by %s", r.Via)
-		}
-		return
+	err = netlink.RouteDel(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: everything(v6), Gw: r.Via.AsSlice()})
+	return errors.Is(err, unix.ESRCH) || k.did(err, "no default route by %s", r.Via)
+}
+
+// metric is the one that a default route of ours gets.
+func metric(v6 bool) int {
+	if v6 {
+		return 1024 // the kernel's own choice (IP6_RT_PRIO_USER)
 	}
-	ours.Gw = r.Before.AsSlice()
-	k.did(netlink.RouteReplace(ours), "default route by %s again", r.Before)
+	return 0
+}
+
+// found is a default route in the words of the record.
+func found(r *netlink.Route) *Default {
+	d := &Default{OnLink: r.Flags&int(netlink.FLAG_ONLINK) != 0, Metric: r.Priority, MSS: r.AdvMSS}
+	if link, err := netlink.LinkByIndex(r.LinkIndex); err == nil {
+		d.Device = link.Attrs().Name
+	}
+	if via, ok := netip.AddrFromSlice(r.Gw); ok {
+		d.Via = via.Unmap()
+	}
+	return d
+}
+
+// route is the default route as it was.
+func (d *Default) route(link netlink.Link, v6 bool) *netlink.Route {
+	r := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: everything(v6), Priority: d.Metric, AdvMSS: d.MSS}
+	if d.Via.IsValid() {
+		r.Gw = d.Via.AsSlice()
+	} else {
+		r.Scope = netlink.SCOPE_LINK
+	}
+	if d.OnLink {
+		r.Flags = int(netlink.FLAG_ONLINK)
+	}
+	return r
 }
 
 // defaultRoute is the main table's default route with the smallest metric, nil for none.
@@ -442,7 +493,7 @@ func defaultRoute(v6 bool) (*netlink.Route, error) {
 	}
 	var best *netlink.Route
 	for i, r := range list {
-		if r.Gw != nil && (best == nil || r.Priority < best.Priority) {
+		if best == nil || r.Priority < best.Priority {
 			best = &list[i]
 		}
 	}

@@ -106,7 +106,7 @@ func TestConvergeAndBack(t *testing.T) {
 	after := picture(t)
 	for _, want := range []string{
 		"ipip 192.0.2.11 peer 198.51.100.1", "inet 192.0.2.5/32 scope global gslb0000abcd",
-		"inet6 2001:db8::5/128 scope global", "inet 192.0.2.6/32 scope global e0", "inet 192.0.2.7/32 scope global lo",
+		"inet6 2001:db8::5/128 scope global nodad deprecated", "inet 192.0.2.6/32 scope global e0", "inet 192.0.2.7/32 scope global lo",
 		"default via 192.0.2.77 dev e0", "advmss 1440",
 		"18259:\tfrom 192.0.2.5 lookup 18259", "18258:\tfrom 2001:db8::5 lookup main suppress_prefixlength 0",
 		"net/ipv4/conf/e0/arp_ignore = 1", "net/ipv4/ip_forward = 1",
@@ -165,6 +165,68 @@ func TestLessAndForeign(t *testing.T) {
 		if !strings.Contains(now, stays) {
 			t.Errorf("%q is gone:\n%s", stays, now)
 		}
+	}
+}
+
+// What was there first outlives us: a VIP that somebody else has set, and the
+// default routes that a server had, by whatever device and of whatever metric.
+func TestWhatWasThereFirstStays(t *testing.T) {
+	for name, routes := range map[string][]string{
+		"by another device":    {"route replace default via 172.16.0.1 dev e1"},
+		"of another metric":    {"route del default", "route add default via 172.16.0.1 dev e1 metric 100"},
+		"outside all prefixes": {"route replace default via 169.254.7.7 dev e1 onlink"},
+		"on the link":          {"route replace default dev e1"},
+		"with a segment size":  {"route replace default via 192.0.2.1 dev e0 advmss 1300"},
+		"none":                 {"route del default"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			record := newHost(t)
+			ip(t, "link add e1 type dummy")
+			ip(t, "link set e1 up")
+			ip(t, "addr add 172.16.0.9/24 dev e1")
+			ip(t, "addr add 192.0.2.6/32 dev e0")
+			for _, r := range routes {
+				ip(t, r)
+			}
+			before := picture(t)
+			want := tiers.Host{Addresses: full.Addresses[2:4], Routes: full.Routes}
+			converge(t, want, record)
+			if now := picture(t); !strings.Contains(now, "default via 192.0.2.77 dev e0") {
+				t.Fatalf("our default route is not there:\n%s", now)
+			}
+			converge(t, want, record)
+			converge(t, tiers.Host{}, record)
+			if back := picture(t); back != before {
+				t.Errorf("it was\n%s\nand is\n%s", before, back)
+			}
+		})
+	}
+}
+
+// What could not be taken out is still known, and goes the next time.
+func TestWhatIsLeftGoesTheNextTime(t *testing.T) {
+	record := newHost(t)
+	converge(t, full, record)
+	ip(t, "link set gslb0000abcd down")
+	before, err := ReadRecord(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.Routes[0].Before = &Default{Device: "e0", Via: addr("203.0.113.1")} // unreachable: cannot be put back
+	if err := before.Write(record); err != nil {
+		t.Fatal(err)
+	}
+	if changes, err := Converge(tiers.Host{}, record); err == nil {
+		t.Fatalf("a route that cannot be put back is no error: %q", changes)
+	}
+	after, err := ReadRecord(record)
+	if err != nil || len(after.Routes) != 1 || len(after.Addresses) != 0 {
+		t.Fatalf("the record is %v (%v), want the route and nothing else", after, err)
+	}
+	ip(t, "addr add 203.0.113.9/24 dev e0")
+	converge(t, tiers.Host{}, record)
+	if now := picture(t); strings.Contains(now, "192.0.2.77") {
+		t.Errorf("the route is still there:\n%s", now)
 	}
 }
 

@@ -28,12 +28,22 @@ type RecordedAddress struct {
 	Addr   netip.Addr
 }
 
-// A RecordedRoute is a default route that was put in place, with what it took
-// the place of: the zero Addr for none.
+// A RecordedRoute is a default route that was put in place, with the one it
+// took the place of, if there was one of the same metric: one of another metric
+// is still there, behind ours.
 type RecordedRoute struct {
 	Device string
 	Via    netip.Addr
-	Before netip.Addr
+	Before *Default
+}
+
+// A Default is a default route as it was found.
+type Default struct {
+	Device string
+	Via    netip.Addr // the zero Addr: on the link
+	OnLink bool       // Via is outside the host's prefixes
+	Metric int
+	MSS    int
 }
 
 // ReadRecord reads a record; a file that is not there is an empty record.

@@ -66,7 +66,7 @@ func Once(ctx context.Context, p Probe) error {
 }
 
 func connect(ctx context.Context, p Probe) error {
-	c, err := dialer(p).DialContext(ctx, "tcp", p.Target.Addr.String())
+	c, err := dial(ctx, p)
 	if err != nil {
 		return cause(err)
 	}
@@ -83,8 +83,8 @@ func get(ctx context.Context, p Probe) error {
 	}
 	transport := &http.Transport{
 		// The host decides header, SNI and certificate; the target decides where the packets go.
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer(p).DialContext(ctx, network, p.Target.Addr.String())
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dial(ctx, p)
 		},
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: maxBody,
@@ -125,10 +125,27 @@ func accepted(want []int, status int) bool {
 	return slices.Contains(want, status)
 }
 
-func dialer(p Probe) *net.Dialer {
+// dial connects to the target. A probe with a mark has a source port that none
+// before it had for as long as possible: IPVS looks for a connection with the
+// same addresses and ports before it looks at the mark, and one to a dead
+// destination stays in its table for a minute after the probe has given up
+// (the SYN_RECV timeout of net/netfilter/ipvs/ip_vs_proto_tcp.c).
+func dial(ctx context.Context, p Probe) (net.Conn, error) {
+	if p.Mark == 0 || !p.Source.IsValid() {
+		return dialer(p, 0).DialContext(ctx, "tcp", p.Target.Addr.String())
+	}
+	for {
+		c, err := dialer(p, nextPort()).DialContext(ctx, "tcp", p.Target.Addr.String())
+		if !errors.Is(err, unix.EADDRINUSE) || ctx.Err() != nil {
+			return c, err
+		}
+	}
+}
+
+func dialer(p Probe, port uint16) *net.Dialer {
 	d := &net.Dialer{KeepAlive: -1}
 	if p.Source.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Source, 0))
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Source, port))
 	}
 	if p.Mark != 0 {
 		d.Control = func(_, _ string, raw syscall.RawConn) error {

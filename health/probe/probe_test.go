@@ -121,6 +121,21 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+func TestPortsComeAgainAsLateAsPossible(t *testing.T) {
+	first, count := portRange()
+	seen := map[uint16]bool{}
+	for range count - 1 { // the counter itself may wrap once on the way
+		p := nextPort()
+		if uint32(p) < first || uint32(p) >= first+count {
+			t.Fatalf("port %d is outside %d and the %d after it", p, first, count)
+		}
+		seen[p] = true
+	}
+	if len(seen) < int(count)/2 {
+		t.Errorf("%d different ports of %d", len(seen), count)
+	}
+}
+
 func TestSetKeepsStartsAndStops(t *testing.T) {
 	silent := listen(t, func(c net.Conn) { c.Close() })
 	quick := check(topology.CheckTCP)
