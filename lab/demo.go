@@ -135,7 +135,7 @@ func (s *story) allIsWell(ctx context.Context) error {
 // everyServer waits until all real servers of service i answer.
 func (s *story) everyServer(ctx context.Context, i int, format string) error {
 	d, bound := s.door(i), s.bound(i)
-	got, err := s.untilAll(ctx, d, bound, shares(s.Topo, d.service, d.vip, d.port))
+	got, err := s.untilAll(ctx, d, bound, shares(d.service, d.vip))
 	if err != nil {
 		return err
 	}
@@ -187,9 +187,9 @@ func (s *story) without(ctx context.Context, i int, v victim, format string) err
 
 func (s *story) directorDies(ctx context.Context) error {
 	i := len(s.services) - 1
-	v, ok := pickVictim(s.Topo, s.services[i])
-	if !ok {
-		return fmt.Errorf("the demo needs a checked second tier in %s", s.services[i].ID)
+	v, _, why := pickDirector(s.services[i])
+	if why != "" {
+		return fmt.Errorf("no director of %s can die in the demo: %s", s.services[i].ID, why)
 	}
 	if err := s.kill(v.node); err != nil {
 		return err

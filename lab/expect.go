@@ -6,27 +6,39 @@ import (
 	"slices"
 	"time"
 
-	"gslb/health"
-	"gslb/tiers"
 	"gslb/topology"
 )
 
 // shares are the parts of a service's requests that its real servers should
-// get, by address: what the tables that the directors should hold lead to when
-// everybody is up.
-func shares(topo *topology.Topology, s *topology.Service, vip netip.Addr, port topology.Port) map[netip.Addr]float64 {
+// get, by their address of the VIP's family, when everybody is up: worked out
+// from the weights in the file, not from the tables that the directors make of
+// them, which are what is tried.
+func shares(s *topology.Service, vip netip.Addr) map[netip.Addr]float64 {
 	out := map[netip.Addr]float64{}
 	var walk func(tier int, d *topology.Director, part float64)
 	walk = func(tier int, d *topology.Director, part float64) {
-		for to, share := range destinations(topo, d, s.Tiers[tier].Scheduler, tiers.VIPKey(port.Proto, netip.AddrPortFrom(vip, port.Number))) {
-			if tier == len(s.Tiers)-1 {
-				out[to] += part * share
-				continue
+		nature, _ := topology.SchedulerNamed(s.Tiers[tier].Scheduler)
+		if tier < len(s.Tiers)-1 {
+			next := s.Tiers[tier+1].Directors
+			weights := make([]int, len(next))
+			for i, n := range next {
+				weights[i] = behind(s, tier+1, n)
 			}
-			for _, next := range s.Tiers[tier+1].Directors {
-				if next.Addrs.Has(to) {
-					walk(tier+1, next, part*share)
+			for i, share := range portions(weights, nature.Weighted) {
+				if share > 0 {
+					walk(tier+1, next[i], part*share)
 				}
+			}
+			return
+		}
+		servers := serversOf(s, d)
+		weights := make([]int, len(servers))
+		for i, server := range servers {
+			weights[i] = server.Weight
+		}
+		for i, share := range portions(weights, nature.Weighted) {
+			if addr, ok := servers[i].Addrs.Like(vip); ok && share > 0 {
+				out[addr] += part * share
 			}
 		}
 	}
@@ -34,46 +46,81 @@ func shares(topo *topology.Topology, s *topology.Service, vip netip.Addr, port t
 	return out
 }
 
-// destinations are the parts a director's scheduler gives its destinations.
-func destinations(topo *topology.Topology, d *topology.Director, scheduler string, key tiers.Key) map[netip.Addr]float64 {
-	everybody := health.View{}
-	for _, p := range tiers.Probes(topo, d) {
-		everybody = everybody.Observe(p.Target, p.Check, true)
-	}
-	out := map[netip.Addr]float64{}
-	nature, _ := topology.SchedulerNamed(scheduler)
+// portions are what each gets: by weight, or the same for all that weigh anything.
+func portions(weights []int, weighted bool) []float64 {
+	out := make([]float64, len(weights))
 	sum := 0.0
-	for _, s := range tiers.Compile(topo, d, everybody).Services {
-		if s.Key != key {
-			continue
+	for i, w := range weights {
+		switch {
+		case w > 0 && weighted:
+			out[i] = float64(w)
+		case w > 0:
+			out[i] = 1
 		}
-		for _, dest := range s.Destinations {
-			if dest.Weight == 0 {
-				continue
-			}
-			part := 1.0
-			if nature.Weighted {
-				part = float64(dest.Weight)
-			}
-			out[dest.Addr.Addr()] += part
-			sum += part
-		}
+		sum += out[i]
 	}
-	for a := range out {
-		out[a] /= sum
+	for i := range out {
+		out[i] /= max(sum, 1)
 	}
 	return out
 }
 
-// requests is how many requests tell the shares apart and reach every server:
-// 25 for each, so that one that should get its part is missed by chance less
-// than once in 10^10 runs.
-func requests(servers int) int { return min(max(25*servers, 100), 1000) }
+// behind is the sum of the weights of the real servers behind a director of a tier.
+func behind(s *topology.Service, tier int, d *topology.Director) int {
+	sum := 0
+	if tier < len(s.Tiers)-1 {
+		for _, next := range s.Tiers[tier+1].Directors {
+			sum += behind(s, tier+1, next)
+		}
+		return sum
+	}
+	for _, server := range serversOf(s, d) {
+		sum += server.Weight
+	}
+	return sum
+}
 
-// tolerance is by how many of n requests a server of share p may be off: 4.5
-// standard deviations of independent choices (hash schedulers make them; all
-// others are closer), and 2.
-func tolerance(n int, p float64) float64 { return 4.5*math.Sqrt(float64(n)*p*(1-p)) + 2 }
+// serversOf are the real servers that a director of the last tier forwards to.
+func serversOf(s *topology.Service, d *topology.Director) []*topology.Server {
+	var out []*topology.Server
+	for _, f := range s.Farms() {
+		if s.Tiers[len(s.Tiers)-1].Method != topology.NAT || f.Gateway == d {
+			out = append(out, f.Servers...)
+		}
+	}
+	return out
+}
+
+// hashed reports whether chance has a part in who gets what: a hash scheduler
+// anywhere on the way.
+func hashed(s *topology.Service) bool {
+	return slices.ContainsFunc(s.Tiers, func(t *topology.Tier) bool {
+		nature, _ := topology.SchedulerNamed(t.Scheduler)
+		return nature.Hash
+	})
+}
+
+// reaching is how many requests reach every one of so many servers of like
+// weight: one is missed by chance in one lot of 10^8.
+func reaching(servers int) int { return max(20*servers, 60) }
+
+// requests is how many requests tell shares apart and reach every server.
+func requests(s *topology.Service, servers int) int {
+	if hashed(s) {
+		return min(max(25*servers, 400), 1000)
+	}
+	return min(max(12*servers, 100), 1000)
+}
+
+// tolerance is by how many of n requests a server of share p may be off: 3
+// standard deviations of independent choices where a hash makes them, and a few
+// requests where a scheduler counts.
+func tolerance(s *topology.Service, n int, p float64) float64 {
+	if hashed(s) {
+		return 3*math.Sqrt(float64(n)*p*(1-p)) + 2
+	}
+	return 3 + 0.03*float64(n)
+}
 
 // detection is how long it takes at most until a service's directors have
 // noticed that a destination died, or that it is back; each tier waits for the
@@ -93,46 +140,63 @@ const patience = 8 * time.Second
 // clean is how many successes in a row make traffic clean again.
 const clean = 20
 
-// A victim is a destination that is killed: a real server or a director of the next tier.
+// A victim is a node that is killed: a destination of the first tier, or a
+// real server behind a later one.
 type victim struct {
 	service *topology.Service
 	node    string
 	servers []netip.Addr // the real servers that cannot be reached without it
 }
 
-// pickVictim chooses a destination of the service's first tier whose death
-// leaves others; false when there is none, or nobody would notice.
-func pickVictim(topo *topology.Topology, s *topology.Service) (victim, bool) {
-	if s.Tiers[0].Check == nil {
-		return victim{}, false
-	}
+// pickVictims chooses a destination of the service's first tier and, behind
+// several tiers, a real server: such that enough is left alive, also when both
+// are dead. Why says what could not be chosen.
+func pickVictims(s *topology.Service) (out []victim, why []string) {
+	last := s.Tiers[len(s.Tiers)-1]
+	var dead *topology.Director
 	if len(s.Tiers) > 1 {
-		next := s.Tiers[1].Directors
-		if len(next) < 2 {
-			return victim{}, false
+		v, director, reason := pickDirector(s)
+		if reason != "" {
+			why = append(why, reason)
+		} else {
+			out, dead = append(out, v), director
 		}
-		v := victim{service: s, node: next[0].ID}
-		for _, f := range s.Farms() {
-			if f.Gateway == next[0] {
-				for _, server := range f.Servers {
-					v.servers = append(v.servers, server.Addrs...)
-				}
-			}
-		}
-		return v, true
 	}
-	var live []*topology.Server
-	for _, f := range s.Farms() {
-		for _, server := range f.Servers {
+	if last.Check == nil {
+		return out, append(why, "its real servers have no check")
+	}
+	for _, d := range last.Directors {
+		var live []*topology.Server
+		for _, server := range serversOf(s, d) {
 			if server.Weight > 0 {
 				live = append(live, server)
 			}
 		}
+		if d != dead && len(live) > 1 {
+			return append(out, victim{service: s, node: live[0].ID, servers: live[0].Addrs}), why
+		}
 	}
-	if len(live) < 2 {
-		return victim{}, false
+	return out, append(why, "no director has a real server to spare")
+}
+
+// pickDirector chooses a director of the second tier whose death leaves others.
+func pickDirector(s *topology.Service) (v victim, d *topology.Director, why string) {
+	next := s.Tiers[1].Directors
+	switch {
+	case s.Tiers[0].Check == nil:
+		return victim{}, nil, "its directors have no check"
+	case len(next) < 2:
+		return victim{}, nil, "it has one director in its second tier"
 	}
-	return victim{service: s, node: live[0].ID, servers: live[0].Addrs}, true
+	v = victim{service: s, node: next[0].ID}
+	for _, f := range s.Farms() {
+		if f.Gateway == next[0] {
+			for _, server := range f.Servers {
+				v.servers = append(v.servers, server.Addrs...)
+			}
+		}
+	}
+	return v, next[0], ""
 }
 
 // nodes are all directors and real servers of a service.
@@ -152,14 +216,14 @@ func nodes(s *topology.Service) []string {
 }
 
 // rounds groups victims so that those of one round can die together: none is a
-// node of another one's service, unless they are the same node.
+// node of another service that loses one too, unless they are the same node.
 func rounds(victims []victim) [][]victim {
 	var out [][]victim
 next:
 	for _, v := range victims {
 		for i, round := range out {
 			if !slices.ContainsFunc(round, func(o victim) bool {
-				return o.node != v.node && (slices.Contains(nodes(o.service), v.node) || slices.Contains(nodes(v.service), o.node))
+				return o.node != v.node && o.service != v.service && (slices.Contains(nodes(o.service), v.node) || slices.Contains(nodes(v.service), o.node))
 			}) {
 				out[i] = append(round, v)
 				continue next

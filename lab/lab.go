@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -412,9 +413,11 @@ func (t *thread) close() { close(t.work) }
 // the thread does next begins with entering a namespace.
 func (t *thread) goHome() { _ = netns.Set(t.home) }
 
-// fileName is a node's ID as a file name.
-func fileName(id string) string {
-	return strings.NewReplacer(`["`, ".", `"]`, "", "[", ".", "]", "", "/", "_").Replace(id)
+// fileName is a node's ID as a file name, with the node's number, for IDs may
+// differ only in what a file name cannot have.
+func (w *World) fileName(id string) string {
+	number := slices.IndexFunc(w.Plan.Nodes, func(n *Node) bool { return n.ID == id })
+	return fmt.Sprintf("%d.", number) + strings.NewReplacer(`["`, ".", `"]`, "", "[", ".", "]", "", "/", "_").Replace(id)
 }
 
 // A Process is a program that runs in a node.
@@ -428,7 +431,7 @@ type Process struct {
 
 // Start starts a program in a node. What it says goes to a log file.
 func (w *World) Start(node, path string, args ...string) (*Process, error) {
-	log := filepath.Join(w.dir, fileName(node)+".log")
+	log := filepath.Join(w.dir, w.fileName(node)+".log")
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
@@ -446,7 +449,7 @@ func (w *World) start(node string, cmd *exec.Cmd, log string) (*Process, error) 
 // startNice starts a program with a niceness, which a child has from the
 // thread that starts it.
 func (w *World) startNice(node string, cmd *exec.Cmd, log string, nice int) (*Process, error) {
-	cmd.Env = append(cmd.Environ(), "RUNTIME_DIRECTORY="+filepath.Join(w.dir, fileName(node)))
+	cmd.Env = append(cmd.Environ(), "RUNTIME_DIRECTORY="+filepath.Join(w.dir, w.fileName(node)))
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &unix.SysProcAttr{}
 	}

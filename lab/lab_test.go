@@ -99,6 +99,31 @@ func TestADirectorThatDoesNothingFails(t *testing.T) {
 	}
 }
 
+// A director that takes no notice of weights must be found out.
+func TestWeightsAreSeen(t *testing.T) {
+	bin := t.TempDir()
+	script := fmt.Sprintf(`#!/bin/sh
+real=%q
+case $1 in run)
+	sed '/weight/d' "$2" > /tmp/blind-$$.hcl
+	shift 2
+	exec "$real" run /tmp/blind-$$.hcl "$@";;
+esac
+exec "$real" "$@"
+`, program(t, "director"))
+	if err := os.WriteFile(filepath.Join(bin, "director"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	status, out, errs := run(t, "lab", "test", "../examples/direct.hcl", "--bin", bin)
+	failed := false
+	for _, line := range strings.Split(out, "\n") {
+		failed = failed || (strings.HasPrefix(line, "FAIL") && strings.Contains(line, "virtual_service.dr 192.0.2.7:tcp/80 respects the weights"))
+	}
+	if status != 1 || !failed {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+}
+
 func TestDemoFailsWhenNobodyDies(t *testing.T) {
 	t.Setenv("DEMO_FAULT", "none")
 	status, out, errs := run(t, "lab", "demo", "../examples/two-tier.hcl")
@@ -165,6 +190,7 @@ func TestUpExecDown(t *testing.T) {
 	if status, _, errs := run(t, "lab", "exec", file, "director.nobody", "--", "true"); status != 1 || !strings.Contains(errs, "client.eu") {
 		t.Errorf("exec in no node: status %d: %s", status, errs)
 	}
+	testSignals(t, file)
 	testStop(t, file)
 
 	if status, _, errs := run(t, "lab", "down", file); status != 0 {
@@ -173,6 +199,22 @@ func TestUpExecDown(t *testing.T) {
 	nothingLeft(t, dir)
 	if status, _, errs := run(t, "lab", "exec", file, "client.eu", "--", "true"); status != 1 || !strings.Contains(errs, "lab up") {
 		t.Errorf("exec after down: status %d: %s", status, errs)
+	}
+}
+
+// testSignals: programs that end by a signal, or whose user goes away, do not
+// take the lab with them.
+func testSignals(t *testing.T, file string) {
+	t.Helper()
+	if status, _, errs := run(t, "lab", "exec", file, "client.eu", "--", "sh", "-c", "kill -SEGV $$"); status != 139 {
+		t.Errorf("a program that dies of SIGSEGV: status %d: %s", status, errs)
+	}
+	line := fmt.Sprintf("%q lab exec %q client.eu -- yes | head -1", program(t, "gslb"), file)
+	if out, err := exec.Command("sh", "-c", line).Output(); string(out) != "y\n" {
+		t.Errorf("yes | head -1: %q, %v", out, err)
+	}
+	if status, out, errs := run(t, "lab", "exec", file, "client.eu", "--", "echo", "still here"); status != 0 || out != "still here\n" {
+		t.Errorf("afterwards: status %d, %q %s", status, out, errs)
 	}
 }
 

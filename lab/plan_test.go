@@ -145,7 +145,7 @@ func TestShares(t *testing.T) {
 	}
 	for _, s := range topo.Services {
 		got := map[string]float64{}
-		for a, share := range shares(topo, s, s.VIPs[0], s.Ports[0]) {
+		for a, share := range shares(s, s.VIPs[0]) {
 			got[a.String()] = share
 		}
 		close := cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })
@@ -160,11 +160,11 @@ func TestRounds(t *testing.T) {
 	topo := parse(t, "../examples/direct.hcl")
 	var victims []victim
 	for _, s := range topo.Services {
-		v, ok := pickVictim(topo, s)
-		if !ok {
-			t.Fatalf("%s has no victim", s.ID)
+		chosen, why := pickVictims(s)
+		if len(chosen) != 1 || len(why) != 0 {
+			t.Fatalf("%s: victims %v, %q", s.ID, chosen, why)
 		}
-		victims = append(victims, v)
+		victims = append(victims, chosen...)
 	}
 	if got := rounds(victims); len(got) != 1 || len(got[0]) != 3 {
 		t.Errorf("%d rounds, want all three services in one: they share no node", len(got))

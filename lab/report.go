@@ -19,6 +19,7 @@ type Check struct {
 type Report struct {
 	Title  string // before the last line: lab, demo
 	Checks []Check
+	Notes  []string
 
 	out    io.Writer
 	asJSON bool
@@ -27,17 +28,18 @@ type Report struct {
 }
 
 type reportJSON struct {
-	FormatVersion int     `json:"format_version"`
-	OK            bool    `json:"ok"`
-	Passed        int     `json:"passed"`
-	Total         int     `json:"total"`
-	Seconds       float64 `json:"seconds"`
-	Checks        []Check `json:"checks"`
+	FormatVersion int      `json:"format_version"`
+	OK            bool     `json:"ok"`
+	Passed        int      `json:"passed"`
+	Total         int      `json:"total"`
+	Seconds       float64  `json:"seconds"`
+	Checks        []Check  `json:"checks"`
+	Notes         []string `json:"notes"`
 }
 
 // NewReport makes a report that is written to out, as lines or as JSON at the end.
 func NewReport(title string, out io.Writer, asJSON, colour bool) *Report {
-	return &Report{Title: title, Checks: []Check{}, out: out, asJSON: asJSON, colour: colour, start: time.Now()}
+	return &Report{Title: title, Checks: []Check{}, Notes: []string{}, out: out, asJSON: asJSON, colour: colour, start: time.Now()}
 }
 
 // Add takes in a check.
@@ -60,6 +62,14 @@ func (r *Report) paint(text, code string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
+// Note says something that is no check.
+func (r *Report) Note(text string) {
+	r.Notes = append(r.Notes, text)
+	if !r.asJSON {
+		fmt.Fprintf(r.out, "note  %s\n", text)
+	}
+}
+
 // Passed is the number of checks that passed.
 func (r *Report) Passed() int {
 	n := 0
@@ -78,7 +88,7 @@ func (r *Report) End() bool {
 	if r.asJSON {
 		out := json.NewEncoder(r.out)
 		out.SetIndent("", "  ")
-		err := out.Encode(reportJSON{1, ok, r.Passed(), len(r.Checks), time.Since(r.start).Round(time.Millisecond).Seconds(), r.Checks})
+		err := out.Encode(reportJSON{1, ok, r.Passed(), len(r.Checks), time.Since(r.start).Round(time.Millisecond).Seconds(), r.Checks, r.Notes})
 		return ok && err == nil
 	}
 	fmt.Fprintf(r.out, "%s: %d of %d checks passed\n", r.Title, r.Passed(), len(r.Checks))

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -151,7 +152,7 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 	case errors.As(err, &status) && status.Exited():
 		return status.ExitCode(), nil
 	case errors.As(err, &status):
-		return 128 + int(status.Sys().(unix.WaitStatus).Signal()), nil
+		return 128 + int(status.Sys().(syscall.WaitStatus).Signal()), nil
 	}
 	return 0, err
 }
@@ -169,7 +170,7 @@ func (w *World) resolvConf(n *Node) (string, error) {
 			fmt.Fprintf(to, "nameserver %s\n", a)
 		}
 	}
-	path := filepath.Join(w.dir, fileName(n.ID)+".resolv.conf")
+	path := filepath.Join(w.dir, w.fileName(n.ID)+".resolv.conf")
 	return path, os.WriteFile(path, []byte(near.String()+far.String()+"options timeout:1\n"), 0o644)
 }
 

@@ -73,14 +73,14 @@ const measurements = 3
 func (w *World) testDoor(ctx context.Context, report *Report, d door) error {
 	// The last server may still be on its way into the table.
 	bound := 2*detection(d.service) + patience
-	expected := shares(w.Topo, d.service, d.vip, d.port)
+	expected := shares(d.service, d.vip)
 	var checks []Check
 	for round := 1; round <= measurements; round++ {
 		if _, err := w.untilAll(ctx, d, bound, expected); err != nil {
 			return err
 		}
 		var err error
-		if checks, err = w.measure(ctx, d, expected); err != nil {
+		if checks, err = w.measure(ctx, d, expected, round); err != nil {
 			return err
 		}
 		if round > 1 {
@@ -98,8 +98,9 @@ func (w *World) testDoor(ctx context.Context, report *Report, d door) error {
 	return nil
 }
 
-// measure looks at one lot of requests.
-func (w *World) measure(ctx context.Context, d door, expected map[netip.Addr]float64) ([]Check, error) {
+// measure looks at one lot of requests. Each round has other clients: the same
+// ones would be hashed to the same servers again.
+func (w *World) measure(ctx context.Context, d door, expected map[netip.Addr]float64, round int) ([]Check, error) {
 	method := d.service.Tiers[0].Method
 	var finish func() (Check, error)
 	if method != topology.NAT {
@@ -108,7 +109,8 @@ func (w *World) measure(ctx context.Context, d door, expected map[netip.Addr]flo
 			return nil, err
 		}
 	}
-	replies, err := w.traffic(ctx, d, Requests{Hold: true}, 0, requests(len(expected)))
+	n := requests(d.service, len(expected))
+	replies, err := w.traffic(ctx, d, Requests{Hold: true}, round*n, n)
 	var past Check
 	if finish != nil {
 		var watchErr error
@@ -203,7 +205,7 @@ func respected(d door, replies []Reply, expected map[netip.Addr]float64) Check {
 	for _, a := range slices.SortedFunc(maps.Keys(expected), netip.Addr.Compare) {
 		p := expected[a]
 		off := math.Abs(float64(count[a]) - p*float64(n))
-		limit := tolerance(n, p)
+		limit := tolerance(d.service, n, p)
 		if off/limit > worst {
 			worst = off / limit
 			c.Figure = fmt.Sprintf("%s got %d of %d requests", a, count[a], n)
@@ -425,12 +427,18 @@ func (w *World) askAll(ctx context.Context, d *topology.Domain, v6 bool, network
 	return out, failed
 }
 
-// testDeaths kills one destination of each service that is alive and brings it back.
+// testDeaths kills one destination of the first and one real server of the last
+// tier of each service that is alive, and brings them back.
 func (w *World) testDeaths(ctx context.Context, report *Report, alive map[*topology.Service]bool) error {
 	var victims []victim
 	for _, s := range w.Topo.Services {
-		if v, ok := pickVictim(w.Topo, s); ok && alive[s] {
-			victims = append(victims, v)
+		if !alive[s] {
+			continue
+		}
+		chosen, why := pickVictims(s)
+		victims = append(victims, chosen...)
+		for _, reason := range why {
+			report.Note(fmt.Sprintf("%s: not everything can die here: %s", s.ID, reason))
 		}
 	}
 	for _, round := range rounds(victims) {
@@ -458,7 +466,7 @@ func (w *World) testDeaths(ctx context.Context, report *Report, alive map[*topol
 		err = w.eachVictim(report, round, func(v victim) (Check, error) {
 			d := doors(v.service)[0]
 			bound := 2*detection(v.service) + patience
-			s, err := w.untilAll(ctx, d, bound, shares(w.Topo, v.service, d.vip, d.port))
+			s, err := w.untilAll(ctx, d, bound, shares(v.service, d.vip))
 			return Check{
 				fmt.Sprintf("%s whole again with %s", v.service.ID, v.node), s.String(),
 				fmt.Sprintf("every real server within %.0f s", bound.Seconds()), s.clean,

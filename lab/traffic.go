@@ -157,7 +157,7 @@ func (w *World) untilAll(ctx context.Context, d door, bound time.Duration, serve
 			missing[a] = true
 		}
 		failed := 0
-		replies, err := w.traffic(ctx, d, Requests{Hold: true}, 0, requests(len(servers)))
+		replies, err := w.traffic(ctx, d, Requests{Hold: true}, 0, reaching(len(servers)))
 		if err != nil {
 			return s, err
 		}

@@ -201,18 +201,20 @@ func scale(weights []int) []int {
 }
 
 // target is what tells whether a destination is up. A NAT director asks its
-// real servers directly. Everybody else asks through the VIP on that one
+// real servers directly, on their own port when the check names one of the
+// service's: those the servers need not have. Everybody else asks through the VIP on that one
 // destination: only that proves that the packet arrives, is taken out of the
 // tunnel, finds the VIP there and is answered.
 func (r role) target(vip netip.Addr, dest netip.AddrPort, port topology.Port) health.Target {
 	c := r.tier.Check
 	number := c.Port
 	if r.tier.Method == topology.NAT {
-		if number == 0 || (c.ID == "" && dest.Port() != port.Number) {
+		moved := dest.Port() != port.Number // the server has a port of its own
+		switch {
+		case moved && (number == 0 || slices.Contains(r.service.Ports, topology.Port{Proto: topology.TCP, Number: number})):
 			number = dest.Port()
-			if port.Proto != topology.TCP && dest.Port() == port.Number {
-				number = r.checkable(port)
-			}
+		case number == 0:
+			number = r.checkable(port)
 		}
 		return health.Target{Check: c.ID, Addr: netip.AddrPortFrom(dest.Addr(), number)}
 	}

@@ -3,6 +3,7 @@ package tiers
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -181,13 +182,37 @@ tcp 192.0.2.5:80 wrr
 	}
 }
 
-func TestNothingUnknownGetsTraffic(t *testing.T) {
+// Before the first check a service is undecided: nothing is added to it, and
+// what a director before has left in the kernel stays.
+func TestNothingUnknownIsDecided(t *testing.T) {
 	w := newWorld(topology.TUN, "rr")
 	for _, d := range w.topo.Directors {
-		for _, s := range Compile(w.topo, d, nil).Services {
-			if s.Key.VIP.IsValid() && len(s.Destinations) != 0 {
-				t.Errorf("%s forwards before the first check:\n%s", d.ID, s)
+		want := Compile(w.topo, d, nil)
+		for _, s := range want.Services {
+			if s.Undecided != s.Key.VIP.IsValid() {
+				t.Errorf("%s: %s is undecided: %v", d.ID, s, s.Undecided)
 			}
+		}
+		for _, have := range []Table{{}, Compile(w.topo, d, w.view(d))} {
+			for _, c := range Diff(have, want, Owned(w.topo, d)) {
+				if c.Service.Key.VIP.IsValid() {
+					t.Errorf("%s: before the first check: %s", d.ID, c)
+				}
+			}
+		}
+	}
+	// One result is not enough when there are two destinations; both are.
+	v := health.View{}
+	for i, p := range Probes(w.topo, w.front) {
+		v = v.Observe(p.Target, p.Check, i == 0)
+		decided := 0
+		for _, s := range Compile(w.topo, w.front, v).Services {
+			if s.Key.VIP.IsValid() && !s.Undecided {
+				decided++
+			}
+		}
+		if decided != i {
+			t.Errorf("after %d of 2 results %d services are decided, want %d", i+1, decided, i)
 		}
 	}
 }
@@ -220,6 +245,50 @@ func TestProbes(t *testing.T) {
 	nat := Probes(w.topo, w.nat1)
 	if len(nat) != 2 || nat[0].Mark != 0 || nat[0].Target.Addr != netip.MustParseAddrPort("10.0.1.10:8080") {
 		t.Errorf("NAT director probes %v, want its 2 real servers directly", nat)
+	}
+}
+
+func TestTheCheckedPort(t *testing.T) {
+	tcp80, udp53 := topology.Port{Proto: topology.TCP, Number: 80}, topology.Port{Proto: topology.UDP, Number: 53}
+	for name, c := range map[string]struct {
+		check, server uint16 // 0: not given
+		ports         []topology.Port
+		front, nat    string // what they ask
+	}{
+		"the service's, where servers have no other": {0, 0, []topology.Port{tcp80}, "192.0.2.5:80", "10.0.1.10:80"},
+		"a server's own": {0, 8080, []topology.Port{tcp80}, "192.0.2.5:80", "10.0.1.10:8080"},
+		"a server's own, also when the check says the VIP's": {80, 8080, []topology.Port{tcp80}, "192.0.2.5:80", "10.0.1.10:8080"},
+		"one that only the check knows":                      {9000, 8080, []topology.Port{tcp80}, "192.0.2.5:9000", "10.0.1.10:9000"},
+		"of TCP, also for what goes by UDP":                  {0, 0, []topology.Port{udp53, tcp80}, "192.0.2.5:80", "10.0.1.10:80"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(topology.TUN, "rr")
+			w.check.Port, w.topo.Services[0].Ports = c.check, c.ports
+			for _, f := range w.topo.Farms {
+				for _, s := range f.Servers {
+					s.Port = c.server
+				}
+			}
+			for self, want := range map[*topology.Director]string{w.front: c.front, w.nat1: c.nat} {
+				probes := Probes(w.topo, self)
+				if len(probes) != 2 || probes[0].Target.Addr.String() != want {
+					t.Errorf("%s asks %v, want two targets and %s first", self.ID, probes, want)
+				}
+			}
+		})
+	}
+}
+
+func TestWeightsFitTheKernel(t *testing.T) {
+	for _, c := range [][2][]int{
+		{{200, 400}, {1, 2}},
+		{{0, 0}, {0, 0}},
+		{{120_001, 40_000}, {65535, 21844}},
+		{{10_000_000, 1}, {65535, 1}},
+	} {
+		if got := scale(c[0]); !slices.Equal(got, c[1]) {
+			t.Errorf("weights %v become %v, want %v", c[0], got, c[1])
+		}
 	}
 }
 

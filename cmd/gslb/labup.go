@@ -396,4 +396,7 @@ func pass(user net.Conn, sessions *yamux.Session) {
 		session.Close()
 	}()
 	_, _ = io.Copy(user, session)
+	// A user that is gone must not leave a program blocked on what it has to say.
+	session.Close()
+	_, _ = io.Copy(io.Discard, session)
 }
