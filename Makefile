@@ -9,11 +9,14 @@ bin   := $(CURDIR)/bin
 # Static programs run anywhere, also in the kernels that tests carry them into.
 static := CGO_ENABLED=0 $(GO)
 
+# The parts of test one after the other: labs need the machine for themselves.
+.NOTPARALLEL:
 .PHONY: build test unit kernel lab demo lint clean
 
 build:
-	@mkdir -p $(bin)
-	@$(static) build -trimpath -o $(bin)/ ./cmd/gslb ./cmd/director ./lab/uml/umlrun
+	@test -x bin/gslb || echo "building bin/gslb and bin/director (the first time takes a minute)"
+	@mkdir -p bin
+	@$(static) build -trimpath -o bin/ ./cmd/gslb ./cmd/director ./lab/uml/umlrun
 
 test: unit kernel lab
 
@@ -25,19 +28,19 @@ unit: build
 
 # The tests that need a kernel with IPVS run inside user-mode Linux, never anywhere else.
 kernel: build
-	@$(bin)/umlrun true
-	$(static) test -tags kernel -count=1 -shuffle=on -exec $(bin)/umlrun ./dataplane/... ./lab/uml/
+	@bin/umlrun true
+	$(static) test -tags kernel -count=1 -shuffle=on -exec "'$(bin)/umlrun'" ./dataplane/... ./lab/uml/
 
 # The programs as a user runs them.
 lab: build
-	@$(bin)/umlrun true
-	GSLB_BIN=$(bin) $(static) test -tags lab -count=1 -timeout 20m ./lab/
+	@bin/umlrun true
+	GSLB_BIN="$(bin)" $(static) test -tags lab -count=1 -timeout 20m -v ./lab/
 
 demo: build
-	@$(bin)/gslb lab demo examples/two-tier.hcl
+	@bin/gslb lab demo examples/two-tier.hcl
 
 lint: build
 	$(GO) tool -modfile=tools/go.mod golangci-lint run
 
 clean:
-	rm -rf $(bin)
+	rm -rf bin

@@ -222,7 +222,7 @@ func (p *parser) checkFarm(f *node) {
 		})
 	case !f.gave("network") && !f.gave("region") && !f.raw.known["network"] && !f.raw.known["region"]:
 		p.report(fault{
-			code: "GS002", at: f.raw.decl, detail: f.id + " needs network, or region for a farm that is reached by routing.",
+			code: "GS002", at: f.raw.decl, what: "network", detail: f.id + " needs network, or region for a farm that is reached by routing.",
 		})
 	}
 	if len(f.of("server")) == 0 && !f.broken && !ghost(f.raw, "server") {

@@ -15,6 +15,8 @@ type Extra struct {
 	Help    string    // the way out, "" when the detail says it
 	Related []Related // other places that take part
 	More    int       // instances of the same block that have the same fault
+
+	what string // tells faults of one code at one place apart
 }
 
 // A Related is another place that takes part in a fault.
@@ -93,10 +95,11 @@ type fault struct {
 	detail string
 	help   string
 	rel    []Related
+	what   string // which of several faults of one code that a place can have: the missing argument
 }
 
 func (p *parser) errorf(code string, at hcl.Range, format string, args ...any) {
-	p.report(fault{code: code, at: at, detail: fmt.Sprintf(format, args...)})
+	p.report(fault{code: code, at: at, what: format, detail: fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) report(f fault) { p.add(hcl.DiagError, f) }
@@ -110,7 +113,7 @@ func (p *parser) add(severity hcl.DiagnosticSeverity, f fault) {
 	}
 	d := &hcl.Diagnostic{
 		Severity: severity, Summary: summary, Detail: f.detail,
-		Extra: &Extra{Code: f.code, Help: f.help, Related: f.rel},
+		Extra: &Extra{Code: f.code, Help: f.help, Related: f.rel, what: f.what},
 	}
 	if f.at != (hcl.Range{}) {
 		d.Subject = &f.at
@@ -127,6 +130,7 @@ func (p *parser) diagnostics() hcl.Diagnostics {
 		code string
 		at   hcl.Range
 		sev  hcl.DiagnosticSeverity
+		what string
 	}
 	first := map[key]*hcl.Diagnostic{}
 	var out hcl.Diagnostics
@@ -139,7 +143,10 @@ func (p *parser) diagnostics() hcl.Diagnostics {
 			out = append(out, d)
 			continue
 		}
-		k.at = *d.Subject
+		k.at, k.what = *d.Subject, d.Extra.(*Extra).what
+		if k.code == "GS016" {
+			k.what = d.Detail // the text is read once, for all instances
+		}
 		if f, ok := first[k]; ok {
 			if f.Detail != d.Detail {
 				f.Extra.(*Extra).More++

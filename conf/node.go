@@ -274,7 +274,7 @@ func refused(name, what string) string {
 
 func (p *parser) missing(who string, at hcl.Range, a *attr) {
 	p.report(fault{
-		code: "GS002", at: at, detail: fmt.Sprintf("%s needs %s: %s.", who, a.name, a.typ.doc),
+		code: "GS002", at: at, what: a.name, detail: fmt.Sprintf("%s needs %s: %s.", who, a.name, a.typ.doc),
 	})
 }
 

@@ -82,7 +82,7 @@ func (s *story) dnsBound() time.Duration {
 }
 
 func (s *story) add(name string, streak streak, bound time.Duration) {
-	s.report.Add(Check{name, streak.String(), fmt.Sprintf("clean within %.0f s", bound.Seconds()), streak.clean})
+	s.report.Add(Check{name, streak.String(), fmt.Sprintf("%.0f s", bound.Seconds()), streak.clean})
 }
 
 func (s *story) kill(nodes ...string) error {

@@ -28,6 +28,9 @@ func Possible() error {
 		if err == nil {
 			plane.Close()
 		}
+		if errors.Is(err, ipvs.ErrNoIPVS) {
+			err = ipvs.ErrNoIPVS // how to get it is beside the point: the lab helps itself
+		}
 		failed <- err
 	}()
 	return <-failed

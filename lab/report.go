@@ -45,9 +45,21 @@ func NewReport(title string, out io.Writer, asJSON, colour bool) *Report {
 // Add takes in a check.
 func (r *Report) Add(c Check) {
 	r.Checks = append(r.Checks, c)
-	if r.asJSON {
-		return
+	if !r.asJSON {
+		r.line(c)
 	}
+}
+
+// Failures says the checks that failed once more.
+func (r *Report) Failures() {
+	for _, c := range r.Checks {
+		if !c.OK {
+			r.line(c)
+		}
+	}
+}
+
+func (r *Report) line(c Check) {
 	word := r.paint("ok  ", "32")
 	if !c.OK {
 		word = r.paint("FAIL", "31")

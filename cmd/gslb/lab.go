@@ -123,7 +123,7 @@ func (s setup) carry(ctx context.Context, args []string, stdout, stderr io.Write
 	if cli.Colour(stdout) {
 		env = append(env, colourVar+"=1")
 	}
-	fmt.Fprintf(stderr, "lab: going on in user-mode Linux: %v\n", why)
+	fmt.Fprintf(stderr, "lab: in a kernel of its own (user-mode Linux), for here %v\n", why)
 	exit, err := kit.Run(ctx, uml.Command{
 		Path: s.programs.Gslb, Args: args, Env: env,
 		Stdout: stdout, Stderr: stderr, Stream: stream, Memory: memory(len(s.plan.Nodes)),
@@ -178,8 +178,11 @@ func (f *labFlags) examine(c *cobra.Command, command, path string, asJSON bool, 
 		}
 		return err
 	}
+	if report.Passed() < len(report.Checks) && !asJSON {
+		fmt.Fprintf(stdout, "\nWhat the programs said last:\n%s\n", w.Troubles(lab.Director, lab.Nameserver))
+		report.Failures()
+	}
 	if !report.End() {
-		fmt.Fprint(stderr, w.Troubles(lab.Director, lab.Nameserver))
 		return cli.ErrSaid
 	}
 	return nil

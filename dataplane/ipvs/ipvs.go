@@ -17,8 +17,10 @@ import (
 )
 
 // ErrNoIPVS says that the kernel has no IPVS.
-var ErrNoIPVS = errors.New("this kernel has no IPVS: load its module ip_vs (modprobe ip_vs), " +
-	"or boot a kernel with CONFIG_IP_VS")
+var ErrNoIPVS = errors.New("the kernel has no IPVS")
+
+// errLoadIPVS is [ErrNoIPVS] for somebody who can do something about it.
+var errLoadIPVS = fmt.Errorf("%w: load its module (modprobe ip_vs), or boot a kernel with CONFIG_IP_VS", ErrNoIPVS)
 
 // A Plane is the kernel's table. It belongs to one goroutine.
 type Plane struct {
@@ -47,7 +49,7 @@ func Open() (*Plane, error) {
 	if err != nil || p.family == 0 {
 		_ = c.close()
 		if err == nil || errors.Is(err, unix.ENOENT) {
-			return nil, ErrNoIPVS
+			return nil, errLoadIPVS
 		}
 		return nil, fmt.Errorf("look up IPVS: %w", err)
 	}

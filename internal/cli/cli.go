@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,6 +47,7 @@ func Run(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	context.AfterFunc(ctx, stop)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.Version = version()
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError{err} })
 	groups(root)
@@ -66,6 +68,22 @@ func Run(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", root.Name(), err)
 	return Failed
+}
+
+// version is the module's, with the revision it was built from where the
+// toolchain has noted it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	out := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			out += " " + s.Value
+		}
+	}
+	return out + " " + info.GoVersion
 }
 
 // groups makes the wrong number of arguments a usage error everywhere, and a
