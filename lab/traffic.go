@@ -97,7 +97,7 @@ func (s *streak) note(at time.Time, bad error) {
 	}
 }
 
-func (s streak) String() string {
+func (s *streak) String() string {
 	text := fmt.Sprintf("%d requests, %d errors, clean after %.1f s", s.requests, s.errors, s.took.Seconds())
 	if !s.clean {
 		text = fmt.Sprintf("%d requests, %d errors, not clean after %.1f s", s.requests, s.errors, s.took.Seconds())
