@@ -91,6 +91,9 @@ func TestOneDirectorAtATime(t *testing.T) {
 	if _, err := lock(dir); err == nil || !strings.Contains(err.Error(), "runs here already") {
 		t.Errorf("a second lock: %v", err)
 	}
+	if pid, err := holder(); err != nil || pid != os.Getpid() {
+		t.Errorf("the holder is %d (%v), want this process %d", pid, err, os.Getpid())
+	}
 	first.Close()
 	again, err := lock(dir)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +22,7 @@ import (
 // and for `director stop`: who it is and which VIPs' services are its own.
 type state struct {
 	Node string       `json:"node"`
-	PID  int          `json:"pid"` // of the running one, if the lock is held
+	PID  int          `json:"pid"` // of the last one
 	VIPs []netip.Addr `json:"vips"`
 }
 
@@ -75,6 +76,37 @@ func (s state) write(dir string) error {
 // errRunning says that a director runs on this host already.
 var errRunning = errors.New("a director runs here already")
 
+// lockName is the name of an abstract unix socket.
+const lockName = "@gslb-director"
+
+// holder is the process that holds the lock. Anybody on the host can take the
+// name; one who is neither root nor this user is named in an error.
+func holder() (pid int, err error) {
+	conn, err := net.DialTimeout("unix", lockName, time.Second)
+	if err != nil {
+		return 0, fmt.Errorf("ask who holds this host: %w", err)
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var peer *unix.Ucred
+	var peerErr error
+	if err := raw.Control(func(fd uintptr) {
+		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return 0, err
+	}
+	if peerErr != nil {
+		return 0, fmt.Errorf("ask who holds this host: %w", peerErr)
+	}
+	if peer.Uid != 0 && int(peer.Uid) != os.Getuid() {
+		return 0, fmt.Errorf("process %d of user %d, which is no director's, has taken the name %s: end it", peer.Pid, peer.Uid, lockName)
+	}
+	return int(peer.Pid), nil
+}
+
 // A hold keeps others from changing this host; it ends with Close, or with the process.
 type hold struct {
 	file *os.File
@@ -88,8 +120,11 @@ func (h hold) Close() { h.name.Close(); h.file.Close() }
 // The host is a network namespace, and so the lock is the name of an abstract
 // unix socket, which belongs to one; the folder has a lock file of its own.
 func lock(dir string) (hold, error) {
-	name, err := net.Listen("unix", "@gslb-director")
+	name, err := net.Listen("unix", lockName)
 	if errors.Is(err, unix.EADDRINUSE) {
+		if _, err := holder(); err != nil {
+			return hold{}, err
+		}
 		return hold{}, errRunning
 	}
 	if err != nil {

@@ -56,25 +56,22 @@ set kernel parameters to what they were. What others put there stays.`,
 func takeOver(ctx context.Context, dir string) (hold, error) {
 	ctx, cancel := context.WithTimeout(ctx, stopWait)
 	defer cancel()
-	for told := false; ; {
+	for told := 0; ; {
 		held, err := lock(dir)
 		if !errors.Is(err, errRunning) {
 			return held, err
 		}
-		s, err := readState(dir)
-		if err != nil {
-			return hold{}, err
-		}
-		if !told && s.PID > 0 {
-			if err := unix.Kill(s.PID, unix.SIGTERM); err != nil {
-				return hold{}, fmt.Errorf("stop the director, process %d: %w", s.PID, err)
+		// One that has ended since is no fault; the next try will tell.
+		if pid, err := holder(); err == nil && pid != told {
+			if err := unix.Kill(pid, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
+				return hold{}, fmt.Errorf("stop the director, process %d: %w", pid, err)
 			}
-			told = true
+			told = pid
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return hold{}, fmt.Errorf("the director, process %d, has not ended within %v", s.PID, stopWait)
+			return hold{}, fmt.Errorf("the director, process %d, has not ended within %v", told, stopWait)
 		}
 	}
 }
