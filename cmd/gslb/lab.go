@@ -126,7 +126,7 @@ func (s setup) carry(ctx context.Context, args []string, stdout, stderr io.Write
 	fmt.Fprintf(stderr, "lab: in a kernel of its own (user-mode Linux), for here %v\n", why)
 	exit, err := kit.Run(ctx, uml.Command{
 		Path: s.programs.Gslb, Args: args, Env: env,
-		Stdout: stdout, Stderr: stderr, Stream: stream, Memory: memory(len(s.plan.Nodes)),
+		Stdout: stdout, Stderr: stderr, Stream: stream, Memory: memory(len(s.plan.Nodes)), Modules: labModules,
 	})
 	switch {
 	case ctx.Err() != nil:
@@ -137,6 +137,12 @@ func (s setup) carry(ctx context.Context, args []string, stdout, stderr io.Write
 		return true, cli.Status(exit)
 	}
 	return true, nil
+}
+
+// labModules are the kernel modules that nearly every lab uses.
+var labModules = []string{
+	"ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_sed", "ip_vs_nq", "ip_vs_sh", "ip_vs_mh",
+	"ipip", "ip6_tunnel", "veth", "bridge", "sch_netem",
 }
 
 // memory in MB for a lab of so many nodes. The kernel takes it as it is used.

@@ -11,14 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// standard is what every guest has from the start: what shows in /proc or as a device by being loaded, and what worlds are made of.
-// Loaded together they cost some milliseconds each. All other modules come when they are asked for, as on any machine, for a tenth of a
-// second each: see modprobe. The kernel of Debian 12 has no ip_vs_twos.
-var standard = []string{
-	"ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_fo", "ip_vs_ovf", "ip_vs_lblc", "ip_vs_lblcr",
-	"ip_vs_dh", "ip_vs_sh", "ip_vs_mh", "ip_vs_sed", "ip_vs_nq",
-	"ipip", "ip6_tunnel", "veth", "bridge", "dummy", "macvlan", "sch_netem",
-}
+// standard is what every guest has from the start: what shows in /proc by being loaded. All other modules come when they are asked for,
+// as on any machine, for a tenth of a second each (see modprobe); a world that needs many names them in [Command.Modules], for some
+// milliseconds each.
+var standard = []string{"ip_vs"}
 
 // parameters are those of modules that would else make devices nobody asked for, under names that programs want.
 var parameters = map[string]string{"dummy": "numdummies=0", "ifb": "numifbs=0"}
