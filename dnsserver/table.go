@@ -26,13 +26,6 @@ const (
 	TCP
 )
 
-func (t Transport) String() string {
-	if t == TCP {
-		return "tcp"
-	}
-	return "udp"
-}
-
 // A Table is everything a reply depends on, besides the query. It is never
 // changed once made, so any number of workers may read it.
 type Table struct {

@@ -147,7 +147,7 @@ func FuzzReply(f *testing.F) {
 				}
 			}
 			if len(reply) > limit {
-				t.Fatalf("%s reply of %d bytes, at most %d are allowed", via, len(reply), limit)
+				t.Fatalf("%v reply of %d bytes, at most %d are allowed", via, len(reply), limit)
 			}
 			var m dns.Msg
 			if err := m.Unpack(reply); err != nil {

@@ -30,13 +30,6 @@ type Link struct {
 	Holds netip.Addr // when Name is ""
 }
 
-func (l Link) String() string {
-	if l.Name != "" {
-		return l.Name
-	}
-	return "the interface of " + l.Holds.String()
-}
-
 // A Sysctl is a kernel parameter, of a link when Key has a %s.
 type Sysctl struct {
 	Key   string // net/ipv4/conf/%s/arp_ignore: as below /proc/sys

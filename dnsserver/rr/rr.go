@@ -14,15 +14,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Check says whether data is zone-file text for the data of one record of type
-// typ, relative names being relative to origin.
-func Check(typ, data, origin string) error {
-	_, err := Parse(typ, data, origin)
-	return err
-}
-
-// Parse returns the record of class IN that typ and data describe; whose it is
-// and for how long, the caller knows.
+// Parse returns the record of class IN that typ and data, zone-file text with
+// names relative to origin, describe; whose it is and for how long, the caller
+// knows.
 func Parse(typ, data, origin string) (dns.RR, error) {
 	want, err := Type(typ)
 	if err != nil {

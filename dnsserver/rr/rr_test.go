@@ -33,7 +33,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestCheckRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ typ, data, want string }{
 		"a bad address":                  {"A", "192.0.2.256", "192.0.2.256"},
 		"an address of the other family": {"A", "2001:db8::1", "2001:db8::1"},
@@ -58,7 +58,7 @@ func TestCheckRefuses(t *testing.T) {
 		"a generic form of wrong length": {"A", `\# 3 c00002`, "A data"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Check(c.typ, c.data, "example.org.")
+			_, err := Parse(c.typ, c.data, "example.org.")
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
@@ -70,7 +70,7 @@ func TestCheckRefuses(t *testing.T) {
 }
 
 // Whatever is accepted is one record that can be sent.
-func FuzzCheck(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{"192.0.2.1", `"a" "b"`, "10 mail", `\# 4 c0000201`, "1 . alpn=h2", "(\n)", ";", "@"} {
 		for _, typ := range []string{"A", "TXT", "MX", "HTTPS", "LOC", "TYPE65280"} {
 			f.Add(typ, s)
