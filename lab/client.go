@@ -36,6 +36,8 @@ type Requests struct {
 	// that schedulers that count connections have something to count.
 	Hold   bool
 	Upload int // bytes sent with each, TCP only
+	// Parallel bounds how many are under way at a time, 1 or more.
+	Parallel int
 }
 
 // A Reply is what one request came to.
@@ -48,14 +50,15 @@ type Reply struct {
 	Err     string // "" for an answer
 }
 
-// parallel bounds the requests of one call that are under way at a time.
+// parallel is how many requests of a region's users are under way at a time:
+// more would measure the machine, which may be slow.
 const parallel = 16
 
 // Traffic makes requests.
 func (Users) Traffic(r Requests, replies *[]Reply) error {
 	*replies = make([]Reply, len(r.From))
 	release := make(chan struct{})
-	slots := make(chan struct{}, parallel)
+	slots := make(chan struct{}, max(r.Parallel, 1))
 	var answered, ended sync.WaitGroup
 	answered.Add(len(r.From))
 	for i, from := range r.From {

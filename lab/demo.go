@@ -109,7 +109,7 @@ func (s *story) revive(nodes ...string) error {
 func (s *story) allIsWell(ctx context.Context) error {
 	for i, service := range s.services {
 		bound := s.bound(i) + patience
-		got, err := s.untilClean(ctx, s.door(i), bound, func(r Reply) error { return answered(r) })
+		got, err := s.untilClean(ctx, s.door(i), bound, parallel, func(r Reply) error { return answered(r) })
 		if err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ func (s *story) allIsWell(ctx context.Context) error {
 // everyServer waits until all real servers of service i answer.
 func (s *story) everyServer(ctx context.Context, i int, format string) error {
 	d, bound := s.door(i), s.bound(i)
-	got, err := s.untilAll(ctx, d, bound, shares(d.service, d.vip))
+	got, err := s.untilAll(ctx, d, bound, parallel, shares(d.service, d.vip))
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func pickServer(s *topology.Service) (victim, bool) {
 // without waits until traffic of service i is clean and nothing of it goes to the victim.
 func (s *story) without(ctx context.Context, i int, v victim, format string) error {
 	bound := s.bound(i)
-	got, err := s.untilClean(ctx, s.door(i), bound, func(r Reply) error { return answered(r, v.servers...) })
+	got, err := s.untilClean(ctx, s.door(i), bound, parallel, func(r Reply) error { return answered(r, v.servers...) })
 	if err != nil {
 		return err
 	}
@@ -317,7 +317,7 @@ func (s *story) untilServed(ctx context.Context, except *topology.Region, bound 
 		users := s.users[region]
 		var replies []Reply
 		err = users.call(ctx, "Traffic", Requests{
-			Proto: d.port.Proto, To: netip.AddrPortFrom(r.Addrs[0], d.port.Number), From: users.from(r.Addrs[0], k, 1), Timeout: requestTimeout,
+			Proto: d.port.Proto, To: netip.AddrPortFrom(r.Addrs[0], d.port.Number), From: users.from(r.Addrs[0], k, 1), Timeout: requestTimeout, Parallel: 1,
 		}, &replies)
 		if err != nil {
 			return nil, err

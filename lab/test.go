@@ -45,9 +45,9 @@ func (w *World) testAnswers(ctx context.Context, report *Report) ([]door, error)
 	for _, s := range w.Topo.Services {
 		all = append(all, doors(s)...)
 	}
-	checks, err := together(all, func(d door) (Check, error) {
+	checks, err := together(all, func(d door, parallel int) (Check, error) {
 		bound := 2*detection(d.service) + patience
-		s, err := w.untilClean(ctx, d, bound, func(r Reply) error { return answered(r) })
+		s, err := w.untilClean(ctx, d, bound, parallel, func(r Reply) error { return answered(r) })
 		return Check{d.String() + " answers", s.String(), fmt.Sprintf("%d in a row within %.0f s", clean, bound.Seconds()), s.clean}, err
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ func (w *World) testDoor(ctx context.Context, report *Report, d door) error {
 	expected := shares(d.service, d.vip)
 	var checks []Check
 	for round := 1; round <= measurements; round++ {
-		if _, err := w.untilAll(ctx, d, bound, expected); err != nil {
+		if _, err := w.untilAll(ctx, d, bound, parallel, expected); err != nil {
 			return err
 		}
 		var err error
@@ -110,7 +110,7 @@ func (w *World) measure(ctx context.Context, d door, expected map[netip.Addr]flo
 		}
 	}
 	n := requests(d.service, len(expected))
-	replies, err := w.traffic(ctx, d, Requests{Hold: true}, round*n, n)
+	replies, err := w.traffic(ctx, d, Requests{Hold: true, Parallel: parallel}, round*n, n)
 	var past Check
 	if finish != nil {
 		var watchErr error
@@ -150,7 +150,7 @@ func (w *World) uploads(ctx context.Context, d door) (Check, error) {
 	if d.vip.Is6() {
 		limit = fits6
 	}
-	replies, err := w.traffic(ctx, d, Requests{Upload: size}, 0, n)
+	replies, err := w.traffic(ctx, d, Requests{Upload: size, Parallel: parallel}, 0, n)
 	if err != nil {
 		return Check{}, err
 	}
@@ -447,9 +447,9 @@ func (w *World) testDeaths(ctx context.Context, report *Report, alive map[*topol
 				return err
 			}
 		}
-		err := w.eachVictim(report, round, func(v victim) (Check, error) {
+		err := w.eachVictim(report, round, func(v victim, parallel int) (Check, error) {
 			bound := 2*detection(v.service) + patience
-			s, err := w.untilClean(ctx, doors(v.service)[0], bound, func(r Reply) error { return answered(r, v.servers...) })
+			s, err := w.untilClean(ctx, doors(v.service)[0], bound, parallel, func(r Reply) error { return answered(r, v.servers...) })
 			return Check{
 				fmt.Sprintf("%s without %s", v.service.ID, v.node), s.String(),
 				fmt.Sprintf("%d in a row within %.0f s", clean, bound.Seconds()), s.clean,
@@ -463,10 +463,10 @@ func (w *World) testDeaths(ctx context.Context, report *Report, alive map[*topol
 		if err != nil {
 			return err
 		}
-		err = w.eachVictim(report, round, func(v victim) (Check, error) {
+		err = w.eachVictim(report, round, func(v victim, parallel int) (Check, error) {
 			d := doors(v.service)[0]
 			bound := 2*detection(v.service) + patience
-			s, err := w.untilAll(ctx, d, bound, shares(v.service, d.vip))
+			s, err := w.untilAll(ctx, d, bound, parallel, shares(v.service, d.vip))
 			return Check{
 				fmt.Sprintf("%s whole again with %s", v.service.ID, v.node), s.String(),
 				fmt.Sprintf("every real server within %.0f s", bound.Seconds()), s.clean,
@@ -480,7 +480,7 @@ func (w *World) testDeaths(ctx context.Context, report *Report, alive map[*topol
 }
 
 // eachVictim looks at all victims of a round at the same time and reports them in order.
-func (w *World) eachVictim(report *Report, round []victim, look func(victim) (Check, error)) error {
+func (w *World) eachVictim(report *Report, round []victim, look func(v victim, parallel int) (Check, error)) error {
 	checks, err := together(round, look)
 	for _, c := range checks {
 		report.Add(c)
@@ -489,13 +489,14 @@ func (w *World) eachVictim(report *Report, round []victim, look func(victim) (Ch
 }
 
 // together looks at all things at the same time and returns the checks in the
-// order of the things, or one of the errors.
-func together[T any](things []T, look func(T) (Check, error)) ([]Check, error) {
+// order of the things, or one of the errors. They share what may be under way
+// at a time.
+func together[T any](things []T, look func(thing T, parallel int) (Check, error)) ([]Check, error) {
 	checks := make([]Check, len(things))
 	errs := make([]error, len(things))
 	var wait sync.WaitGroup
 	for i, thing := range things {
-		wait.Go(func() { checks[i], errs[i] = look(thing) })
+		wait.Go(func() { checks[i], errs[i] = look(thing, max(parallel/len(things), 2)) })
 	}
 	wait.Wait()
 	for _, err := range errs {

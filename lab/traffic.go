@@ -10,8 +10,9 @@ import (
 	"gslb/topology"
 )
 
-// requestTimeout is how long a user waits for an answer.
-const requestTimeout = time.Second
+// requestTimeout is how long a user waits for an answer: long enough for a
+// first packet that was lost (RFC 6298 says 1 s) or a machine that was busy.
+const requestTimeout = 2 * time.Second
 
 // A door is where a service is asked: one of its VIPs and ports.
 type door struct {
@@ -110,12 +111,12 @@ func (s *streak) String() string {
 
 // untilClean makes requests until so many in a row are answered as good wants
 // it, for at most bound.
-func (w *World) untilClean(ctx context.Context, d door, bound time.Duration, good func(Reply) error) (streak, error) {
+func (w *World) untilClean(ctx context.Context, d door, bound time.Duration, parallel int, good func(Reply) error) (streak, error) {
 	s := streak{begin: time.Now()}
 	for {
 		const batch = 5
 		at := time.Now()
-		replies, err := w.traffic(ctx, d, Requests{}, s.requests, batch)
+		replies, err := w.traffic(ctx, d, Requests{Parallel: parallel}, s.requests, batch)
 		if err != nil {
 			return s, err
 		}
@@ -148,7 +149,7 @@ func answered(r Reply, except ...netip.Addr) error {
 
 // untilAll makes requests until every one of the servers has answered, and no
 // request has failed in the last round.
-func (w *World) untilAll(ctx context.Context, d door, bound time.Duration, servers map[netip.Addr]float64) (streak, error) {
+func (w *World) untilAll(ctx context.Context, d door, bound time.Duration, parallel int, servers map[netip.Addr]float64) (streak, error) {
 	var s streak
 	begin := time.Now()
 	for {
@@ -157,7 +158,7 @@ func (w *World) untilAll(ctx context.Context, d door, bound time.Duration, serve
 			missing[a] = true
 		}
 		failed := 0
-		replies, err := w.traffic(ctx, d, Requests{Hold: true}, 0, reaching(len(servers)))
+		replies, err := w.traffic(ctx, d, Requests{Hold: true, Parallel: parallel}, 0, reaching(len(servers)))
 		if err != nil {
 			return s, err
 		}

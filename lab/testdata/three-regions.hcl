@@ -48,15 +48,15 @@ check "web" {
   type     = "https"
   port     = 443
   host     = "www.${local.zone}"
-  interval = "1s"
-  timeout  = "900ms"
+  interval = "2s"
+  timeout  = "1900ms"
   rise     = 1
   fall     = 3
 }
 check "tcp" {
   type     = "tcp"
-  interval = "500ms"
-  timeout  = "400ms"
+  interval = "1s"
+  timeout  = "900ms"
   rise     = 2
   fall     = 3
 }

@@ -22,8 +22,8 @@ nameserver "ns" {
 
 check "web" {
   type     = "http"
-  interval = "500ms"
-  timeout  = "450ms"
+  interval = "1s"
+  timeout  = "900ms"
   rise     = 2
   fall     = 3
 }
