@@ -180,6 +180,7 @@ var sysctls = map[Kind][][2]string{
 	Nameserver: hostSysctls,
 	Director:   hostSysctls,
 	Server:     hostSysctls,
+	Elsewhere:  hostSysctls,
 	0:          {{"net/ipv6/conf/all/disable_ipv6", "1"}, {"net/ipv6/conf/default/disable_ipv6", "1"}},
 }
 

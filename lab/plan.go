@@ -21,6 +21,7 @@ const (
 	Nameserver                 // runs gslb serve
 	Director                   // runs director run
 	Server                     // answers; prepared by director realserver apply
+	Elsewhere                  // answers at addresses of a domain that are no service's of the file
 )
 
 // A Plan is a topology as namespaces: which there are, how they are joined and
@@ -126,12 +127,98 @@ func NewPlan(topo *topology.Topology) (*Plan, error) {
 			}
 		}
 	}
+	for _, e := range elsewhere(topo) {
+		if err := b.place(b.node(e.id, Elsewhere, e.region), e.addrs); err != nil {
+			return nil, err
+		}
+	}
 	if err := b.clients(); err != nil {
 		return nil, err
 	}
 	b.wan()
 	b.regionalRoutes()
 	return b.plan, nil
+}
+
+// A foreigner is a place that a domain's answer points to without a service of
+// the file: a cluster that somebody else describes.
+type foreigner struct {
+	id     string // of the first answer with its addresses
+	region *topology.Region
+	addrs  topology.Addrs
+	at     []endpoint // where checks look
+}
+
+// elsewhere are the foreigners of topo, each address once.
+func elsewhere(topo *topology.Topology) []foreigner {
+	owner := map[netip.Addr]int{} // index of the foreigner, or known
+	const known = -1
+	for _, s := range topo.Services {
+		for _, a := range s.VIPs {
+			owner[a] = known
+		}
+	}
+	for _, d := range topo.Directors {
+		for _, a := range d.Addrs {
+			owner[a] = known
+		}
+	}
+	for _, f := range topo.Farms {
+		for _, s := range f.Servers {
+			for _, a := range s.Addrs {
+				owner[a] = known
+			}
+		}
+	}
+	for _, ns := range topo.Nameservers {
+		for _, a := range ns.Addrs {
+			owner[a] = known
+		}
+	}
+	var out []foreigner
+	for _, d := range topo.Domains {
+		for _, answer := range d.Answers {
+			mine := len(out)
+			for _, a := range answer.Addrs {
+				i, taken := owner[a]
+				switch {
+				case !taken && mine == len(out):
+					out = append(out, foreigner{id: answer.ID, region: regionOf(topo, answer)})
+					fallthrough
+				case !taken:
+					i, owner[a] = mine, mine
+					out[i].addrs = append(out[i].addrs, a)
+				}
+				if i != known && answer.Check != nil {
+					port := answer.Check.Port
+					if port == 0 {
+						port = answer.Port
+					}
+					if e := (endpoint{topology.TCP, netip.AddrPortFrom(a, port)}); !slices.Contains(out[i].at, e) {
+						out[i].at = append(out[i].at, e)
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// regionOf is where an answer's addresses lie: in the region it names, else in
+// that of the network that has them, else in the first.
+func regionOf(topo *topology.Topology, a *topology.Answer) *topology.Region {
+	if a.Region != nil {
+		return a.Region
+	}
+	for _, n := range topo.Networks {
+		if n.Contains(a.Addrs[0]) {
+			return n.Region
+		}
+	}
+	if len(topo.Regions) == 0 {
+		return nil
+	}
+	return topo.Regions[0]
 }
 
 type builder struct {

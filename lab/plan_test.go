@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -100,7 +101,7 @@ to ::/0 via fe80::1 dev e0`,
 }
 
 func TestNodeNames(t *testing.T) {
-	p := plan(t, "../examples/round-robin.hcl")
+	p := plan(t, "../examples/hybrid.hcl")
 	for _, id := range []string{`director.nat["eu"]`, `director.nat[eu]`, "client.site-eu", `client.site["eu"]`, "client.site[eu]", "router.site-us"} {
 		if _, ok := p.Node(id); !ok {
 			t.Errorf("no node %s", id)
@@ -187,5 +188,27 @@ func TestAnswersAreReadAsTheyAreSaid(t *testing.T) {
 		if _, _, err := parseAnswer(text); err == nil {
 			t.Errorf("%q was taken for an answer", text)
 		}
+	}
+}
+
+// Addresses that no service of the file has are places elsewhere: they answer
+// where checks look, in their region.
+func TestElsewhere(t *testing.T) {
+	topo := parse(t, "../examples/round-robin.hcl")
+	var got []string
+	for _, e := range elsewhere(topo) {
+		for _, at := range e.at {
+			got = append(got, fmt.Sprint(e.id, " ", e.region.ID, " ", e.addrs, " ", at.proto, " ", at.addr))
+		}
+	}
+	want := []string{
+		`domain.www.answer.vip["eu"] region.eu 192.0.2.5 tcp 192.0.2.5:80`,
+		`domain.www.answer.vip["us"] region.eu 198.51.100.5 tcp 198.51.100.5:80`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := elsewhere(parse(t, "../examples/two-tier.hcl")); len(got) > 0 {
+		t.Errorf("VIPs of the file are elsewhere: %v", got)
 	}
 }

@@ -84,9 +84,12 @@ func endpoints(topo *topology.Topology, s *topology.Server) []endpoint {
 
 // Serve makes real server s answer.
 func (w *World) Serve(s *topology.Server) error {
-	r := &realServer{node: s.ID, self: s.Addrs, at: endpoints(w.Topo, s)}
+	return w.answer(&realServer{node: s.ID, self: s.Addrs, at: endpoints(w.Topo, s)})
+}
+
+func (w *World) answer(r *realServer) error {
 	w.mu.Lock()
-	w.servers[s.ID] = r
+	w.servers[r.node] = r
 	w.mu.Unlock()
 	return r.start(w)
 }

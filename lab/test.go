@@ -32,6 +32,9 @@ func (w *World) Test(ctx context.Context, report *Report) error {
 			return err
 		}
 	}
+	if err := w.testElsewhere(ctx, report); err != nil {
+		return err
+	}
 	alive := map[*topology.Service]bool{}
 	for _, d := range answering {
 		alive[d.service] = true
@@ -261,40 +264,100 @@ func (w *World) watchFront(d door, m topology.Method) (func() (Check, error), er
 
 // testDomain asks every nameserver from every region, by UDP and TCP.
 func (w *World) testDomain(ctx context.Context, report *Report, d *topology.Domain) error {
-	bound := patience
-	for _, a := range d.Answers {
-		if a.Service != nil && a.Check != nil {
-			bound = max(bound, patience+2*detection(a.Service)+time.Duration(a.Check.Rise+1)*a.Check.Interval+a.Check.Timeout)
-		}
-	}
+	bound := answerBound(d)
 	for _, v6 := range []bool{false, true} {
 		want, questions := expectedAnswers(d, v6)
 		if len(want) == 0 {
 			continue
 		}
 		for _, network := range []string{"udp", "tcp"} {
-			var got answers
-			begin := time.Now()
-			for {
-				var err error
-				if got, err = w.askAll(ctx, d, v6, network, questions); err != nil {
-					return err
-				}
-				if got.exactly(want) || time.Since(begin) > bound {
-					break
-				}
-				select {
-				case <-time.After(200 * time.Millisecond):
-				case <-ctx.Done():
-					return ctx.Err()
-				}
+			name := fmt.Sprintf("%s %s %s gives every healthy answer", d.ID, recordType(v6), network)
+			if err := w.untilAnswers(ctx, report, name, d, want, questions, network, bound); err != nil {
+				return err
 			}
-			report.Add(Check{
-				Name:   fmt.Sprintf("%s %s %s gives every healthy answer", d.ID, recordType(v6), network),
-				Figure: got.String(),
-				Bound:  fmt.Sprintf("%d, none else, no errors, within %.0f s", len(want), bound.Seconds()),
-				OK:     got.exactly(want),
+		}
+	}
+	return nil
+}
+
+// answerBound is how long the nameservers may take to see that an answer of d
+// came or went.
+func answerBound(d *topology.Domain) time.Duration {
+	longest := time.Duration(0)
+	for _, a := range d.Answers {
+		if a.Check == nil {
+			continue
+		}
+		seen := time.Duration(max(a.Check.Rise, a.Check.Fall)+1)*a.Check.Interval + a.Check.Timeout
+		if a.Service != nil {
+			seen += 2 * detection(a.Service)
+		}
+		longest = max(longest, seen)
+	}
+	return longest + patience
+}
+
+// untilAnswers asks until every nameserver gives users of every region all of
+// want and nothing else, and reports it. All of want are of one family.
+func (w *World) untilAnswers(ctx context.Context, report *Report, name string, d *topology.Domain, want map[netip.Addr]bool, questions int, network string, bound time.Duration) error {
+	v6 := false
+	for a := range want {
+		v6 = a.Is6()
+	}
+	var got answers
+	begin := time.Now()
+	for {
+		var err error
+		if got, err = w.askAll(ctx, d, v6, network, questions); err != nil {
+			return err
+		}
+		if got.exactly(want) || time.Since(begin) > bound {
+			break
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	report.Add(Check{
+		Name:   name,
+		Figure: got.String(),
+		Bound:  fmt.Sprintf("%d, none else, no errors, within %.0f s", len(want), bound.Seconds()),
+		OK:     got.exactly(want),
+	})
+	return nil
+}
+
+// testElsewhere unplugs a checked place outside the file of each domain that
+// has others, sees that the DNS gives it no more, and brings it back.
+func (w *World) testElsewhere(ctx context.Context, report *Report) error {
+	places := elsewhere(w.Topo)
+	for _, d := range w.Topo.Domains {
+		for _, v6 := range []bool{false, true} {
+			want, questions := expectedAnswers(d, v6)
+			i := slices.IndexFunc(places, func(f foreigner) bool {
+				gone := slices.ContainsFunc(f.at, func(e endpoint) bool { return want[e.addr.Addr()] })
+				return gone && slices.ContainsFunc(slices.Collect(maps.Keys(want)), func(a netip.Addr) bool { return !f.addrs.Has(a) })
 			})
+			if i < 0 {
+				continue
+			}
+			left := maps.Clone(want)
+			for _, a := range places[i].addrs {
+				delete(left, a)
+			}
+			node, kind := places[i].id, recordType(v6)
+			if err := w.Unplug(node); err != nil {
+				return err
+			}
+			err := w.untilAnswers(ctx, report, fmt.Sprintf("%s %s without %s", d.ID, kind, node), d, left, questions, "udp", answerBound(d))
+			if err := errors.Join(err, w.Plug(node)); err != nil {
+				return err
+			}
+			if err := w.untilAnswers(ctx, report, fmt.Sprintf("%s %s whole again with %s", d.ID, kind, node), d, want, questions, "udp", answerBound(d)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

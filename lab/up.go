@@ -39,6 +39,11 @@ func (w *World) Up(ctx context.Context, p Programs) error {
 	if err := w.prepareServers(ctx, p); err != nil {
 		return err
 	}
+	for _, e := range elsewhere(w.Topo) {
+		if err := w.answer(&realServer{node: e.id, self: e.addrs, at: e.at}); err != nil {
+			return err
+		}
+	}
 	for _, d := range w.Topo.Directors {
 		if err := w.startDirector(p, d.ID); err != nil {
 			return err
