@@ -30,8 +30,12 @@ func (p *parser) build() *topology.Topology {
 		dirs: map[*node]*topology.Director{}, farms: map[*node]*topology.Farm{}, checks: map[*node]*topology.Check{},
 		services: map[*node]*topology.Service{}, policies: map[*node]*topology.Policy{},
 	}
+	b.t.MaxRemove = 1
 	for _, n := range p.all("topology") {
 		b.t.Name = n.name
+		if part, ok := get[float64](n, "max_remove"); ok {
+			b.t.MaxRemove = part
+		}
 	}
 	for _, n := range p.all("region") {
 		b.region(n)
@@ -87,10 +91,7 @@ func (b *builder) network(n *node) {
 }
 
 func (b *builder) zone(n *node) {
-	soa := n.groups["soa"]
-	if soa == nil {
-		soa = b.p.group(&raw{sch: zoneBlock.kid("soa"), known: map[string]bool{}}, n)
-	}
+	soa := b.p.groupOr(n, "soa")
 	z := &topology.Zone{
 		ID: n.id, Name: b.p.fqdn[n], TTL: n.duration("ttl"),
 		Refresh: soa.duration("refresh"), Retry: soa.duration("retry"), Expire: soa.duration("expire"), NegativeTTL: soa.duration("negative_ttl"),
@@ -120,6 +121,8 @@ func (b *builder) nameserver(n *node) {
 
 func (b *builder) director(n *node) {
 	d := &topology.Director{ID: n.id, Network: b.networks[n.ref("network")], Addrs: n.addrs("address")}
+	capacity := b.p.groupOr(n, "capacity")
+	d.MeanPacket, d.PacketCost = capacity.num("mean_packet"), capacity.duration("packet_cost")
 	if in := n.groups["inside"]; in != nil {
 		d.Inside = &topology.Leg{Network: b.networks[in.ref("network")], Addrs: in.addrs("address")}
 	}
@@ -134,9 +137,9 @@ func (b *builder) farm(n *node) {
 		f.Region = f.Network.Region
 	}
 	for _, k := range n.of("server") {
-		f.Servers = append(f.Servers, &topology.Server{
-			ID: k.id, Farm: f, Addrs: k.addrs("address"), Weight: k.num("weight"), Port: uint16(k.num("port")),
-		})
+		s := &topology.Server{ID: k.id, Farm: f, Addrs: k.addrs("address"), Weight: k.num("weight"), Port: uint16(k.num("port"))}
+		s.Throughput, _ = get[float64](k, "throughput")
+		f.Servers = append(f.Servers, s)
 	}
 	b.farms[n] = f
 	b.t.Farms = append(b.t.Farms, f)
@@ -153,12 +156,7 @@ func (b *builder) check(n *node) *topology.Check {
 		return c
 	}
 	c.Path, c.Host, c.Verify = n.str("path"), n.str("host"), n.flag("verify")
-	expect := n.groups["expect"]
-	if expect == nil {
-		if d := b.p.defaults["check"]; d != nil {
-			expect = d.groups["expect"]
-		}
-	}
+	expect := b.p.groupOr(n, "expect")
 	for _, it := range expect.list("status") {
 		c.Status = append(c.Status, it.x.(int))
 	}

@@ -331,6 +331,18 @@ func (p *parser) group(r *raw, up *node) *node {
 	return g
 }
 
+// groupOr is a group of n that counts: its own, else that of the defaults
+// block, else the schema table's defaults.
+func (p *parser) groupOr(n *node, name string) *node {
+	if g := n.groups[name]; g != nil {
+		return g
+	}
+	if d := p.defaults[n.sch.name]; d != nil && d.groups[name] != nil {
+		return d.groups[name]
+	}
+	return p.group(&raw{sch: n.sch.kid(name), known: map[string]bool{}}, n)
+}
+
 // grouped makes a group out of an expression's value.
 func (p *parser) grouped(r *raw, g *node) *raw {
 	v, ok := p.value(r.expr, g.scope, g.parent)

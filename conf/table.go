@@ -12,7 +12,7 @@ var (
 		name: "topology", label: "name", one: true, doc: "Names the whole.",
 		attrs: []*attr{
 			{name: "schema", typ: tCount, def: "1", doc: "Version of the language the file is written in."},
-			{name: "max_remove", typ: tPercent, idle: true, doc: "Part of a forwarding table that a change may remove without being forced."},
+			{name: "max_remove", typ: tPercent, doc: "Part of a forwarding table that a change may remove without being forced."},
 		},
 	}
 	variableBlock = &block{
@@ -135,10 +135,10 @@ var (
 				},
 			},
 			{
-				name: "capacity", one: true, group: true, idle: true, doc: "What it can forward.",
+				name: "capacity", one: true, group: true, doc: "What it can rewrite by NAT.",
 				attrs: []*attr{
-					{name: "mean_packet", typ: tCount, doc: "Mean packet size in bytes."},
-					{name: "packet_cost", typ: tDuration, doc: "Time that one packet takes."},
+					{name: "mean_packet", typ: tCount, def: "536", doc: "Mean packet size in bytes."},
+					{name: "packet_cost", typ: tDuration, def: `"60us"`, doc: "Time that one packet takes."},
 				},
 			},
 		},
@@ -170,7 +170,7 @@ var (
 			{name: "address", typ: tAddrs, must: true, doc: "Its address, or one of each family."},
 			{name: "weight", typ: tWeight, def: "1", doc: "Share of the traffic; 0 = draining."},
 			{name: "port", typ: tPort, doc: "Its port where it is not the service's; NAT only."},
-			{name: "throughput", typ: tRate, idle: true, doc: "What it can deliver."},
+			{name: "throughput", typ: tRate, doc: "What it can deliver."},
 			{name: "tunnel", typ: tBool, def: "true", later: "Servers that cannot take tunnelled packets", doc: "Whether it can take tunnelled packets."},
 		},
 	}

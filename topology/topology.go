@@ -14,7 +14,10 @@ import (
 // A Topology is one whole file (or directory of files), checked: every
 // reference is resolved to the object itself. Lists are in file order.
 type Topology struct {
-	Name        string // label of the topology block; "" without one
+	Name string // label of the topology block; "" without one
+	// MaxRemove is the part of a forwarding table, 0 to 1, that one change may
+	// remove without being a danger; 1 where the file does not say.
+	MaxRemove   float64
 	Regions     []*Region
 	Networks    []*Network
 	Zones       []*Zone
@@ -95,6 +98,19 @@ type Director struct {
 	Network *Network
 	Addrs   Addrs
 	Inside  *Leg // second interface, towards the farms; nil: one interface
+	// MeanPacket in bytes and PacketCost are what one packet is and takes
+	// where it is rewritten (NAT).
+	MeanPacket int
+	PacketCost time.Duration
+}
+
+// Rewrites is how many bytes per second the director can forward by NAT: one
+// packet of mean size per packet cost, in both directions together.
+func (d *Director) Rewrites() float64 {
+	if d.PacketCost <= 0 {
+		return 0
+	}
+	return float64(d.MeanPacket) / d.PacketCost.Seconds()
 }
 
 // Region is the region of the director's network.
@@ -135,6 +151,8 @@ type Server struct {
 	Addrs  Addrs
 	Weight int    // 0 to 65535; 0 = draining
 	Port   uint16 // 0: the service's port. Only NAT can use another one
+	// Throughput is what it can deliver in bytes per second; 0: not given.
+	Throughput float64
 }
 
 // A Service is a virtual service: VIPs, ports and the whole path of a packet.
