@@ -40,7 +40,11 @@ func parse(src Source, l limits) (*topology.Topology, hcl.Diagnostics) {
 	if !p.fatal {
 		p.evaluate()
 	}
-	if !p.fatal {
+	switch {
+	case p.fatal:
+	case len(p.torn) > 0:
+		p.mend()
+	default:
 		p.check()
 	}
 	diags := p.diagnostics()

@@ -170,6 +170,27 @@ func (p *parser) diagnostics() hcl.Diagnostics {
 	return out
 }
 
+// mend keeps of what was found in files whose syntax is wrong in places that
+// which does not follow from the missing text: faults in front of the first
+// wrong place, but for names that may be declared behind it.
+func (p *parser) mend() {
+	last := map[string]int{} // where the block begins that the wrong place is in
+	for _, r := range p.file.kids {
+		if at := r.decl.Start.Byte; at < p.torn[r.decl.Filename] {
+			last[r.decl.Filename] = max(last[r.decl.Filename], at)
+		}
+	}
+	p.diags = slices.DeleteFunc(p.diags, func(d *hcl.Diagnostic) bool {
+		code := Code(d)
+		if code == "GS016" || d.Subject == nil {
+			return false
+		}
+		at := d.Subject.Start.Byte
+		end, torn := p.torn[d.Subject.Filename]
+		return d.Severity != hcl.DiagError || code == "GS008" || torn && (at >= end || code == "GS002" && at >= last[d.Subject.Filename])
+	})
+}
+
 // before compares two places in the order of the text.
 func (p *parser) before(a, b hcl.Range) int {
 	return cmp.Or(cmp.Compare(p.order[a.Filename], p.order[b.Filename]), cmp.Compare(a.Start.Byte, b.Start.Byte))

@@ -147,6 +147,7 @@ func (p *parser) evaluateExpr(e hcl.Expression, n *need, sc, parent *scope) (cty
 		}
 	}
 	if !ok {
+		p.called(e)
 		return cty.DynamicVal, false
 	}
 	for root, m := range groups {
@@ -528,17 +529,12 @@ func (p *parser) expression(d *hcl.Diagnostic, e hcl.Expression) {
 		f.detail = d.Detail
 		p.lookup(&f, d)
 	case "Call to unknown function":
+		if call, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok {
+			p.unknownFunction(call)
+			return
+		}
 		f.code = "GS008"
 		f.detail = d.Detail
-		if call, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok {
-			var names []string
-			for n := range p.funcs {
-				names = append(names, n)
-			}
-			slices.Sort(names)
-			f.detail = fmt.Sprintf("There is no function %q.", call.Name)
-			f.help = meant(call.Name, names)
-		}
 	case "Duplicate object key":
 		f.code = "GS005"
 		f.detail = d.Detail
@@ -567,6 +563,18 @@ func (p *parser) expression(d *hcl.Diagnostic, e hcl.Expression) {
 		}
 	}
 	p.report(f)
+}
+
+func (p *parser) unknownFunction(call *hclsyntax.FunctionCallExpr) {
+	var names []string
+	for n := range p.funcs {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	p.report(fault{
+		code: "GS008", at: call.NameRange, what: call.Name,
+		detail: fmt.Sprintf("There is no function %q.", call.Name), help: meant(call.Name, names),
+	})
 }
 
 // lookup says which keys there are where one was not found.

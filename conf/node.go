@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"gslb/topology"
@@ -168,10 +169,16 @@ func (p *parser) evaluate() {
 		if f := p.families[r.addr()]; f != nil && f.raw == r {
 			p.expand(f, r.decl)
 			nodes = f.nodes
+			if f.state == broken {
+				p.constant(r)
+			}
 		} else if slices.Contains(kinds, r.sch.name) {
 			continue // declared twice
 		} else {
-			nodes, _ = p.instantiate(r, nil, nil)
+			var ok bool
+			if nodes, ok = p.instantiate(r, nil, nil); !ok {
+				p.constant(r)
+			}
 		}
 		for _, n := range nodes {
 			p.fill(n)
@@ -298,12 +305,50 @@ func (p *parser) fill(n *node) {
 		kids, ok := p.instantiate(r, n.scope, n)
 		if !ok {
 			n.broken = true
+			p.constant(r)
 		}
 		for _, k := range kids {
 			p.fill(k)
 		}
 		n.kids = append(n.kids, kids...)
 	}
+}
+
+// constant looks at what a block says whose instances are not known: at
+// whatever does not depend on which instance it is.
+func (p *parser) constant(r *raw) {
+	for _, a := range r.sch.attrs {
+		f, ok := r.field(a.name)
+		switch {
+		case !ok && a.must && a.def == "" && !r.known[a.name] && (p.defaults[r.sch.name] == nil || p.defaults[r.sch.name].vals[a.name] == nil):
+			p.missing(r.addr(), r.decl, a)
+		case ok && p.needsOf(f.expr).positional:
+			p.called(f.expr)
+		case ok:
+			p.convert(a, f, nil, nil)
+		}
+	}
+	for _, k := range r.kids {
+		if k.expr == nil {
+			p.constant(k)
+		}
+	}
+}
+
+// called reports unknown functions of an expression that cannot be worked out.
+func (p *parser) called(e hcl.Expression) {
+	native, ok := e.(hclsyntax.Expression)
+	if !ok {
+		return
+	}
+	_ = hclsyntax.VisitAll(native, func(n hclsyntax.Node) hcl.Diagnostics {
+		if call, ok := n.(*hclsyntax.FunctionCallExpr); ok {
+			if _, known := p.funcs[call.Name]; !known {
+				p.unknownFunction(call)
+			}
+		}
+		return nil
+	})
 }
 
 // group works out a group of an instance; up is nil for one of defaults.

@@ -11,7 +11,8 @@ import (
 type parser struct {
 	src    Source
 	diags  hcl.Diagnostics
-	fatal  bool // nothing further can be said
+	fatal  bool           // nothing further can be said
+	torn   map[string]int // where the syntax of a file is first wrong, in bytes
 	limits limits
 	budget
 	spent bool           // the end of steps has been reported
@@ -47,6 +48,7 @@ func newParser(src Source, l limits) *parser {
 	p := &parser{
 		src: src, limits: l, budget: budget{l.steps, l.written}, order: map[string]int{},
 		file:     &raw{sch: root},
+		torn:     map[string]int{},
 		ghosts:   map[string]bool{},
 		names:    map[string]*named{},
 		families: map[string]*family{},

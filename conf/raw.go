@@ -85,7 +85,8 @@ func (p *parser) body(f File) hcl.Body {
 	}
 	var file *hcl.File
 	var diags hcl.Diagnostics
-	if strings.HasSuffix(f.Name, ".json") {
+	isJSON := strings.HasSuffix(f.Name, ".json")
+	if isJSON {
 		if nestingJSON(f.Name, f.Data) {
 			return tooDeep(top)
 		}
@@ -100,8 +101,10 @@ func (p *parser) body(f File) hcl.Body {
 	for _, d := range diags {
 		p.syntax(d, top)
 	}
-	if diags.HasErrors() {
-		p.fatal = true
+	if _, torn := p.torn[f.Name]; torn && isJSON {
+		return nil // its parser makes nothing of half a text
+	}
+	if file == nil {
 		return nil
 	}
 	if b, ok := file.Body.(*hclsyntax.Body); ok {
@@ -119,7 +122,9 @@ func (p *parser) syntax(d *hcl.Diagnostic, top hcl.Range) {
 	}
 	code := "GS016"
 	if d.Summary == "Attribute redefined" || d.Summary == "Duplicate argument" {
-		code = "GS007"
+		code = "GS007" // the rest of the text is whole
+	} else if first, ok := p.torn[at.Filename]; !ok || at.Start.Byte < first {
+		p.torn[at.Filename] = at.Start.Byte
 	}
 	p.errorf(code, at, "%s: %s", d.Summary, d.Detail)
 }

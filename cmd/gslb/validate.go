@@ -20,9 +20,10 @@ func validateCmd() *cobra.Command {
 		Use:   "validate PATH...",
 		Short: "Say what is wrong with topology files",
 		Long: `Say what is wrong with topology files, everything at once, each fault with
-file, line and the way out; while the syntax is wrong, only that. Each PATH is a topology of its own: a file, or a
-directory whose *.hcl and *.hcl.json are one topology together. Nothing but
-the files and the variables is looked at: the same input gives the same answer
+file, line and the way out. In a file whose syntax is wrong that is said with
+what can be told of the text in front of that place. Each PATH is a topology of
+its own: a file, or a directory whose *.hcl and *.hcl.json are one topology
+together. Nothing but the files and the variables is looked at: the same input gives the same answer
 on every machine. Warnings do not make a topology invalid.`,
 		Example: `  gslb validate shop.hcl
   gslb validate examples/*.hcl
