@@ -388,6 +388,10 @@ func (p *parser) groupOr(n *node, name string) *node {
 	return p.group(&raw{sch: n.sch.kid(name), known: map[string]bool{}}, n)
 }
 
+// A settled is an expression whose value is known already. HCL's own is a
+// value of a type that is no key of a map.
+type settled struct{ hcl.Expression }
+
 // grouped makes a group out of an expression's value.
 func (p *parser) grouped(r *raw, g *node) *raw {
 	v, ok := p.value(r.expr, g.scope, g.parent)
@@ -408,7 +412,7 @@ func (p *parser) grouped(r *raw, g *node) *raw {
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
 		name := k.AsString()
-		f := field{name, at, hcl.StaticExpr(e, at)}
+		f := field{name, at, &settled{hcl.StaticExpr(e, at)}}
 		switch kid := r.sch.kid(name); {
 		case kid != nil:
 			out.kids = append(out.kids, &raw{sch: kid, at: at, decl: at, expr: f.expr, known: map[string]bool{}})
