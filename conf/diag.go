@@ -124,7 +124,8 @@ func (p *parser) add(severity hcl.DiagnosticSeverity, f fault) {
 // diagnostics returns what was found in the order of the text, with the
 // repeats that instances of one block cause folded into the first. That
 // something has no effect yet is not said of a file with errors: the same words
-// may be wrong.
+// may be wrong. That something is not available yet is no fault of the file and
+// refuses it only when there is none: beside faults it is a warning.
 func (p *parser) diagnostics() hcl.Diagnostics {
 	type key struct {
 		code string
@@ -134,7 +135,13 @@ func (p *parser) diagnostics() hcl.Diagnostics {
 	}
 	first := map[key]*hcl.Diagnostic{}
 	var out hcl.Diagnostics
+	faulty := slices.ContainsFunc(p.diags, func(d *hcl.Diagnostic) bool {
+		return d.Severity == hcl.DiagError && Code(d) != "GS020"
+	})
 	for _, d := range p.diags {
+		if faulty && Code(d) == "GS020" {
+			d.Severity = hcl.DiagWarning
+		}
 		if Code(d) == "GS021" && p.diags.HasErrors() {
 			continue
 		}
