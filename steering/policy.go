@@ -22,9 +22,11 @@ type choice struct {
 type turn struct {
 	kind  topology.StepKind
 	limit int
+	step  int // index in the policy
 }
 
-func compile(d *topology.Domain, f Family, view health.View) choice {
+// compile makes the choice and tells trace, unless it is nil, what the steps do.
+func compile(d *topology.Domain, f Family, view health.View, trace *Trace) choice {
 	var c choice
 	up := map[*topology.Answer][]netip.Addr{}
 	for _, a := range d.Answers {
@@ -34,31 +36,36 @@ func compile(d *topology.Domain, f Family, view health.View) choice {
 			up[a] = alive
 		}
 	}
+	if trace != nil {
+		trace.Places = c.places
+	}
 	weighted := slices.ContainsFunc(d.Policy.Steps, func(s topology.Step) bool { return s.Kind == topology.StepWeight })
 	turned := false
-	for _, step := range d.Policy.Steps {
+	for i, step := range d.Policy.Steps {
+		came, idle, later := c.places, false, false
 		switch step.Kind {
 		case topology.StepHealth:
 			c.places = healthy(c.places, up, step.FailOpen)
 		case topology.StepWeight:
 			c.places = heaviest(c.places)
-			if !turned { // the same number drawn by twice would be no draw
-				c.turns = append(c.turns, turn{kind: step.Kind})
-				turned = true
-			}
+			idle = turned // the same number drawn by twice would be no draw
 		case topology.StepRotate:
 			// A weighted draw already starts at another place every time;
 			// turning its order would undo the weights.
-			if !weighted && !turned {
-				c.turns = append(c.turns, turn{kind: step.Kind})
-				turned = true
-			}
+			idle = weighted || turned
 		case topology.StepLimit:
-			if len(c.turns) > 0 {
-				c.turns = append(c.turns, turn{kind: step.Kind, limit: step.Answers})
+			if later = len(c.turns) > 0; later {
+				c.turns = append(c.turns, turn{kind: step.Kind, limit: step.Answers, step: i})
 			} else {
 				c.places = c.places[:min(step.Answers, len(c.places))]
 			}
+		}
+		if (step.Kind == topology.StepWeight || step.Kind == topology.StepRotate) && !idle {
+			c.turns = append(c.turns, turn{kind: step.Kind, step: i})
+			turned = true
+		}
+		if trace != nil && !later {
+			trace.Stages = append(trace.Stages, Stage{Index: i, Came: came, Left: c.places, Idle: idle})
 		}
 	}
 	return c
@@ -114,7 +121,9 @@ func heaviest(places []Place) []Place {
 	return left
 }
 
-func (c *choice) pick(buf []Place, u uint64) []Place {
+// pick makes the turns that number u asks for and tells trace, unless it is
+// nil, what they cut.
+func (c *choice) pick(buf []Place, u uint64, trace *Trace) []Place {
 	from := len(buf)
 	buf = append(buf, c.places...)
 	for i, t := range c.turns {
@@ -126,6 +135,9 @@ func (c *choice) pick(buf []Place, u uint64) []Place {
 			rotate(places, u)
 		case topology.StepLimit:
 			buf = buf[:from+min(t.limit, len(places))]
+			if trace != nil {
+				trace.Stages = append(trace.Stages, Stage{Index: t.step, Came: slices.Clone(places), Left: slices.Clone(buf[from:]), Varies: true})
+			}
 		}
 	}
 	return buf

@@ -50,7 +50,7 @@ type Table struct {
 func Compile(topo *topology.Topology, view health.View) *Table {
 	t := &Table{domains: make(map[*topology.Domain]*[2]choice, len(topo.Domains))}
 	for _, d := range topo.Domains {
-		t.domains[d] = &[2]choice{compile(d, V4, view), compile(d, V6, view)}
+		t.domains[d] = &[2]choice{compile(d, V4, view, nil), compile(d, V6, view, nil)}
 	}
 	return t
 }
@@ -63,5 +63,5 @@ func (t *Table) Pick(buf []Place, d *topology.Domain, f Family, u uint64) []Plac
 	if !ok {
 		return buf
 	}
-	return families[f].pick(buf, u)
+	return families[f].pick(buf, u, nil)
 }
