@@ -2,7 +2,6 @@ package lab
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -529,22 +528,10 @@ func (b *builder) portOn(n *topology.Network) string {
 	return "e0"
 }
 
-// A round trip between two regions takes 7.4 ms and 0.01628 ms for each
-// kilometre of great circle: a fit to a public matrix of 13 cloud regions.
-const (
-	tripBase  = 7400 * time.Microsecond
-	tripPerKm = 16280 * time.Nanosecond
-	earthKm   = 6371
-)
-
 // Delay is the time one way between two places; 0 when one is not known.
 func Delay(a, b *topology.Point) time.Duration {
 	if a == nil || b == nil {
 		return 0
 	}
-	rad := func(deg float64) float64 { return deg * math.Pi / 180 }
-	dLat, dLon := rad(b.Lat-a.Lat), rad(b.Lon-a.Lon)
-	h := math.Pow(math.Sin(dLat/2), 2) + math.Cos(rad(a.Lat))*math.Cos(rad(b.Lat))*math.Pow(math.Sin(dLon/2), 2)
-	km := 2 * earthKm * math.Asin(math.Min(1, math.Sqrt(h)))
-	return (tripBase + time.Duration(km*float64(tripPerKm))) / 2
+	return topology.RoundTrip(*a, *b) / 2
 }
