@@ -27,6 +27,7 @@ type asking struct {
 	aa     bool
 	tc     bool
 	passed []string // aliases that are in the answer already, in lower case
+	told   *Told    // nil but for Tell
 }
 
 // pass remembers an alias and reports whether it is a new one.
@@ -52,6 +53,9 @@ func (a *asking) require(to section, owner string, set *rrset) bool {
 // our zones go.
 func (a *asking) resolve(z *zone, name string) {
 	for z != nil {
+		if a.told != nil {
+			a.told.Name, a.told.Zone = text(name), text(z.name)
+		}
 		target, more := a.step(z, name)
 		if !more {
 			return
@@ -62,6 +66,9 @@ func (a *asking) resolve(z *zone, name string) {
 		}
 		name = target
 		z = a.table.zone(key(name), a.typ)
+	}
+	if a.told != nil {
+		a.told.Name, a.told.Zone = text(name), ""
 	}
 }
 
@@ -121,6 +128,9 @@ func (a *asking) found(z *zone, n *node, name string) (target string, more bool)
 		return "", false
 	}
 	if n.domain != nil && (a.typ == dns.TypeA || a.typ == dns.TypeAAAA) {
+		if a.told != nil {
+			a.told.Domain = n.domain
+		}
 		if set := a.steer(n.domain); len(set.data) > 0 {
 			a.require(answer, name, set)
 			return "", false

@@ -42,6 +42,11 @@ func NewTable(zones *Zones, steering *steering.Table) *Table {
 // silence is the answer. The number u makes the answers of steered names
 // differ; the caller moves it by steering.Golden.
 func (t *Table) Reply(buf, packet []byte, via Transport, u uint64) []byte {
+	return t.reply(buf, packet, via, u, nil)
+}
+
+// reply is Reply, and tells told, unless it is nil, where the answer comes from.
+func (t *Table) reply(buf, packet []byte, via Transport, u uint64, told *Told) []byte {
 	q, ok := parse(packet)
 	if !ok {
 		return nil
@@ -75,7 +80,7 @@ func (t *Table) Reply(buf, packet []byte, via Transport, u uint64) []byte {
 	if z == nil {
 		return m.finish(&q, dns.RcodeRefused, false, false)
 	}
-	a := asking{table: t, m: &m, u: u, typ: q.typ}
+	a := asking{table: t, m: &m, u: u, typ: q.typ, told: told}
 	a.resolve(z, q.name)
 	return m.finish(&q, a.rcode, a.aa, a.tc)
 }

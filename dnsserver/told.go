@@ -1,0 +1,72 @@
+package dnsserver
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"gslb/dnsserver/rr"
+	"gslb/topology"
+)
+
+// A Told is a reply in words.
+type Told struct {
+	Rcode         string // NOERROR, NXDOMAIN, REFUSED, ...
+	Authoritative bool
+	// Name is where the aliases, if any, have led, and Zone the zone it lies
+	// in; "" when that is none of ours.
+	Name, Zone                    string
+	Domain                        *topology.Domain // that steers it; nil: none
+	Answer, Authority, Additional []Record
+}
+
+// A Record is one record of a reply, its data as zone-file text.
+type Record struct {
+	Name string // as it is sent, with trailing dot
+	TTL  time.Duration
+	Type string
+	Data string
+}
+
+// Tell returns what [Table.Reply] answers over TCP when asked for the name, as
+// zone-file text, and the type, as in "A", and where the answer comes from.
+func (t *Table) Tell(name, typ string, u uint64) (Told, error) {
+	number, ok := dns.StringToType[typ]
+	if !ok {
+		return Told{}, fmt.Errorf("%q is no record type", typ)
+	}
+	wire, err := rr.Name(name)
+	if err != nil {
+		return Told{}, err
+	}
+	packet := make([]byte, headerLen, headerLen+len(wire)+4)
+	packet[5] = 1 // one question
+	packet = append(packet, wire...)
+	packet = binary.BigEndian.AppendUint16(packet, number)
+	packet = binary.BigEndian.AppendUint16(packet, dns.ClassINET)
+	var told Told
+	var m dns.Msg
+	reply := t.reply(nil, packet, TCP, u, &told)
+	if reply == nil {
+		return Told{}, errors.New("no reply")
+	}
+	if err := m.Unpack(reply); err != nil {
+		return Told{}, fmt.Errorf("reply: %w", err)
+	}
+	told.Rcode = dns.RcodeToString[m.Rcode]
+	told.Authoritative = m.Authoritative
+	told.Answer, told.Authority, told.Additional = records(m.Answer), records(m.Ns), records(m.Extra)
+	return told, nil
+}
+
+func records(list []dns.RR) []Record {
+	var out []Record
+	for _, r := range list {
+		h := r.Header()
+		out = append(out, Record{Name: h.Name, TTL: time.Duration(h.Ttl) * time.Second, Type: dns.Type(h.Rrtype).String(), Data: rr.Data(r)})
+	}
+	return out
+}
