@@ -36,6 +36,15 @@ func Parse(src Source) (*topology.Topology, hcl.Diagnostics) {
 
 func parse(src Source, l limits) (*topology.Topology, hcl.Diagnostics) {
 	p := newParser(src, l)
+	diags := p.run()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return p.build(), diags
+}
+
+// run reads, evaluates and checks the source.
+func (p *parser) run() hcl.Diagnostics {
 	p.read()
 	if !p.fatal {
 		p.evaluate()
@@ -47,9 +56,5 @@ func parse(src Source, l limits) (*topology.Topology, hcl.Diagnostics) {
 	default:
 		p.check()
 	}
-	diags := p.diagnostics()
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	return p.build(), diags
+	return p.diagnostics()
 }
