@@ -19,6 +19,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	root.AddCommand(
 		validateCmd(),
+		showCmd(),
 		serveCmd(),
 		labCmd(),
 	)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"gslb/conf"
+	"gslb/conf/load"
+	"gslb/internal/cli"
+)
+
+func showCmd() *cobra.Command {
+	var asJSON bool
+	var vars []string
+	cmd := &cobra.Command{
+		Use:   "show [ADDR] [PATH...]",
+		Short: "Say what a topology holds in full, and where each value comes from",
+		Long: `Say what a topology holds once for_each, references, functions and defaults are
+worked out: every object with its address, and every argument with its value.
+Behind each stands where it comes from: file, line and column; "defaults" with
+the place in the defaults block; or "default" when the language gives it. A
+secret is shown as the place it is kept in. The listing looks like HCL and is
+for reading: addresses stand where a file has a block's kind and label.
+
+ADDR is an object (director.nat["eu1"]), all instances of a label
+(director.nat), all of a kind (director), or what lies in one
+(farm.web["eu1"].server). Quotes may be left to the shell. What names an
+existing file is a PATH. All PATHs are one topology; without one it is the
+current directory.`,
+		Example: `  gslb show shop.hcl
+  gslb show 'director.nat["eu1"]' shop.hcl
+  gslb show farm.web shop.hcl --json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			address := ""
+			if len(args) > 0 && conf.IsAddress(args[0]) {
+				if _, err := os.Stat(args[0]); errors.Is(err, os.ErrNotExist) {
+					address, args = args[0], args[1:]
+				}
+			}
+			x, err := expand(cmd, here(args), vars)
+			if err != nil {
+				return err
+			}
+			if address != "" {
+				found, help := x.Find(address)
+				if len(found) == 0 {
+					return fmt.Errorf("show %s: there is no such object. %s", address, help)
+				}
+				x.Objects = found
+			}
+			if asJSON {
+				text, err := json.MarshalIndent(x, "", "  ")
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
+				return nil
+			}
+			var dim func(string) string
+			if cli.Colour(cmd.OutOrStdout()) {
+				dim = func(s string) string { return "\x1b[2m" + s + "\x1b[0m" }
+			}
+			fmt.Fprint(cmd.OutOrStdout(), conf.Print(x.Objects, dim))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write the objects as JSON")
+	cmd.Flags().StringArrayVar(&vars, "var", nil, "set variable `NAME=VALUE` (repeatable)")
+	return cmd
+}
+
+// here is the current directory where no path is given.
+func here(paths []string) []string {
+	if len(paths) == 0 {
+		return []string{"."}
+	}
+	return paths
+}
+
+// expand reads the files; what is wrong with them has been said when it
+// returns an error.
+func expand(cmd *cobra.Command, paths, vars []string) (*conf.Expansion, error) {
+	values, err := cli.Vars(vars)
+	if err != nil {
+		return nil, err
+	}
+	src, err := load.Read(paths)
+	if err != nil {
+		return nil, err
+	}
+	src.Vars = values
+	x, diags := conf.Expand(src)
+	conf.Text(cmd.ErrOrStderr(), diags, src, cli.Colour(cmd.ErrOrStderr()))
+	if x == nil {
+		return nil, cli.ErrSaid
+	}
+	return x, nil
+}
