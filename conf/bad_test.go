@@ -17,6 +17,9 @@ import (
 // the diagnostic must point at.
 var expectation = regexp.MustCompile(`# (ERROR|WARN) (GS\d{3}): (.*)$`)
 
+// What the disk would say: "# unread PATH: reason".
+var unread = regexp.MustCompile(`# unread (\S+): (.*)`)
+
 func expected(name string, data []byte) []string {
 	var out []string
 	for i, line := range strings.Split(string(data), "\n") {
@@ -56,7 +59,13 @@ func TestBadFilesSayWhatIsWrongOnTheLineItIsOn(t *testing.T) {
 		}
 		base := filepath.Base(name)
 		t.Run(base, func(t *testing.T) {
-			src := Source{Files: []File{{base, data}}}
+			src := Source{Files: []File{{base, data}}, Unread: map[string]string{}}
+			for _, m := range unread.FindAllStringSubmatch(string(data), -1) {
+				src.Unread[m[1]] = m[2]
+			}
+			for _, by := range Includes(src.Files[0]) {
+				src.Problems = append(src.Problems, Problem{By: by, Name: by.Path, Reason: "no such file"})
+			}
 			topo, diags := Parse(src)
 			want, got := expected(base, data), found(diags)
 			if diff := cmp.Diff(want, got); diff != "" {

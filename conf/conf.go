@@ -13,9 +13,19 @@ import (
 
 // A Source is everything a topology is made of.
 type Source struct {
-	Files []File            // all files together are one topology
-	Vars  map[string]string // values of variables by name; they beat Env
-	Env   map[string]string // GSLB_VAR_name gives variable name; others are ignored
+	Files    []File            // all files together are one topology
+	VarFiles []File            // values of variables, name = value; a later one beats an earlier one
+	Vars     map[string]string // values of variables by name; they beat VarFiles
+	// Env is the environment: GSLB_VAR_name gives variable name, which
+	// everything else beats, and env("NAME") reads NAME.
+	Env map[string]string
+	// Texts are what file("path") gives, by that path. See [Wanted].
+	Texts map[string]string
+	// Unread says of paths that the topology names why they cannot be read
+	// here, "" when they can; nothing is said of paths that are not in it.
+	Unread map[string]string
+	// Problems are files that could not be read.
+	Problems []Problem
 }
 
 // A File is one file's name, as diagnostics show it, and content. A name that
@@ -49,6 +59,7 @@ func (p *parser) run() hcl.Diagnostics {
 	if !p.fatal {
 		p.evaluate()
 	}
+	p.checkPaths()
 	switch {
 	case p.fatal:
 	case len(p.torn) > 0:

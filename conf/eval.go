@@ -546,8 +546,6 @@ func (p *parser) expression(d *hcl.Diagnostic, e hcl.Expression) {
 		case err == nil:
 		case errors.Is(err, errTooMuch):
 			over, f.detail = true, fmt.Sprintf("%s() %v.", call.CalledFunctionName(), err)
-		case errors.Is(err, errLater):
-			f.code, f.detail = "GS020", fmt.Sprintf("The function %v.", err)
 		case d.Summary == "Error in function call":
 			f.detail = fmt.Sprintf("%s(): %v.", call.CalledFunctionName(), err)
 		}

@@ -58,8 +58,7 @@ func functions(b *budget, most int) map[string]function.Function {
 		"try": tryfunc.TryFunc, "can": tryfunc.CanFunc,
 
 		"cidrhost": cidrHost, "cidrsubnet": cidrSubnet, "cidrnetmask": cidrNetmask, "cidrcontains": cidrContains,
-		"secret": secretFunc,
-		"file":   laterFunction("file"), "env": laterFunction("env"), "distance_km": laterFunction("distance_km"),
+		"distance_km": distanceFunc, "secret": secretFunc,
 	}
 	for name, f := range all {
 		if listed(f) || name == "tolist" || name == "toset" {
@@ -148,15 +147,6 @@ func alike(vs []cty.Value) bool {
 
 // errLater is what a function says that is not acted on yet.
 var errLater = errors.New("is part of the language, but this version does not act on it")
-
-func laterFunction(name string) function.Function {
-	return function.New(&function.Spec{
-		VarParam: &function.Parameter{Name: "args", Type: cty.DynamicPseudoType, AllowNull: true, AllowDynamicType: true, AllowUnknown: true},
-		Type: func([]cty.Value) (cty.Type, error) {
-			return cty.DynamicPseudoType, fmt.Errorf("%s() %w", name, errLater)
-		},
-	})
-}
 
 var secretFunc = function.New(&function.Spec{
 	Params: []function.Parameter{{Name: "where", Type: cty.String}},

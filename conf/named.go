@@ -80,13 +80,25 @@ func (p *parser) variable(n *named) (cty.Value, bool) {
 	}
 	given, outside := p.src.Vars[name]
 	from := "--var " + name
-	if !outside {
+	inFile, inside := p.given[name]
+	if !outside && !inside {
 		from = "GSLB_VAR_" + name
 		given, outside = p.src.Env[from]
 	}
 	at := n.at
 	var v cty.Value
-	if outside {
+	if inside && !outside {
+		at = inFile.at
+		c, err := convert.Convert(inFile.value, ty)
+		if err != nil {
+			p.report(fault{
+				code: "GS019", at: at, detail: fmt.Sprintf("%s is not of the variable's type: %v.", n.name, err),
+				rel: []Related{{n.name + " is declared here", n.at}},
+			})
+			return cty.DynamicVal, false
+		}
+		v = c
+	} else if outside {
 		var why string
 		if v, why = parseGiven(given, ty); why != "" {
 			p.errorf("GS019", at, "%s gives %q, which is not of the variable's type: %s.", from, given, why)
@@ -97,7 +109,7 @@ func (p *parser) variable(n *named) (cty.Value, bool) {
 		if !ok {
 			p.report(fault{
 				code: "GS019", at: at, detail: fmt.Sprintf("%s has no value: none is given and it has no default.", n.name),
-				help: fmt.Sprintf("Set GSLB_VAR_%s, or give it a default.", name),
+				help: fmt.Sprintf("Give --var %s=..., set GSLB_VAR_%s, or give it a default.", name, name),
 			})
 			return cty.DynamicVal, false
 		}

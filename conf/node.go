@@ -232,6 +232,7 @@ func (p *parser) declare() {
 			}
 		}
 	}
+	p.readVars()
 	var given []string
 	for name := range p.src.Vars {
 		given = append(given, name)

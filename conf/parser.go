@@ -2,6 +2,7 @@ package conf
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty/function"
@@ -11,8 +12,9 @@ import (
 type parser struct {
 	src    Source
 	diags  hcl.Diagnostics
-	fatal  bool           // nothing further can be said
-	torn   map[string]int // where the syntax of a file is first wrong, in bytes
+	fatal  bool            // nothing further can be said
+	wanted map[string]bool // what file() was asked for and is not there; nil: that is an error
+	torn   map[string]int  // where the syntax of a file is first wrong, in bytes
 	limits limits
 	budget
 	spent bool           // the end of steps has been reported
@@ -22,6 +24,7 @@ type parser struct {
 	ghosts map[string]bool // kinds that an unknown block was probably meant to be
 
 	funcs     map[string]function.Function
+	given     map[string]given    // values of variables out of files
 	names     map[string]*named   // locals and variables by "local.x", "var.x"
 	families  map[string]*family  // top-level blocks by "director.nat"
 	busy      []frame             // what is being worked out now
@@ -50,6 +53,7 @@ func newParser(src Source, l limits) *parser {
 		file:     &raw{sch: root},
 		torn:     map[string]int{},
 		ghosts:   map[string]bool{},
+		given:    map[string]given{},
 		names:    map[string]*named{},
 		families: map[string]*family{},
 		needs:    map[hcl.Expression]*need{},
@@ -60,7 +64,8 @@ func newParser(src Source, l limits) *parser {
 		byKind:   map[string][]*node{},
 	}
 	p.funcs = functions(&p.budget, l.instances)
-	for i, f := range src.Files {
+	p.funcs["file"], p.funcs["env"] = p.fileFunc(), p.envFunc()
+	for i, f := range slices.Concat(src.Files, src.VarFiles) {
 		if _, ok := p.order[f.Name]; !ok {
 			p.order[f.Name] = i
 		}

@@ -52,6 +52,7 @@ func tag(label string) string {
 
 // read parses all files into raw blocks.
 func (p *parser) read() {
+	p.problems()
 	size := 0
 	for _, f := range p.src.Files {
 		size += len(f.Data)

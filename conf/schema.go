@@ -62,7 +62,9 @@ func (b *block) words() (attrs, kids []string) {
 }
 
 // repeats reports whether b takes for_each.
-func (b *block) repeats() bool { return b.label != "" && !b.one && b.name != "variable" }
+func (b *block) repeats() bool {
+	return b.label != "" && !b.one && b.name != "variable" && b.name != "include"
+}
 
 // inherits returns the group of the defaults block that gives b's blocks
 // their values: the same arguments and groups, none of them required.

@@ -2,7 +2,7 @@ package conf
 
 // The schema table. It drives decoding, defaults, suggestions and documentation.
 var root = &block{name: "file", kids: []*block{
-	topologyBlock, variableBlock, localsBlock, defaultsBlock, clusterBlock, geoipBlock,
+	topologyBlock, includeBlock, variableBlock, localsBlock, defaultsBlock, clusterBlock, geoipBlock,
 	zoneBlock, regionBlock, nameserverBlock, networkBlock, directorBlock, failoverBlock,
 	farmBlock, checkBlock, serviceBlock, policyBlock, domainBlock,
 }}
@@ -14,6 +14,9 @@ var (
 			{name: "schema", typ: tCount, def: "1", doc: "Version of the language the file is written in."},
 			{name: "max_remove", typ: tPercent, doc: "Part of a forwarding table that a change may remove without being forced."},
 		},
+	}
+	includeBlock = &block{
+		name: "include", label: "path", doc: "More of the topology: a file, a folder or a pattern such as \"cells/*.hcl\", relative to this file's folder.",
 	}
 	variableBlock = &block{
 		name: "variable", label: "name", doc: "A value that comes from outside the file.",
@@ -94,7 +97,7 @@ var (
 	regionBlock = &block{
 		name: "region", label: "name", doc: "A place with directors and users of its own.",
 		attrs: []*attr{
-			{name: "location", typ: tPoint, doc: "Latitude and longitude in degrees."},
+			{name: "location", typ: tPoint, show: true, doc: "Latitude and longitude in degrees."},
 			{name: "continents", typ: tStrings, idle: true, doc: "Codes of the continents whose users it serves."},
 			{name: "countries", typ: tStrings, idle: true, doc: "Codes of the countries whose users it serves."},
 			{name: "asns", typ: tNumbers, idle: true, doc: "Autonomous systems whose users it serves."},

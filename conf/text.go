@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -144,7 +145,7 @@ type lines map[string]File
 
 func newLines(src Source) lines {
 	l := lines{}
-	for _, f := range src.Files {
+	for _, f := range slices.Concat(src.Files, src.VarFiles) {
 		l[f.Name] = f
 	}
 	return l

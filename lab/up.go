@@ -18,6 +18,7 @@ type Programs struct {
 	Gslb, Director string   // paths
 	Files          []string // of the topology
 	Vars           []string // NAME=VALUE
+	VarFiles       []string // paths
 }
 
 // arguments are those that every program gets: the files and the variables.
@@ -25,6 +26,9 @@ func (p Programs) arguments(node string) []string {
 	args := append([]string(nil), p.Files...)
 	for _, v := range p.Vars {
 		args = append(args, "--var", v)
+	}
+	for _, name := range p.VarFiles {
+		args = append(args, "--var-file", name)
 	}
 	return append(args, "--node", node)
 }

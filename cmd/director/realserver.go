@@ -23,7 +23,7 @@ func realserverCmd() *cobra.Command {
 
 func realserverApplyCmd() *cobra.Command {
 	var node, dir string
-	var vars []string
+	var in cli.Inputs
 	c := &cobra.Command{
 		Use:   "apply FILE... --node ADDR",
 		Short: "Give this host what it needs to be forwarded to",
@@ -41,14 +41,10 @@ second time changes nothing.`,
   director realserver apply shop.hcl --node 'director.nat["fra1"]'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, paths []string) error {
-			values, err := cli.Vars(vars)
-			if err != nil {
-				return err
-			}
 			if node == "" {
 				return cli.Usagef("--node is missing: the address of this host's object in the file")
 			}
-			topo, err := cli.Topology(paths, values, c.ErrOrStderr())
+			topo, err := in.Topology(paths, c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -76,7 +72,7 @@ second time changes nothing.`,
 	}
 	c.Flags().StringVar(&node, "node", "", "this host's `address` in the file")
 	c.Flags().StringVar(&dir, "state", stateDir(), "`folder` for the record of what was changed")
-	c.Flags().StringArrayVar(&vars, "var", nil, "value of a variable, `NAME=VALUE`")
+	in.Flags(c)
 	return c
 }
 

@@ -15,7 +15,7 @@ import (
 
 func runCmd() *cobra.Command {
 	var node, dir string
-	var vars []string
+	var in cli.Inputs
 	c := &cobra.Command{
 		Use:   "run FILE... --node ADDR",
 		Short: "Forward as the file says, and keep forwarding so",
@@ -32,15 +32,11 @@ well see 'director stop --flush'.`,
 		Example: `  director run shop.hcl --node 'director.front["fra"]'`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, paths []string) error {
-			values, err := cli.Vars(vars)
-			if err != nil {
-				return err
-			}
 			if node == "" {
 				return cli.Usagef("--node is missing: the address of this host's director in the file")
 			}
 			read := func() (*topology.Topology, *topology.Director, error) {
-				topo, err := cli.Topology(paths, values, c.ErrOrStderr())
+				topo, err := in.Topology(paths, c.ErrOrStderr())
 				if err != nil {
 					return nil, nil, err
 				}
@@ -89,6 +85,6 @@ well see 'director stop --flush'.`,
 	}
 	c.Flags().StringVar(&node, "node", "", "this host's director: its `address` in the file")
 	c.Flags().StringVar(&dir, "state", stateDir(), "`folder` for what the next director and 'director stop' need to know")
-	c.Flags().StringArrayVar(&vars, "var", nil, "value of a variable, `NAME=VALUE`")
+	in.Flags(c)
 	return c
 }

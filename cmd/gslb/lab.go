@@ -41,13 +41,13 @@ cache when it is missing). Nothing of a lab is left when it is down.`,
 
 // labFlags are those of every command that makes a lab.
 type labFlags struct {
-	bin  string
-	vars []string
+	bin string
+	in  cli.Inputs
 }
 
 func (f *labFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.bin, "bin", "", "`folder` with the director to try; else the one beside gslb, else on PATH")
-	c.Flags().StringArrayVar(&f.vars, "var", nil, "set variable `NAME=VALUE` (repeatable)")
+	f.in.Flags(c)
 }
 
 // A setup is what a lab is made from.
@@ -62,7 +62,12 @@ func (f *labFlags) setup(path string, stderr io.Writer) (setup, error) {
 	if err != nil {
 		return setup{}, err
 	}
-	topo, err := readTopology(stderr, []string{path}, f.vars)
+	for i, name := range f.in.Files {
+		if f.in.Files[i], err = filepath.Abs(name); err != nil {
+			return setup{}, err
+		}
+	}
+	topo, err := f.in.Topology([]string{path}, stderr)
 	if err != nil {
 		return setup{}, err
 	}
@@ -74,7 +79,7 @@ func (f *labFlags) setup(path string, stderr io.Writer) (setup, error) {
 	if err != nil {
 		return setup{}, err
 	}
-	return setup{topo, plan, lab.Programs{Gslb: gslb, Director: director, Files: []string{path}, Vars: f.vars}}, nil
+	return setup{topo, plan, lab.Programs{Gslb: gslb, Director: director, Files: []string{path}, Vars: f.in.Vars, VarFiles: f.in.Files}}, nil
 }
 
 // world brings the lab up. Its folder goes with it.
@@ -151,8 +156,11 @@ func memory(nodes int) int { return 768 + 24*nodes }
 // arguments are those that bring the carried program to the same command.
 func (f *labFlags) arguments(command string, s setup, more ...string) []string {
 	args := []string{"lab", command, s.programs.Files[0], "--bin", filepath.Dir(s.programs.Director)}
-	for _, v := range f.vars {
+	for _, v := range f.in.Vars {
 		args = append(args, "--var", v)
+	}
+	for _, name := range f.in.Files {
+		args = append(args, "--var-file", name)
 	}
 	return append(args, more...)
 }

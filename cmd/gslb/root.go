@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/internal/cli"
-	"gslb/topology"
 )
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -19,19 +18,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	root.AddCommand(
 		validateCmd(),
+		fmtCmd(),
 		showCmd(),
 		serveCmd(),
 		labCmd(),
 	)
 	return cli.Run(root, args, stdout, stderr)
-}
-
-// readTopology reads the files of a command's arguments; what is wrong with
-// them has been said when it returns an error.
-func readTopology(stderr io.Writer, paths, vars []string) (*topology.Topology, error) {
-	values, err := cli.Vars(vars)
-	if err != nil {
-		return nil, err
-	}
-	return cli.Topology(paths, values, stderr)
 }

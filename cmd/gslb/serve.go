@@ -25,7 +25,8 @@ import (
 
 func serveCmd() *cobra.Command {
 	var node string
-	var listen, vars []string
+	var listen []string
+	var in cli.Inputs
 	cmd := &cobra.Command{
 		Use:   "serve FILE...",
 		Short: "Answer DNS queries for the zones of a topology",
@@ -45,13 +46,13 @@ of every SOA is the time of reading, in seconds since 1970.`,
 			hup := make(chan os.Signal, 1)
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
-			read := func() (*topology.Topology, error) { return readTopology(cmd.ErrOrStderr(), paths, vars) }
+			read := func() (*topology.Topology, error) { return in.Topology(paths, cmd.ErrOrStderr()) }
 			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, node, listen)
 		},
 	}
 	cmd.Flags().StringVar(&node, "node", "", "listen on port 53 of this nameserver's addresses, as in nameserver.NAME")
 	cmd.Flags().StringArrayVar(&listen, "listen", nil, "listen on `ADDR:PORT` (repeatable)")
-	cmd.Flags().StringArrayVar(&vars, "var", nil, "set variable `NAME=VALUE` (repeatable)")
+	in.Flags(cmd)
 	return cmd
 }
 

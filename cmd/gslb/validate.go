@@ -8,14 +8,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/conf"
-	"gslb/conf/load"
 	"gslb/internal/cli"
 	"gslb/topology"
 )
 
 func validateCmd() *cobra.Command {
 	var asJSON bool
-	var vars []string
+	var code string
+	var strict bool
+	var in cli.Inputs
 	cmd := &cobra.Command{
 		Use:   "validate PATH...",
 		Short: "Say what is wrong with topology files",
@@ -23,41 +24,47 @@ func validateCmd() *cobra.Command {
 file, line and the way out. In a file whose syntax is wrong that is said with
 what can be told of the text in front of that place. Each PATH is a topology of
 its own: a file, or a directory whose *.hcl and *.hcl.json are one topology
-together. Nothing but the files and the variables is looked at: the same input gives the same answer
-on every machine. Warnings do not make a topology invalid.`,
+together. Nothing but the files, what they include and the variables is looked
+at: the same input gives the same answer on every machine. Warnings change the
+exit code only with --strict.`,
 		Example: `  gslb validate shop.hcl
   gslb validate examples/*.hcl
-  gslb validate shop.hcl --var env=staging --json`,
-		Args: cobra.MinimumNArgs(1),
+  gslb validate shop.hcl --var env=staging --json
+  gslb validate --explain GS231     what a code means, and what to do about it
+  gslb validate --explain list`,
+		Args: func(_ *cobra.Command, paths []string) error { return explainArgs(code, paths) },
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			values, err := cli.Vars(vars)
-			if err != nil {
-				return err
+			if code != "" {
+				return explainCode(cmd.OutOrStdout(), code, asJSON)
 			}
 			if asJSON {
-				return validateJSON(cmd.OutOrStdout(), paths, values)
+				return validateJSON(cmd.OutOrStdout(), paths, in, strict)
 			}
-			return validate(cmd.OutOrStdout(), cmd.ErrOrStderr(), paths, values)
+			return validate(cmd.OutOrStdout(), cmd.ErrOrStderr(), paths, in, strict)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the diagnostics as JSON")
-	cmd.Flags().StringArrayVar(&vars, "var", nil, "set variable `NAME=VALUE` (repeatable)")
+	cmd.Flags().StringVar(&code, "explain", "", "print the page of a diagnostic's `CODE`, or the list of all codes for list")
+	cmd.Flags().BoolVar(&strict, "strict", false, "let warnings fail the validation (exit 1)")
+	in.Flags(cmd)
 	return cmd
 }
 
 // validate writes one line for each good topology and the diagnostics of the others.
-func validate(out, errs io.Writer, paths []string, vars map[string]string) error {
+func validate(out, errs io.Writer, paths []string, in cli.Inputs, strict bool) error {
 	var failed error
 	for _, path := range paths {
-		src, err := load.Read([]string{path})
+		src, err := in.Source([]string{path})
 		if err != nil {
-			fmt.Fprintf(errs, "gslb: %v\n", err)
+			return err
+		}
+		topo, diags := conf.Parse(src)
+		conf.Text(errs, diags, src, cli.Colour(errs))
+		if strict && topo != nil && len(diags) > 0 {
+			fmt.Fprintf(errs, "\n%s: valid, but not strictly: %s\n", path, tally(diags))
 			failed = cli.ErrSaid
 			continue
 		}
-		src.Vars = vars
-		topo, diags := conf.Parse(src)
-		conf.Text(errs, diags, src, cli.Colour(errs))
 		if topo == nil {
 			fmt.Fprintf(errs, "\n%s: invalid: %s\n", path, tally(diags))
 			failed = cli.ErrSaid
@@ -69,25 +76,25 @@ func validate(out, errs io.Writer, paths []string, vars map[string]string) error
 }
 
 // validateJSON writes the diagnostics of all topologies as one document.
-func validateJSON(out io.Writer, paths []string, vars map[string]string) error {
+func validateJSON(out io.Writer, paths []string, in cli.Inputs, strict bool) error {
 	var all conf.Source
 	var found conf.Diagnostics
 	for _, path := range paths {
-		src, err := load.Read([]string{path})
+		src, err := in.Source([]string{path})
 		if err != nil {
 			return err
 		}
-		src.Vars = vars
 		_, diags := conf.Parse(src)
 		found = append(found, diags...)
 		all.Files = append(all.Files, src.Files...)
+		all.VarFiles = append(all.VarFiles, src.VarFiles...)
 	}
 	text, err := conf.JSON(found, all)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s\n", text)
-	if found.HasErrors() {
+	if found.HasErrors() || strict && len(found) > 0 {
 		return cli.ErrSaid
 	}
 	return nil

@@ -3,93 +3,251 @@
 package load
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"gslb/conf"
 )
 
-// MaxBytes is how much all files of a topology may have together.
-const MaxBytes = 16 << 20
+// What reading may cost.
+const (
+	MaxBytes = 16 << 20 // of all files of a topology together
+	maxText  = 1 << 20  // of one text that file() gives
+	maxFiles = 10_000
+	maxDepth = 8 // of texts that lead to texts
+)
 
-// Read reads files and directories. Of a directory it reads every *.hcl and
-// *.hcl.json in it, in the order of their names; all of it is one topology.
-func Read(paths []string) (conf.Source, error) {
-	src := conf.Source{Env: map[string]string{}}
-	for _, kv := range os.Environ() {
-		if k, v, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(k, "GSLB_VAR_") {
-			src.Env[k] = v
-		}
-	}
-	left := int64(MaxBytes)
-	for _, path := range paths {
-		names, err := expand(path)
-		if err != nil {
-			return conf.Source{}, err
-		}
-		for _, name := range names {
-			data, err := read(name, left)
-			if err != nil {
-				return conf.Source{}, err
-			}
-			left -= int64(len(data))
-			src.Files = append(src.Files, conf.File{Name: name, Data: data})
-		}
-	}
-	return src, nil
+// Values are the values of variables that a user gives.
+type Values struct {
+	Vars  map[string]string // by name
+	Files []string          // of values: name = value
 }
 
-// expand lists the files a path stands for.
-func expand(path string) ([]string, error) {
+// Read reads files and directories, and what they include. Of a directory it
+// reads every *.hcl and *.hcl.json in it, in the order of their names; all of it
+// is one topology. What cannot be read is among the source's Problems, for
+// [conf.Parse] to say.
+func Read(paths []string, values Values) conf.Source {
+	r := reader{left: MaxBytes, seen: map[string]bool{}}
+	r.src.Vars, r.src.Env = values.Vars, map[string]string{}
+	for _, kv := range os.Environ() {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			r.src.Env[k] = v
+		}
+	}
+	for _, path := range paths {
+		r.add(path, conf.Include{})
+	}
+	for _, path := range values.Files {
+		if f := r.read(path, conf.Include{}); f != nil {
+			r.src.VarFiles = append(r.src.VarFiles, *f)
+		}
+	}
+	r.beside()
+	return r.src
+}
+
+// A reader is one run of Read.
+type reader struct {
+	src  conf.Source
+	left int64
+	seen map[string]bool // files read, by absolute name
+}
+
+// add reads what a path stands for and what that includes.
+func (r *reader) add(path string, by conf.Include) {
+	names, reason := expand(path)
+	if reason != "" {
+		r.src.Problems = append(r.src.Problems, conf.Problem{By: by, Name: path, Reason: reason})
+		return
+	}
+	for _, name := range names {
+		key, err := filepath.Abs(name)
+		if err != nil {
+			key = name
+		}
+		if r.seen[key] && by != (conf.Include{}) {
+			continue // two files may include each other
+		}
+		r.seen[key] = true
+		if len(r.src.Files) >= maxFiles {
+			r.src.Problems = append(r.src.Problems, conf.Problem{By: by, Name: name, Reason: fmt.Sprintf("a topology has at most %d files", maxFiles), Large: true})
+			return
+		}
+		f := r.read(name, by)
+		if f == nil {
+			continue
+		}
+		r.src.Files = append(r.src.Files, *f)
+		if !bytes.Contains(f.Data, []byte("include")) {
+			continue // saves a reading
+		}
+		for _, in := range conf.Includes(*f) {
+			inner := in.Path
+			if !filepath.IsAbs(inner) {
+				inner = filepath.Join(filepath.Dir(name), inner)
+			}
+			r.add(inner, in)
+		}
+	}
+}
+
+// expand lists the files a path stands for, or says why it stands for none.
+func expand(path string) (names []string, reason string) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?[") {
+		names, err := filepath.Glob(path) // sorted
+		if err != nil {
+			return nil, "not a pattern"
+		}
+		if len(names) == 0 {
+			return nil, "no file is called so"
+		}
+		return names, ""
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read topology: %w", err)
+		return nil, cause(err)
 	}
 	if !info.IsDir() {
-		return []string{path}, nil
+		return []string{path}, ""
 	}
 	entries, err := os.ReadDir(path) // sorted by name
 	if err != nil {
-		return nil, fmt.Errorf("read topology: %w", err)
+		return nil, cause(err)
 	}
-	var names []string
 	for _, e := range entries {
 		n := e.Name()
 		if strings.HasPrefix(n, ".") || !(strings.HasSuffix(n, ".hcl") || strings.HasSuffix(n, ".hcl.json")) {
 			continue
 		}
 		name := filepath.Join(path, n)
-		if info, err := os.Stat(name); err != nil || info.Mode()&fs.ModeDir != 0 {
-			if err != nil {
-				return nil, fmt.Errorf("read topology: %w", err)
-			}
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
 			continue
 		}
 		names = append(names, name)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("read topology: %s: no *.hcl or *.hcl.json in this directory", path)
+		return nil, "no *.hcl or *.hcl.json in this directory"
 	}
-	return names, nil
+	return names, ""
 }
 
-// read reads one file of at most limit bytes.
-func read(name string, limit int64) ([]byte, error) {
+// cause is why the system refused, without what it was asked for.
+func cause(err error) string {
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such file"
+	case errors.As(err, &path):
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// read reads one file; nil when it cannot be read, which is a problem.
+func (r *reader) read(name string, by conf.Include) *conf.File {
+	data, err := slurp(name, r.left)
+	if err != nil {
+		problem := conf.Problem{By: by, Name: name, Reason: cause(err)}
+		if errors.Is(err, errLarge) {
+			problem.Reason, problem.Large = fmt.Sprintf("the files have more than %d MB together", MaxBytes>>20), true
+		}
+		r.src.Problems = append(r.src.Problems, problem)
+		return nil
+	}
+	r.left -= int64(len(data))
+	return &conf.File{Name: name, Data: data}
+}
+
+var errLarge = errors.New("too large")
+
+// slurp reads a file of at most limit bytes.
+func slurp(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("read topology: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("read topology: %w", err)
+		return nil, err
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("read topology: %s: the files have more than %d MB together", name, MaxBytes>>20)
+		return nil, errLarge
 	}
 	return data, nil
+}
+
+// beside reads what the topology names beside its files: the texts of file(),
+// and whether what nodes will read can be read here.
+func (r *reader) beside() {
+	named := func(f conf.File) bool {
+		for _, word := range []string{"file", "geoip", "cluster"} {
+			if bytes.Contains(f.Data, []byte(word)) {
+				return true
+			}
+		}
+		return false
+	}
+	some := false
+	for _, f := range r.src.Files {
+		some = some || named(f)
+	}
+	if !some {
+		return // saves a reading
+	}
+	dir := filepath.Dir(r.src.Files[0].Name)
+	r.src.Texts, r.src.Unread = map[string]string{}, map[string]string{}
+	for range maxDepth {
+		texts, paths := conf.Wanted(r.src)
+		for _, path := range paths {
+			r.src.Unread[path] = readable(path, dir)
+		}
+		more := false
+		for _, path := range texts {
+			if r.src.Unread[path] != "" {
+				continue
+			}
+			data, err := slurp(within(path, dir), min(r.left, maxText))
+			switch {
+			case errors.Is(err, errLarge):
+				r.src.Unread[path] = fmt.Sprintf("it has more than %d bytes", min(r.left, maxText))
+			case err != nil:
+				r.src.Unread[path] = cause(err)
+			case !utf8.Valid(data):
+				r.src.Unread[path] = "it is not text in UTF-8"
+			default:
+				r.left -= int64(len(data))
+				r.src.Texts[path] = string(data)
+				more = true
+			}
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+func within(path, dir string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// readable says why a file cannot be read here, "" when it can.
+func readable(path, dir string) string {
+	f, err := os.Open(within(path, dir))
+	if err != nil {
+		return cause(err)
+	}
+	f.Close()
+	return ""
 }

@@ -28,10 +28,7 @@ func TestADirectoryIsItsTopologyFilesInOrder(t *testing.T) {
 		"b.hcl": "b", "a.hcl.json": "a", "c.txt": "c", ".hidden.hcl": "h", "sub.hcl/x.hcl": "x", "d.json": "d",
 	})
 	t.Setenv("GSLB_VAR_env", "prod")
-	src, err := Read([]string{dir, filepath.Join(dir, "c.txt")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := Read([]string{dir, filepath.Join(dir, "c.txt")}, Values{})
 	var got []string
 	for _, f := range src.Files {
 		got = append(got, strings.TrimPrefix(f.Name, dir+"/")+"="+string(f.Data))
@@ -39,7 +36,7 @@ func TestADirectoryIsItsTopologyFilesInOrder(t *testing.T) {
 	if diff := cmp.Diff([]string{"a.hcl.json=a", "b.hcl=b", "c.txt=c"}, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if src.Env["GSLB_VAR_env"] != "prod" || src.Env["PATH"] != "" {
+	if src.Env["GSLB_VAR_env"] != "prod" || src.Env["PATH"] == "" {
 		t.Errorf("got environment %v", src.Env)
 	}
 }
@@ -48,7 +45,7 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"empty/readme": "", "big/a.hcl": strings.Repeat(" ", MaxBytes/2), "big/b.hcl": strings.Repeat(" ", MaxBytes/2+1)})
 	for name, c := range map[string]struct{ path, want string }{
-		"a file that is not there":    {"none.hcl", "none.hcl: no such file or directory"},
+		"a file that is not there":    {"none.hcl", "none.hcl: no such file"},
 		"a directory without files":   {"empty", "no *.hcl or *.hcl.json in this directory"},
 		"files that are too large":    {"big", "b.hcl: the files have more than 16 MB together"},
 		"a file that never ends":      {"/dev/zero", "/dev/zero: the files have more than 16 MB together"},
@@ -59,9 +56,42 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 			if !filepath.IsAbs(path) {
 				path = filepath.Join(dir, path)
 			}
-			if _, err := Read([]string{path}); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want %q in it", err, c.want)
+			problems := Read([]string{path}, Values{}).Problems
+			if len(problems) != 1 || !strings.Contains(problems[0].Name+": "+problems[0].Reason, c.want) {
+				t.Errorf("got %v, want %q", problems, c.want)
 			}
 		})
+	}
+}
+
+// What files include and name is read from beside them.
+func TestIncludesAndTexts(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"main.hcl":      `include "cells/*.hcl" {}` + "\n" + `include "more" {}` + "\n" + `include "none.hcl" {}` + "\n" + `locals { a = file(file("which.txt")) }`,
+		"cells/eu.hcl":  `include "../main.hcl" {}`,
+		"cells/us.hcl":  `locals { b = file("cells/none.txt") }`,
+		"more/x.hcl":    `geoip { city = "city.mmdb" }`,
+		"which.txt":     "cells/a.txt",
+		"cells/a.txt":   "text",
+		"vars.hcl":      "a = 1",
+		"more/city.txt": "",
+	})
+	src := Read([]string{filepath.Join(dir, "main.hcl")}, Values{Files: []string{filepath.Join(dir, "vars.hcl")}})
+	var names []string
+	for _, f := range append(src.Files, src.VarFiles...) {
+		names = append(names, strings.TrimPrefix(f.Name, dir+"/"))
+	}
+	if diff := cmp.Diff([]string{"main.hcl", "cells/eu.hcl", "cells/us.hcl", "more/x.hcl", "vars.hcl"}, names); diff != "" {
+		t.Errorf("files (-want +got)\n%s", diff)
+	}
+	if len(src.Problems) != 1 || !strings.HasSuffix(src.Problems[0].Name, "none.hcl") || src.Problems[0].By.Path != "none.hcl" {
+		t.Errorf("problems %v, want none.hcl", src.Problems)
+	}
+	if diff := cmp.Diff(map[string]string{"which.txt": "cells/a.txt", "cells/a.txt": "text"}, src.Texts); diff != "" {
+		t.Errorf("texts (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"cells/none.txt": "no such file", "city.mmdb": "no such file"}, src.Unread); diff != "" {
+		t.Errorf("unread (-want +got)\n%s", diff)
 	}
 }

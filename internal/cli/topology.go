@@ -5,20 +5,39 @@ import (
 	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"gslb/conf"
 	"gslb/conf/load"
 	"gslb/topology"
 )
 
+// Inputs are the values of variables as flags give them.
+type Inputs struct {
+	Vars  []string // NAME=VALUE
+	Files []string
+}
+
+// Flags adds the flags to a command.
+func (in *Inputs) Flags(c *cobra.Command) {
+	c.Flags().StringArrayVar(&in.Vars, "var", nil, "set variable `NAME=VALUE` (repeatable)")
+	c.Flags().StringArrayVar(&in.Files, "var-file", nil, "read values of variables, name = value, from `FILE` (repeatable; a later one counts)")
+}
+
+// Source reads the files.
+func (in *Inputs) Source(paths []string) (conf.Source, error) {
+	vars, err := in.values()
+	return load.Read(paths, load.Values{Vars: vars, Files: in.Files}), err
+}
+
 // Topology reads and checks the files. When something is wrong with them it
 // says so on stderr, with file and line, and the error is [ErrSaid]; warnings
 // are said too.
-func Topology(paths []string, vars map[string]string, stderr io.Writer) (*topology.Topology, error) {
-	source, err := load.Read(paths)
+func (in *Inputs) Topology(paths []string, stderr io.Writer) (*topology.Topology, error) {
+	source, err := in.Source(paths)
 	if err != nil {
 		return nil, err
 	}
-	source.Vars = vars
 	topo, diags := conf.Parse(source)
 	conf.Text(stderr, diags, source, Colour(stderr))
 	if diags.HasErrors() {
@@ -27,10 +46,9 @@ func Topology(paths []string, vars map[string]string, stderr io.Writer) (*topolo
 	return topo, nil
 }
 
-// Vars reads the values of --var flags.
-func Vars(flags []string) (map[string]string, error) {
+func (in *Inputs) values() (map[string]string, error) {
 	vars := map[string]string{}
-	for _, f := range flags {
+	for _, f := range in.Vars {
 		name, value, ok := strings.Cut(f, "=")
 		if !ok || name == "" {
 			return nil, Usagef("--var %q is not NAME=VALUE", f)
