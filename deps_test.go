@@ -23,6 +23,7 @@ var rooms = map[string][]string{
 	"topology": {},
 	// Decisions: no I/O, no clock, no goroutine.
 	"conf":         {"topology", "dnsserver/rr"},
+	"conf/format":  {"conf"},
 	"health":       {"topology"},
 	"steering":     {"topology", "health"},
 	"tiers":        {"topology", "health"},
@@ -42,13 +43,13 @@ var rooms = map[string][]string{
 	"internal/cli":            {"topology", "conf", "conf/load"},
 	// Mains.
 	"lab/uml/umlrun": {"lab/uml"},
-	"cmd/gslb":       {"topology", "conf", "conf/load", "health", "health/probe", "steering", "dnsserver", "lab", "lab/uml", "internal/cli"},
+	"cmd/gslb":       {"topology", "conf", "conf/format", "conf/load", "health", "health/probe", "steering", "dnsserver", "lab", "lab/uml", "internal/cli"},
 	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli"},
 }
 
 // pure are the rooms whose functions are arithmetic on values: what they may
 // import of the standard library is what cannot do anything else.
-var pure = []string{"topology", "conf", "health", "steering", "tiers", "dnsserver/rr"}
+var pure = []string{"topology", "conf", "conf/format", "health", "steering", "tiers", "dnsserver/rr"}
 
 // effects are the packages of the standard library with which a pure room
 // could do I/O, read the clock's consequences or throw dice.
@@ -59,17 +60,18 @@ var effects = []string{
 
 // libraries are the third-party modules and the rooms that know them.
 var libraries = map[string][]string{
-	"github.com/hashicorp/hcl/v2":    {"conf"},
-	"github.com/zclconf/go-cty":      {"conf"},
-	"github.com/miekg/dns":           {"dnsserver", "dnsserver/rr", "dnsserver/client"},
-	"github.com/moby/ipvs":           {"dataplane/ipvs"},
-	"github.com/vishvananda/netlink": {"dataplane/hostnet", "lab"},
-	"github.com/vishvananda/netns":   {"lab"},
-	"github.com/hashicorp/yamux":     {"cmd/gslb"},
-	"github.com/spf13/cobra":         {"internal/cli", "cmd/gslb", "cmd/director"},
-	"golang.org/x/term":              {"internal/cli"},
-	"golang.org/x/sys":               {"health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "internal/cli", "cmd/gslb", "cmd/director"},
-	"github.com/google/go-cmp":       {"dataplane/dataplanetest"},
+	"github.com/hashicorp/hcl/v2":     {"conf", "conf/format"},
+	"github.com/zclconf/go-cty":       {"conf"},
+	"github.com/miekg/dns":            {"dnsserver", "dnsserver/rr", "dnsserver/client"},
+	"github.com/moby/ipvs":            {"dataplane/ipvs"},
+	"github.com/vishvananda/netlink":  {"dataplane/hostnet", "lab"},
+	"github.com/vishvananda/netns":    {"lab"},
+	"github.com/hashicorp/yamux":      {"cmd/gslb"},
+	"github.com/spf13/cobra":          {"internal/cli", "cmd/gslb", "cmd/director"},
+	"golang.org/x/term":               {"internal/cli"},
+	"golang.org/x/sys":                {"health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "internal/cli", "cmd/gslb", "cmd/director"},
+	"github.com/rogpeppe/go-internal": {"cmd/gslb"},
+	"github.com/google/go-cmp":        {"dataplane/dataplanetest"},
 }
 
 type listed struct {

@@ -20,9 +20,10 @@ import (
 
 // Exit codes.
 const (
-	OK     = 0
-	Failed = 1  // what was asked for failed, or the file is invalid
-	Usage  = 64 // the arguments make no sense (EX_USAGE of sysexits.h)
+	OK      = 0
+	Failed  = 1  // what was asked for failed, or the file is invalid
+	Differs = 3  // a file differs from its layout
+	Usage   = 64 // the arguments make no sense (EX_USAGE of sysexits.h)
 )
 
 // ErrSaid is the error of a command that has told the user already.
