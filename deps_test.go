@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	"health":       {"topology"},
 	"steering":     {"topology", "health"},
 	"tiers":        {"topology", "health"},
+	"plan":         {"topology", "health", "steering", "tiers"},
 	"dnsserver/rr": {},
 	// Effects.
 	"conf/load":               {"conf"},
@@ -43,13 +44,13 @@ var rooms = map[string][]string{
 	"internal/cli":            {"topology", "conf", "conf/load"},
 	// Mains.
 	"lab/uml/umlrun": {"lab/uml"},
-	"cmd/gslb":       {"topology", "conf", "conf/format", "conf/load", "health", "health/probe", "steering", "dnsserver", "lab", "lab/uml", "internal/cli"},
+	"cmd/gslb":       {"topology", "conf", "conf/format", "conf/load", "health", "health/probe", "steering", "dnsserver", "lab", "lab/uml", "plan", "internal/cli"},
 	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli"},
 }
 
 // pure are the rooms whose functions are arithmetic on values: what they may
 // import of the standard library is what cannot do anything else.
-var pure = []string{"topology", "conf", "conf/format", "health", "steering", "tiers", "dnsserver/rr"}
+var pure = []string{"topology", "conf", "conf/format", "health", "steering", "tiers", "plan", "dnsserver/rr"}
 
 // effects are the packages of the standard library with which a pure room
 // could do I/O, read the clock's consequences or throw dice.

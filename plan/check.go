@@ -1,0 +1,81 @@
+package plan
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gslb/topology"
+)
+
+// checked says what is checked by what, in the order of the file.
+type checked struct {
+	what  string // an address in the file
+	check *topology.Check
+}
+
+// tierChecks are the checks that a director makes.
+func tierChecks(d *director) []checked {
+	var out []checked
+	for _, s := range d.services {
+		for _, tier := range s.Tiers {
+			if has(tier.Directors, d.Director) {
+				out = append(out, checked{s.ID + ".tier." + tier.Name, tier.Check})
+			}
+		}
+	}
+	return out
+}
+
+// answerChecks are the checks that every nameserver makes.
+func answerChecks(t *topology.Topology) []checked {
+	var out []checked
+	for _, d := range t.Domains {
+		for _, a := range d.Answers {
+			out = append(out, checked{a.ID, a.Check})
+		}
+	}
+	return out
+}
+
+// checkChanges are the changes of how things are checked that are checked
+// before and after: another check, or a check that changes, once.
+func checkChanges(old, now []checked) []Change {
+	was := make(map[string]*topology.Check, len(old))
+	for _, x := range old {
+		was[x.what] = x.check
+	}
+	seen := map[string]bool{}
+	var out []Change
+	for _, x := range now {
+		before, there := was[x.what]
+		switch {
+		case !there || before == nil && x.check == nil:
+		case before == nil || x.check == nil || before.ID != x.check.ID:
+			out = append(out, leaves("check", x.what, []leaf{{"check", name(before)}}, []leaf{{"check", name(x.check)}})...)
+		case !seen[x.check.ID]:
+			seen[x.check.ID] = true
+			out = append(out, leaves("check", name(x.check), checkLeaves(before), checkLeaves(x.check))...)
+		}
+	}
+	return out
+}
+
+func name(c *topology.Check) string {
+	if c == nil {
+		return ""
+	}
+	return or(c.ID, "the default check")
+}
+
+func checkLeaves(c *topology.Check) []leaf {
+	list := []leaf{
+		{"type", c.Type.String()}, {"port", ""}, {"interval", c.Interval.String()}, {"timeout", c.Timeout.String()},
+		{"jitter", fmt.Sprint(c.Jitter)}, {"rise", strconv.Itoa(c.Rise)}, {"fall", strconv.Itoa(c.Fall)},
+		{"path", c.Path}, {"host", c.Host}, {"status", strings.Trim(fmt.Sprint(c.Status), "[]")}, {"verify", strconv.FormatBool(c.Verify)},
+	}
+	if c.Port != 0 {
+		list[1].value = strconv.Itoa(int(c.Port))
+	}
+	return list
+}

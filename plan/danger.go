@@ -1,0 +1,256 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"gslb/tiers"
+	"gslb/topology"
+)
+
+// A Danger is something about a plan that somebody should have looked at before
+// it is carried out.
+type Danger struct {
+	// Code is one of service_removed, vip_moves, vip_removed, last_server,
+	// region_left, domain_removed, zone_removed, max_remove, renumbered,
+	// gateway_changed, one_nameserver and one_director.
+	Code   string `json:"code"`
+	Object string `json:"object"`
+	Text   string `json:"text"`
+}
+
+func (p *Plan) danger(code, object, format string, args ...any) {
+	p.Dangers = append(p.Dangers, Danger{code, object, fmt.Sprintf(format, args...)})
+}
+
+func (p *Plan) dangers(old, now *side, steps map[string]tiers.Plan) {
+	p.serviceDangers(old, now)
+	p.nameDangers(old.topo, now.topo)
+	p.removals(old, now, steps)
+	p.renumbered(old.topo, now.topo)
+	p.redundancy(old.topo, now.topo)
+}
+
+func (p *Plan) serviceDangers(old, now *side) {
+	both(old.topo.Services, now.topo.Services, func(s *topology.Service) string { return s.ID }, func(id string, before, after *topology.Service) {
+		if before == nil {
+			return
+		}
+		var lost []string
+		for _, k := range keys(before) {
+			is := now.at[k]
+			if is == nil {
+				lost = append(lost, k.String())
+				continue
+			}
+			if a, b := before.Tiers[0].Directors[0].ID, is.Tiers[0].Directors[0].ID; a != b {
+				p.danger("vip_moves", id, "%s moves from %s to %s, which does not know its connections: they end. Both directors must change at the same time, or two hosts answer for the VIP, or none.", k, a, b)
+			}
+		}
+		switch {
+		case after == nil && len(lost) > 0:
+			p.danger("service_removed", id, "The service is removed with %s: connections to it end, and names in caches lead there for as long as their TTL.", strings.Join(lost, ", "))
+		case len(lost) > 0:
+			p.danger("vip_removed", id, "Nobody forwards %s any more: connections to it end, and names in caches lead there for as long as their TTL.", strings.Join(lost, ", "))
+		}
+	})
+	both(old.topo.Directors, now.topo.Directors, func(d *topology.Director) string { return d.ID }, func(id string, before, after *topology.Director) {
+		if before == nil || after == nil {
+			return
+		}
+		for _, s := range now.directors[id].table.Services {
+			was := old.directors[id].rows[s.Key]
+			if was != nil && s.Key.VIP.IsValid() && usable(*was) > 0 && usable(s) == 0 {
+				p.danger("last_server", id, "The last destination with a weight goes from %s: the director refuses its clients.", s.Key)
+			}
+		}
+	})
+	was := map[string]*topology.Farm{}
+	for _, f := range old.topo.Farms {
+		was[f.ID] = f
+	}
+	for _, f := range now.topo.Farms {
+		b := was[f.ID]
+		if b == nil {
+			continue
+		}
+		if hasWeight(b) && !hasWeight(f) && len(now.ofFarm[f]) > 0 {
+			p.danger("last_server", f.ID, "The last real server with a weight goes from the farm.")
+		}
+		if b.Gateway != nil && f.Gateway != nil && b.Gateway.ID != f.Gateway.ID {
+			p.danger("gateway_changed", f.ID, "The gateway of %s changes from %s to %s: until `director realserver apply` has run on each, replies go by the old one and connections by the new one stall.",
+				number(len(f.Servers), "real server"), b.Gateway.ID, f.Gateway.ID)
+		}
+	}
+}
+
+func usable(s tiers.Service) int {
+	n := 0
+	for _, d := range s.Destinations {
+		if d.Weight > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func hasWeight(f *topology.Farm) bool {
+	for _, s := range f.Servers {
+		if s.Weight > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Plan) nameDangers(old, now *topology.Topology) {
+	zones, domains := map[string]bool{}, map[string]bool{}
+	for _, z := range now.Zones {
+		zones[z.Name] = true
+	}
+	for _, d := range now.Domains {
+		domains[d.Name] = true
+	}
+	for _, z := range old.Zones {
+		if !zones[z.Name] {
+			p.danger("zone_removed", z.ID, "The zone %s is removed: queries for any name in it are refused.", z.Name)
+		}
+	}
+	for _, d := range old.Domains {
+		if !domains[d.Name] && zones[d.Zone.Name] {
+			p.danger("domain_removed", d.ID, "The name %s is removed and no longer steered.", d.Name)
+		}
+	}
+	for _, d := range p.Impact.Domains {
+		for _, s := range d.Shares {
+			if s.Before > 0 && s.After == 0 {
+				p.danger("region_left", d.Domain, "All clients that %s leads to %s go elsewhere.", d.Name, s.Place)
+			}
+		}
+	}
+}
+
+// removals are those that take more out of a forwarding table than the file allows.
+func (p *Plan) removals(old, now *side, steps map[string]tiers.Plan) {
+	for _, n := range p.Directors {
+		before := old.directors[n.ID]
+		if before == nil {
+			continue
+		}
+		all, gone := 0, 0
+		for _, s := range before.table.Services {
+			if s.Key.VIP.IsValid() {
+				all += len(s.Destinations)
+			}
+		}
+		for _, c := range steps[n.ID] {
+			switch {
+			case !c.Service.Key.VIP.IsValid():
+			case c.Op == tiers.DeleteDestination:
+				gone++
+			case c.Op == tiers.DeleteService:
+				gone += len(before.rows[c.Service.Key].Destinations)
+			}
+		}
+		if part := float64(gone) / float64(max(all, 1)); part > now.topo.MaxRemove {
+			p.danger("max_remove", n.ID, "%d of %s (%s) leave the forwarding table; max_remove allows %s.", gone, number(all, "destination"), percent(part), percent(now.topo.MaxRemove))
+		}
+	}
+}
+
+// renumbered finds objects that are numbered by their place in a list, where
+// one that stays gets the number of another.
+func (p *Plan) renumbered(old, now *topology.Topology) {
+	index := func(t *topology.Topology, f func(list string, index int, addrs string)) {
+		add := func(id string, addrs topology.Addrs) {
+			open := strings.LastIndexByte(id, '[')
+			if open < 0 || !strings.HasSuffix(id, "]") {
+				return
+			}
+			if n, err := strconv.Atoi(id[open+1 : len(id)-1]); err == nil {
+				f(id[:open], n, addrs.String())
+			}
+		}
+		for _, d := range t.Directors {
+			add(d.ID, d.Addrs)
+		}
+		for _, n := range t.Nameservers {
+			add(n.ID, n.Addrs)
+		}
+		for _, f := range t.Farms {
+			for _, s := range f.Servers {
+				add(s.ID, s.Addrs)
+			}
+		}
+	}
+	type key struct{ list, addrs string }
+	was := map[key]int{}
+	index(old, func(list string, n int, addrs string) { was[key{list, addrs}] = n })
+	moved := map[string]int{}
+	example := map[string]string{}
+	var order []string
+	index(now, func(list string, n int, addrs string) {
+		before, there := was[key{list, addrs}]
+		if !there || before == n {
+			return
+		}
+		if moved[list]++; moved[list] == 1 {
+			order = append(order, list)
+			example[list] = fmt.Sprintf("%s was [%d] and is [%d]", addrs, before, n)
+		}
+	})
+	for _, list := range order {
+		p.danger("renumbered", list, "%d of the list get another number (%s), so the addresses in this plan and in logs mean others than before. A for_each over a map or a set of names keeps them.", moved[list], example[list])
+	}
+}
+
+func (p *Plan) redundancy(old, now *topology.Topology) {
+	if len(old.Nameservers) > 1 && len(now.Nameservers) == 1 {
+		p.danger("one_nameserver", now.Nameservers[0].ID, "Only one nameserver is left: when it dies no name resolves.")
+	}
+	was := map[string]*topology.Service{}
+	for _, s := range old.Services {
+		was[s.ID] = s
+	}
+	for _, s := range now.Services {
+		b := was[s.ID]
+		if b == nil {
+			continue
+		}
+		for i, tier := range s.Tiers {
+			if i < len(b.Tiers) && len(b.Tiers[i].Directors) > 1 && len(tier.Directors) == 1 {
+				p.danger("one_director", s.ID, "Only %s is left in tier %q: when it dies the service is down.", tier.Directors[0].ID, tier.Name)
+			}
+		}
+	}
+}
+
+func number(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%s %ss", thousands(n), noun)
+}
+
+// percent is a part of 1 in percent, to a tenth, never rounded to none or all.
+func percent(part float64) string {
+	tenths := math.Round(part * 1000)
+	switch {
+	case part > 0 && tenths == 0:
+		return "less than 0.1 %"
+	case part < 1 && tenths == 1000:
+		tenths = 999
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", tenths/10), ".0") + " %"
+}
+
+// thousands is a number with a comma before every three digits.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,229 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gslb/tiers"
+	"gslb/topology"
+)
+
+// directorNode is what changes at a director, which one of the two sides may
+// not have, and the part of it that is its forwarding table.
+func directorNode(id string, old, now *director) (Node, tiers.Plan) {
+	n := Node{ID: id, Action: action(old != nil, now != nil), Changes: []Change{}}
+	var was, is director
+	owner := tiers.Owner{}
+	for _, side := range []struct{ from, to *director }{{old, &was}, {now, &is}} {
+		if side.from != nil {
+			*side.to = *side.from
+			for vip := range side.from.owner {
+				owner[vip] = true
+			}
+		}
+	}
+	if old != nil && now != nil {
+		n.Changes = append(n.Changes, leaves("node", "", directorLeaves(old), directorLeaves(now))...)
+		n.Changes = append(n.Changes, checkChanges(tierChecks(old), tierChecks(now))...)
+	}
+	n.Changes = append(n.Changes, hostChanges(was.host, is.host)...)
+	plan := tiers.Diff(was.table, is.table, owner)
+	for _, c := range plan {
+		n.Changes = append(n.Changes, forwarding(c, old, now))
+	}
+	return n, plan
+}
+
+func directorLeaves(d *director) []leaf {
+	list := []leaf{{"address", d.Addrs.String()}, {"network", d.Network.ID}, {"inside", ""}}
+	if d.Inside != nil {
+		list[2].value = d.Inside.Addrs.String() + " on " + d.Inside.Network.ID
+	}
+	return list
+}
+
+// forwarding is a change of a forwarding table in the words of the file.
+func forwarding(c tiers.Change, old, now *director) Change {
+	out := Change{Text: c.String()[2:], Kind: "service"}
+	d := now
+	switch c.Op {
+	case tiers.AddService:
+		out.Action, out.After = Add, c.Service.String()
+	case tiers.EditService:
+		out.Action, out.Before, out.After = Modify, c.ServiceBefore.String(), c.Service.String()
+	case tiers.DeleteService:
+		out.Action, out.Before, d = Remove, c.Service.String(), old
+	case tiers.AddDestination:
+		out.Kind, out.Action, out.After = "destination", Add, c.Destination.String()
+	case tiers.EditDestination:
+		out.Kind, out.Action, out.Before, out.After = "destination", Modify, c.DestinationBefore.String(), c.Destination.String()
+	case tiers.DeleteDestination:
+		out.Kind, out.Action, out.Before, d = "destination", Remove, c.Destination.String(), old
+	}
+	switch {
+	case !c.Service.Key.VIP.IsValid():
+		out.Kind = "probe"
+	case out.Kind == "destination":
+		out.Object = d.who(c.Destination.Addr.Addr())
+	default:
+		for _, svc := range d.services {
+			if slices.Contains(keys(svc), c.Service.Key) {
+				out.Object = svc.ID
+			}
+		}
+	}
+	return out
+}
+
+// A hostLine is something of a host, and its value where it has one.
+type hostLine struct{ kind, what, value string }
+
+func hostLines(h tiers.Host) []hostLine {
+	var out []hostLine
+	for _, s := range h.Sysctls {
+		key := s.Key
+		where := ""
+		switch {
+		case s.Link.Name != "":
+			key = strings.Replace(key, "%s", s.Link.Name, 1)
+		case s.Link.Holds.IsValid():
+			key, where = strings.Replace(key, "%s", "*", 1), " "+link(s.Link)
+		}
+		out = append(out, hostLine{"sysctl", "sysctl " + key + where, s.Value})
+	}
+	for _, t := range h.Tunnels {
+		out = append(out, hostLine{"tunnel", fmt.Sprintf("tunnel %s from %s to %s", t.Name, t.Remote, t.Local), ""})
+	}
+	for _, a := range h.Addresses {
+		out = append(out, hostLine{"address", "address " + a.Addr.String() + " " + link(a.Link), ""})
+	}
+	for _, r := range h.Routes {
+		out = append(out, hostLine{"route", "default route by " + r.Via.String(), segments(r.MSS)})
+	}
+	for _, r := range h.Replies {
+		out = append(out, hostLine{"reply", "replies from " + r.From.String(), segments(r.MSS)})
+	}
+	return out
+}
+
+func segments(mss int) string {
+	if mss == 0 {
+		return ""
+	}
+	return "segments of " + strconv.Itoa(mss)
+}
+
+func link(l tiers.Link) string {
+	if l.Name != "" {
+		return "on " + l.Name
+	}
+	return "on the interface with " + l.Holds.String()
+}
+
+func hostChanges(old, now tiers.Host) []Change {
+	was := map[string]hostLine{}
+	for _, l := range hostLines(old) {
+		was[l.what] = l
+	}
+	var out []Change
+	line := func(action Action, l hostLine, before string) {
+		c := Change{Action: action, Kind: l.kind, Text: strings.TrimSpace(l.what + " " + l.value), Before: before, After: l.value}
+		switch action {
+		case Remove:
+			c.Before, c.After = l.value, ""
+		case Modify:
+			c.Text = l.what + " " + or(before, "segments as the link's") + " => " + or(l.value, "segments as the link's")
+		}
+		out = append(out, c)
+	}
+	for _, l := range hostLines(now) {
+		before, there := was[l.what]
+		delete(was, l.what)
+		switch {
+		case !there:
+			line(Add, l, "")
+		case before.value != l.value:
+			line(Modify, l, before.value)
+		}
+	}
+	for _, l := range hostLines(old) {
+		if _, left := was[l.what]; left {
+			line(Remove, l, "")
+		}
+	}
+	return out
+}
+
+// realServers adds what changes in the kernels of real servers. One that goes
+// is nobody's business any more.
+func (p *Plan) realServers(old, now *side) {
+	type at struct {
+		server *topology.Server
+		part   *topology.Topology
+	}
+	was := map[string]at{}
+	for _, f := range old.topo.Farms {
+		part := &topology.Topology{Services: old.ofFarm[f]}
+		for _, s := range f.Servers {
+			was[s.ID] = at{s, part}
+		}
+	}
+	for _, f := range now.topo.Farms {
+		part := &topology.Topology{Services: now.ofFarm[f]}
+		for _, s := range f.Servers {
+			var host tiers.Host
+			before, there := was[s.ID]
+			if there {
+				host = tiers.ServerHost(before.part, before.server)
+			}
+			is := tiers.ServerHost(part, s)
+			if sameHost(host, is) {
+				continue
+			}
+			p.RealServers = append(p.RealServers, Node{ID: s.ID, Action: action(there, true), Changes: hostChanges(host, is)})
+		}
+	}
+}
+
+func sameHost(a, b tiers.Host) bool {
+	return slices.Equal(a.Sysctls, b.Sysctls) && slices.Equal(a.Tunnels, b.Tunnels) && slices.Equal(a.Addresses, b.Addresses) &&
+		slices.Equal(a.Routes, b.Routes) && slices.Equal(a.Replies, b.Replies)
+}
+
+// nameservers adds what changes at nameservers, besides what they answer.
+func (p *Plan) nameservers(old, now *topology.Topology) {
+	checks := checkChanges(answerChecks(old), answerChecks(now))
+	both(old.Nameservers, now.Nameservers, func(n *topology.Nameserver) string { return n.ID }, func(id string, before, after *topology.Nameserver) {
+		n := Node{ID: id, Action: action(before != nil, after != nil)}
+		if n.Action == Modify {
+			n.Changes = append(leaves("node", "", nameserverLeaves(before), nameserverLeaves(after)), checks...)
+			if len(n.Changes) == 0 {
+				return
+			}
+		} else {
+			list := nameserverLeaves(before)
+			if after != nil {
+				list = nameserverLeaves(after)
+			}
+			value := strings.TrimSpace(text(list))
+			n.Changes = []Change{{Action: n.Action, Kind: "node", Text: value, After: value}}
+			if after == nil {
+				n.Changes[0].Before, n.Changes[0].After = value, ""
+			}
+		}
+		p.Nameservers = append(p.Nameservers, n)
+	})
+}
+
+func nameserverLeaves(n *topology.Nameserver) []leaf {
+	if n == nil {
+		return nil
+	}
+	list := []leaf{{"addresses", topology.Addrs(n.Addrs).String()}, {"region", ""}, {"name", n.Name}}
+	if n.Region != nil {
+		list[1].value = n.Region.Name
+	}
+	return list
+}

@@ -1,0 +1,128 @@
+package plan
+
+import (
+	"net/netip"
+
+	"gslb/health"
+	"gslb/tiers"
+	"gslb/topology"
+)
+
+// A side is one of the two topologies with what follows from it.
+type side struct {
+	topo      *topology.Topology
+	directors map[string]*director
+	// ofFarm are the services that a farm has a part in.
+	ofFarm map[*topology.Farm][]*topology.Service
+	// at is the service at each VIP and port.
+	at map[tiers.Key]*topology.Service
+}
+
+// A director is a director with what it holds when everything is up.
+type director struct {
+	*topology.Director
+	services []*topology.Service // those it has a tier in
+	table    tiers.Table
+	rows     map[tiers.Key]*tiers.Service
+	host     tiers.Host
+	owner    tiers.Owner
+	names    map[netip.Addr]string // see who
+}
+
+func newSide(t *topology.Topology) *side {
+	s := &side{
+		topo: t, directors: make(map[string]*director, len(t.Directors)),
+		ofFarm: map[*topology.Farm][]*topology.Service{}, at: map[tiers.Key]*topology.Service{},
+	}
+	for _, d := range t.Directors {
+		s.directors[d.ID] = &director{Director: d, rows: map[tiers.Key]*tiers.Service{}}
+	}
+	for _, svc := range t.Services {
+		for _, tier := range svc.Tiers {
+			for _, d := range tier.Directors {
+				s.directors[d.ID].services = append(s.directors[d.ID].services, svc)
+			}
+			for _, f := range tier.Farms {
+				s.ofFarm[f] = append(s.ofFarm[f], svc)
+			}
+		}
+		for _, k := range keys(svc) {
+			s.at[k] = svc
+		}
+	}
+	for _, d := range s.directors {
+		d.compile()
+	}
+	return s
+}
+
+// compile works out what the director holds. It looks at the services the
+// director has a part in and at no others, so that all directors together cost
+// what the topology is large.
+func (d *director) compile() {
+	part := &topology.Topology{Services: d.services}
+	up := health.View{}
+	for _, probe := range tiers.Probes(part, d.Director) {
+		up[probe.Target] = health.State{Known: true, Up: true}
+	}
+	d.table = tiers.Compile(part, d.Director, up)
+	d.host = tiers.DirectorHost(part, d.Director)
+	d.owner = tiers.Owned(part, d.Director)
+	for i := range d.table.Services {
+		d.rows[d.table.Services[i].Key] = &d.table.Services[i]
+	}
+}
+
+// who is the object a destination of the director is, by its address in the file.
+func (d *director) who(a netip.Addr) string {
+	if d.names == nil {
+		d.names = map[netip.Addr]string{}
+		for _, svc := range d.services {
+			for i, tier := range svc.Tiers {
+				if !has(tier.Directors, d.Director) {
+					continue
+				}
+				if i+1 < len(svc.Tiers) {
+					for _, next := range svc.Tiers[i+1].Directors {
+						d.name(next.Addrs, next.ID)
+					}
+				}
+				for _, f := range tier.Farms {
+					if tier.Method == topology.NAT && f.Gateway != d.Director {
+						continue
+					}
+					for _, s := range f.Servers {
+						d.name(s.Addrs, s.ID)
+					}
+				}
+			}
+		}
+	}
+	return d.names[a]
+}
+
+func (d *director) name(addrs topology.Addrs, id string) {
+	for _, a := range addrs {
+		d.names[a] = id
+	}
+}
+
+func has(list []*topology.Director, d *topology.Director) bool {
+	for _, x := range list {
+		if x == d {
+			return true
+		}
+	}
+	return false
+}
+
+// keys are the virtual services that a service is in a kernel.
+func keys(s *topology.Service) []tiers.Key {
+	var out []tiers.Key
+	for _, vip := range s.VIPs {
+		for _, port := range s.Ports {
+			out = append(out, tiers.VIPKey(port.Proto, netip.AddrPortFrom(vip, port.Number)))
+		}
+	}
+	return out
+}

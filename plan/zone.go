@@ -1,0 +1,153 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"gslb/topology"
+)
+
+// zones adds what changes of the answers, zone by zone.
+func (p *Plan) zones(old, now *topology.Topology) {
+	was, is := domainsOf(old), domainsOf(now)
+	both(old.Zones, now.Zones, func(z *topology.Zone) string { return z.ID }, func(id string, before, after *topology.Zone) {
+		z := Zone{ID: id, Action: action(before != nil, after != nil)}
+		z.Changes = leaves("zone", id, zoneLeaves(before), zoneLeaves(after))
+		z.Changes = append(z.Changes, hostNames(old, now, before, after)...)
+		var records, recordsNow []*topology.Record
+		if before != nil {
+			z.Name, records = before.Name, before.Records
+		}
+		if after != nil {
+			z.Name, recordsNow = after.Name, after.Records
+		}
+		both(records, recordsNow, func(r *topology.Record) string { return r.ID }, func(id string, before, after *topology.Record) {
+			z.Changes = append(z.Changes, leaves("record", id, recordLeaves(before), recordLeaves(after))...)
+		})
+		both(was[before], is[after], func(d *topology.Domain) string { return d.ID }, func(id string, before, after *topology.Domain) {
+			z.Changes = append(z.Changes, domainChanges(id, before, after)...)
+		})
+		if len(z.Changes) > 0 {
+			p.Zones = append(p.Zones, z)
+		}
+	})
+}
+
+func domainsOf(t *topology.Topology) map[*topology.Zone][]*topology.Domain {
+	out := map[*topology.Zone][]*topology.Domain{}
+	for _, d := range t.Domains {
+		out[d.Zone] = append(out[d.Zone], d)
+	}
+	return out
+}
+
+func zoneLeaves(z *topology.Zone) []leaf {
+	if z == nil {
+		return nil
+	}
+	return []leaf{
+		{"", z.Name}, {"contact", z.Contact}, {"ttl", z.TTL.String()}, {"negative_ttl", z.NegativeTTL.String()},
+		{"refresh", z.Refresh.String()}, {"retry", z.Retry.String()}, {"expire", z.Expire.String()},
+	}
+}
+
+// hostNames are the changes of the names that the zone lists as its nameservers.
+func hostNames(old, now *topology.Topology, before, after *topology.Zone) []Change {
+	list := func(t *topology.Topology, z *topology.Zone) (names []string) {
+		if z != nil {
+			for _, n := range t.Nameservers {
+				names = append(names, n.NameIn(z))
+			}
+		}
+		return names
+	}
+	was, is := list(old, before), list(now, after)
+	var out []Change
+	for _, n := range is {
+		if !slices.Contains(was, n) {
+			out = append(out, Change{Action: Add, Kind: "ns", Text: "NS " + n, After: n})
+		}
+	}
+	for _, n := range was {
+		if !slices.Contains(is, n) {
+			out = append(out, Change{Action: Remove, Kind: "ns", Text: "NS " + n, Before: n})
+		}
+	}
+	return out
+}
+
+func recordLeaves(r *topology.Record) []leaf {
+	if r == nil {
+		return nil
+	}
+	return []leaf{{"", r.Name}, {"", r.Type}, {"", strings.Join(r.Data, ", ")}, {"ttl", r.TTL.String()}}
+}
+
+func domainChanges(id string, before, after *topology.Domain) []Change {
+	out := leaves("domain", id, domainLeaves(before), domainLeaves(after))
+	var was, is []*topology.Answer
+	if before != nil {
+		was = before.Answers
+	}
+	if after != nil {
+		is = after.Answers
+	}
+	answerID := func(a *topology.Answer) string { return a.ID }
+	both(was, is, answerID, func(id string, before, after *topology.Answer) {
+		out = append(out, leaves("answer", id, answerLeaves(before), answerLeaves(after))...)
+	})
+	if a, b := order(was, is), order(is, was); before != nil && after != nil && a != b {
+		out = append(out, Change{Action: Modify, Kind: "domain", Object: id, Text: id + " order of answers " + a + " => " + b, Before: a, After: b})
+	}
+	return out
+}
+
+// order is the labels of those answers of a that b has too.
+func order(a, b []*topology.Answer) string {
+	there := map[string]bool{}
+	for _, x := range b {
+		there[x.ID] = true
+	}
+	var out []string
+	for _, x := range a {
+		if there[x.ID] {
+			out = append(out, x.Label)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func domainLeaves(d *topology.Domain) []leaf {
+	if d == nil {
+		return nil
+	}
+	return []leaf{{"", d.Name}, {"ttl", d.TTL.String()}, {"policy", policyText(d.Policy)}}
+}
+
+// policyText is a policy in a line.
+func policyText(p *topology.Policy) string {
+	var out []string
+	for _, s := range p.Steps {
+		word := s.Kind.String()
+		switch {
+		case s.Kind == topology.StepHealth && !s.FailOpen:
+			word += " (closed)"
+		case s.Kind == topology.StepLimit:
+			word += " " + strconv.Itoa(s.Answers)
+		}
+		out = append(out, word)
+	}
+	return strings.Join(out, ", ")
+}
+
+func answerLeaves(a *topology.Answer) []leaf {
+	if a == nil {
+		return nil
+	}
+	list := []leaf{{"", topology.Addrs(a.Addrs).String()}, {"weight", strconv.Itoa(a.Weight)}, {"region", ""}}
+	if a.Region != nil {
+		list[2].value = a.Region.Name
+	}
+	return list
+}
