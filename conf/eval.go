@@ -49,17 +49,22 @@ const (
 type scope struct {
 	key, value cty.Value
 	up         *scope
+	made       cty.Value // what object returns
 }
 
 func (s *scope) object() cty.Value {
 	if s == nil {
 		return cty.NilVal
 	}
+	if s.made != cty.NilVal {
+		return s.made
+	}
 	m := map[string]cty.Value{"key": s.key, "value": s.value}
 	if s.up != nil {
 		m["parent"] = s.up.object()
 	}
-	return cty.ObjectVal(m)
+	s.made = cty.ObjectVal(m)
+	return s.made
 }
 
 // A need is what an expression names.
@@ -90,6 +95,15 @@ func (p *parser) needsOf(e hcl.Expression) *need {
 // value evaluates an expression. Not ok: it has been reported, here or
 // where the fault is.
 func (p *parser) value(e hcl.Expression, sc, parent *scope) (cty.Value, bool) {
+	switch e := e.(type) { // most of a long file; nothing is worth remembering
+	case *hclsyntax.LiteralValueExpr:
+		return e.Val, true
+	case *hclsyntax.TemplateExpr:
+		if e.IsStringLiteral() {
+			v, diags := e.Value(nil)
+			return v, !diags.HasErrors()
+		}
+	}
 	n := p.needsOf(e)
 	if !n.positional {
 		if r, ok := p.memo[e]; ok {

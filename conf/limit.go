@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -86,6 +87,65 @@ func nesting(tokens hclsyntax.Tokens) (hcl.Range, bool) {
 	return hcl.Range{}, false
 }
 
+// shallow reports whether a text surely nests no deeper than maxNesting, by a
+// look at its bytes; false means that nesting must tell. It is for long files
+// that write everything out, whose tokens are worth not making twice: without
+// templates, heredocs, escapes and comments over lines, a string or comment ends
+// with its line, and brackets can be counted.
+func shallow(data []byte) bool {
+	for _, s := range []string{"${", "%{", "<<", "/*", "\\"} {
+		if bytes.Contains(data, []byte(s)) {
+			return false
+		}
+	}
+	if !utf8.Valid(data) {
+		return false
+	}
+	depth, inner, ops := 0, 0, 0 // brackets open, those in which a newline means nothing, operators since it meant something
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; c {
+		case '"':
+			end := bytes.IndexAny(data[i+1:], "\"\n")
+			if end < 0 {
+				return false
+			}
+			if i += 1 + end; data[i] == '\n' {
+				return false // the parser will say so
+			}
+		case '#':
+			end := bytes.IndexByte(data[i:], '\n')
+			if end < 0 {
+				return true
+			}
+			i += end - 1 // the newline is next
+		case '{':
+			depth++
+		case '[', '(':
+			depth++
+			inner++
+		case '}':
+			depth--
+		case ']', ')':
+			depth--
+			inner--
+			ops++
+		case '\n':
+			if inner <= 0 {
+				ops = 0
+			}
+		case ' ', '\t', '\r', ',':
+		default:
+			if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c >= 0x80) {
+				ops++
+			}
+		}
+		if depth+ops > maxNesting || depth < 0 || inner < 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // nestingJSON is nesting for HCL's JSON form: of the document and of every
 // string in it, which HCL reads as a template.
 func nestingJSON(name string, data []byte) bool {
@@ -139,30 +199,27 @@ func (m metered) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 
 const tooMuch = "Too much to work out"
 
-// meter puts under the budget every collection that a file iterates over, so
-// that nested iterations end, and every part of a template, so that texts do
-// not double for ever.
-func meter(body *hclsyntax.Body, b *budget) {
+// meter puts under the budget the collection that n iterates over, so that
+// nested iterations end, or every part of a template, so that texts do not
+// double for ever.
+func meter(n hclsyntax.Node, b *budget) {
 	paid := func(e hclsyntax.Expression, pay func(cty.Value) bool) hclsyntax.Expression {
 		return metered{&hclsyntax.ParenthesesExpr{Expression: e, SrcRange: e.Range()}, pay}
 	}
 	elements := func(v cty.Value) bool { n, _ := length(v); return b.spend(n) }
 	letters := func(v cty.Value) bool { s, _ := text(v); return b.write(len(s)) }
-	_ = hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
-		switch n := n.(type) {
-		case *hclsyntax.ForExpr:
-			n.CollExpr = paid(n.CollExpr, elements)
-		case *hclsyntax.SplatExpr:
-			n.Source = paid(n.Source, elements)
-		case *hclsyntax.TemplateExpr:
-			for i, part := range n.Parts {
-				if _, ok := part.(*hclsyntax.LiteralValueExpr); !ok {
-					n.Parts[i] = paid(part, letters)
-				}
+	switch n := n.(type) {
+	case *hclsyntax.ForExpr:
+		n.CollExpr = paid(n.CollExpr, elements)
+	case *hclsyntax.SplatExpr:
+		n.Source = paid(n.Source, elements)
+	case *hclsyntax.TemplateExpr:
+		for i, part := range n.Parts {
+			if _, ok := part.(*hclsyntax.LiteralValueExpr); !ok {
+				n.Parts[i] = paid(part, letters)
 			}
 		}
-		return nil
-	})
+	}
 }
 
 // A budget is what expressions may still use up.

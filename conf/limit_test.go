@@ -8,10 +8,30 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // The same limits, lower, so that the test is quick.
 var tight = limits{instances: 5_000, steps: 20_000, values: 20_000, text: 64 << 10, written: 1 << 20}
+
+// What shallow lets pass does not nest, whatever is in it.
+func FuzzShallow(f *testing.F) {
+	for _, s := range []string{
+		"a = [1, 2] # [[[\nb {\n}\n", "a = \"[\"\n", "a = 1 // [\n", "a = [\n1\n]\n", strings.Repeat("[", 600), strings.Repeat("a {\n", 600),
+		"x = \"\"" + strings.Repeat("[", 600), "#" + strings.Repeat("[", 600), "a = " + strings.Repeat("-", 600) + "1\n", "a = 1 #\n" + strings.Repeat("(", 600),
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !shallow(data) {
+			return
+		}
+		tokens, _ := hclsyntax.LexConfig(data, "f.hcl", hcl.InitialPos)
+		if at, deep := nesting(tokens); deep {
+			t.Errorf("deep at %v", at)
+		}
+	})
+}
 
 // Files that would take all memory, stack or time are refused with GS018.
 func TestHostileFilesEndInASentence(t *testing.T) {

@@ -93,9 +93,11 @@ func (p *parser) body(f File) hcl.Body {
 		}
 		file, diags = json.Parse(f.Data, f.Name)
 	} else {
-		tokens, _ := hclsyntax.LexConfig(f.Data, f.Name, hcl.InitialPos)
-		if at, deep := nesting(tokens); deep {
-			return tooDeep(at)
+		if !shallow(f.Data) {
+			tokens, _ := hclsyntax.LexConfig(f.Data, f.Name, hcl.InitialPos)
+			if at, deep := nesting(tokens); deep {
+				return tooDeep(at)
+			}
 		}
 		file, diags = hclsyntax.ParseConfig(f.Data, f.Name, hcl.InitialPos)
 	}
@@ -109,8 +111,7 @@ func (p *parser) body(f File) hcl.Body {
 		return nil
 	}
 	if b, ok := file.Body.(*hclsyntax.Body); ok {
-		meter(b, &p.budget)
-		p.keys(b)
+		p.walk(b)
 	}
 	return file.Body
 }
@@ -130,40 +131,48 @@ func (p *parser) syntax(d *hcl.Diagnostic, top hcl.Range) {
 	p.errorf(code, at, "%s: %s", d.Summary, d.Detail)
 }
 
-// keys reports keys that an object in the file gives twice: HCL itself lets
-// the later one win in silence.
-func (p *parser) keys(body *hclsyntax.Body) {
+// walk looks at every expression of a file once: it puts iterations under the
+// budget and reports keys that an object gives twice.
+func (p *parser) walk(body *hclsyntax.Body) {
 	_ = hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
-		obj, ok := n.(*hclsyntax.ObjectConsExpr)
-		if !ok {
-			return nil
-		}
-		seen := map[string]hcl.Range{}
-		for _, it := range obj.Items {
-			key := hcl.ExprAsKeyword(it.KeyExpr)
-			if key == "" {
-				if len(it.KeyExpr.Variables()) > 0 {
-					continue
-				}
-				v, diags := it.KeyExpr.Value(nil)
-				if diags.HasErrors() {
-					continue
-				}
-				if key, ok = text(v); !ok {
-					continue
-				}
-			}
-			if first, ok := seen[key]; ok {
-				p.report(fault{
-					code: "GS005", at: it.KeyExpr.Range(), detail: fmt.Sprintf("The key %q is there twice.", key),
-					rel: []Related{{"first given here", first}},
-				})
-				continue
-			}
-			seen[key] = it.KeyExpr.Range()
+		switch n := n.(type) {
+		case *hclsyntax.ObjectConsExpr:
+			p.keys(n)
+		case *hclsyntax.ForExpr, *hclsyntax.SplatExpr, *hclsyntax.TemplateExpr:
+			meter(n, &p.budget)
 		}
 		return nil
 	})
+}
+
+// keys reports keys that an object in the file gives twice: HCL itself lets
+// the later one win in silence.
+func (p *parser) keys(obj *hclsyntax.ObjectConsExpr) {
+	seen := map[string]hcl.Range{}
+	for _, it := range obj.Items {
+		key := hcl.ExprAsKeyword(it.KeyExpr)
+		if key == "" {
+			if len(it.KeyExpr.Variables()) > 0 {
+				continue
+			}
+			v, diags := it.KeyExpr.Value(nil)
+			if diags.HasErrors() {
+				continue
+			}
+			var ok bool
+			if key, ok = text(v); !ok {
+				continue
+			}
+		}
+		if first, ok := seen[key]; ok {
+			p.report(fault{
+				code: "GS005", at: it.KeyExpr.Range(), detail: fmt.Sprintf("The key %q is there twice.", key),
+				rel: []Related{{"first given here", first}},
+			})
+			continue
+		}
+		seen[key] = it.KeyExpr.Range()
+	}
 }
 
 // content reads a body by its row of the schema table.
@@ -181,22 +190,12 @@ func (p *parser) content(body hcl.Body, sch *block) *raw {
 		return r
 	}
 	native, isNative := body.(*hclsyntax.Body)
-	var hs hcl.BodySchema
 	names, blocks := sch.words()
-	for _, n := range names {
-		hs.Attributes = append(hs.Attributes, hcl.AttributeSchema{Name: n})
+	form := forms[sch]
+	if !isNative {
+		form = formsJSON[sch]
 	}
-	for _, k := range sch.kids {
-		if k.group && !isNative {
-			continue // JSON has groups as arguments
-		}
-		var labels []string
-		if k.label != "" {
-			labels = []string{k.label}
-		}
-		hs.Blocks = append(hs.Blocks, hcl.BlockHeaderSchema{Type: k.name, LabelNames: labels})
-	}
-	content, remain, diags := body.PartialContent(&hs)
+	content, remain, diags := body.PartialContent(form)
 	for _, d := range diags {
 		p.structure(d, sch)
 	}
@@ -260,6 +259,38 @@ func (p *parser) content(body hcl.Body, sch *block) *raw {
 	}
 	return r
 }
+
+// forms are the rows of the schema table as HCL wants them; formsJSON without
+// the groups, which are arguments in HCL's JSON form.
+var forms, formsJSON = func() (native, json map[*block]*hcl.BodySchema) {
+	native, json = map[*block]*hcl.BodySchema{}, map[*block]*hcl.BodySchema{}
+	var walk func(b *block)
+	walk = func(b *block) {
+		if native[b] != nil {
+			return
+		}
+		n, j := &hcl.BodySchema{}, &hcl.BodySchema{}
+		native[b], json[b] = n, j
+		names, _ := b.words()
+		for _, name := range names {
+			n.Attributes = append(n.Attributes, hcl.AttributeSchema{Name: name})
+		}
+		j.Attributes = n.Attributes
+		for _, k := range b.kids {
+			header := hcl.BlockHeaderSchema{Type: k.name}
+			if k.label != "" {
+				header.LabelNames = []string{k.label}
+			}
+			n.Blocks = append(n.Blocks, header)
+			if !k.group {
+				j.Blocks = append(j.Blocks, header)
+			}
+			walk(k)
+		}
+	}
+	walk(root)
+	return native, json
+}()
 
 func sortFields(fs []field) {
 	slices.SortStableFunc(fs, func(a, b field) int { return a.at.Start.Byte - b.at.Start.Byte })
