@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
@@ -104,10 +105,10 @@ func (f *formatter) run(paths []string, recursive bool) error {
 		names, err := layable(path, recursive)
 		f.fail(err)
 		for _, name := range names {
-			if !seen[name] {
+			if same := filepath.Clean(name); !seen[same] {
+				seen[same] = true
 				f.fail(f.file(name))
 			}
-			seen[name] = true
 		}
 	}
 	if f.json {

@@ -20,7 +20,7 @@ func layable(path string, recursive bool) ([]string, error) {
 		if strings.HasSuffix(path, ".json") {
 			return nil, nil
 		}
-		return []string{filepath.Clean(path)}, nil
+		return []string{path}, nil
 	}
 	names, topologies, err := hclFiles(path, recursive)
 	if err == nil && !topologies {

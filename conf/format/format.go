@@ -9,7 +9,6 @@ package format
 import (
 	"bytes"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"gslb/conf"
@@ -24,22 +23,19 @@ import (
 // of heredocs and block comments nothing is changed. A byte order mark is
 // dropped.
 func Source(f conf.File) ([]byte, conf.Diagnostics) {
-	if diags := conf.Syntax(f); diags.HasErrors() {
+	tokens, body, diags := conf.Syntax(f)
+	if diags.HasErrors() {
 		return nil, diags
 	}
-	tokens, marks := read(f)
-	out := layout(grouped(tokens, marks), marks)
-	if len(marks.groups) > 0 && conf.Syntax(conf.File{Name: f.Name, Data: out}).HasErrors() {
-		out = layout(tokens, marks) // an argument nests deeper than a block
+	m := mark(body)
+	out := layout(grouped(tokens, m), m)
+	if len(m.groups) > 0 {
+		// An argument nests deeper than a block: it may be too deep.
+		if _, _, diags := conf.Syntax(conf.File{Name: f.Name, Data: out}); diags.HasErrors() {
+			out = layout(tokens, m)
+		}
 	}
 	return out, nil
-}
-
-// read takes a file that has been found readable apart.
-func read(f conf.File) (hclsyntax.Tokens, marks) {
-	tokens, _ := hclsyntax.LexConfig(f.Data, f.Name, hcl.InitialPos)
-	file, _ := hclsyntax.ParseConfig(f.Data, f.Name, hcl.InitialPos)
-	return tokens, mark(file.Body.(*hclsyntax.Body))
 }
 
 func layout(tokens hclsyntax.Tokens, m marks) []byte {

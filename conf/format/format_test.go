@@ -125,7 +125,10 @@ func TestAGroupThatIsTooDeepAsAnArgumentStaysABlock(t *testing.T) {
 		return "zone \"z\" {\n  soa {\n    contact = " + strings.Repeat("[", n) + strings.Repeat("]", n) + "\n  }\n}\n"
 	}
 	n := 400
-	for !conf.Syntax(conf.File{Name: "test.hcl", Data: []byte(deep(n + 1))}).HasErrors() {
+	for {
+		if _, _, diags := conf.Syntax(conf.File{Name: "test.hcl", Data: []byte(deep(n + 1))}); diags.HasErrors() {
+			break
+		}
 		n++
 	}
 	if got := source(t, deep(n)); got != deep(n) {

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -38,6 +39,48 @@ func opensBrace(tokens hclsyntax.Tokens) bool {
 		}
 	}
 	return false
+}
+
+// scramble gives a text other white space wherever it means nothing.
+func scramble(data []byte, dice *rand.Rand) []byte {
+	tokens, _ := hclsyntax.LexConfig(data, "", hcl.InitialPos)
+	var out []byte
+	s := spacer{}
+	for i, t := range tokens {
+		in := s.inside()
+		text := in == hclsyntax.TokenOQuote || in == hclsyntax.TokenOHeredoc
+		if t.Type != hclsyntax.TokenEOF && !text {
+			gap := dice.IntN(4)
+			if i > 0 && tokens[i-1].Range.End.Byte < t.Range.Start.Byte {
+				gap++
+			}
+			for range gap {
+				out = append(out, " \t"[dice.IntN(2)])
+			}
+		}
+		out = append(out, t.Bytes...)
+		if t.Type == hclsyntax.TokenNewline && len(tokens[i-1].Bytes) > 0 && bytes.HasSuffix(tokens[i-1].Bytes, []byte("\n")) {
+			out = append(out, " \n\n"...) // one empty line more
+		}
+		s.enter(token{typ: t.Type})
+	}
+	return out
+}
+
+func TestTheWhiteSpaceThereWasDoesNotMatter(t *testing.T) {
+	dice := rand.New(rand.NewPCG(1, 2))
+	for _, f := range files(t) {
+		want, diags := Source(f)
+		if diags.HasErrors() {
+			continue
+		}
+		for range 2 {
+			f.Data = scramble(f.Data, dice)
+			if diff := cmp.Diff(string(want), source(t, string(f.Data))); diff != "" {
+				t.Fatalf("%s (-as it was +scrambled)\n%s", f.Name, diff)
+			}
+		}
+	}
 }
 
 func check(t *testing.T, f conf.File) {
@@ -79,5 +122,9 @@ func FuzzFormat(f *testing.F) {
 	}
 	f.Add([]byte("zone \"z\" {\r\n  soa /* s */ { # c\r\n  contact=\"a\" }\n}"))
 	f.Add([]byte("a = \"${ b [ 0 ] . c } %{if - 1~}x%{else}y%{endif}\"\nb = <<-E\n  ${ {a=1} }\n  E\n"))
+	f.Add([]byte("a = b.0 .1 + c.*.d[*].e - -f(g::h(1, [2]...)...)\nd /* e */ = !(g) ? {} : { (h) : 1, \"i\" = 2 }\n"))
+	f.Add([]byte("a = { for k, v in b : k => -v... if v != \"${c}%{for d in e}${d}%{endfor}\" }\n/* f\n g */ h {\n\n\n}\n// i"))
+	f.Add([]byte("a = [{\n  b = 1\n}, {\n}\n,\nf(\n1,\n2)]\n\xef\xbb\xbf"))
+	f.Add([]byte("\xef\xbb\xbfdefaults {\n  check {\n    expect { status = [200] }\n  }\n  server { weight = 2 } # s\n}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) { check(t, conf.File{Name: "fuzz.hcl", Data: data}) })
 }
