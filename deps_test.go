@@ -24,11 +24,14 @@ var rooms = map[string][]string{
 	// Decisions: no I/O, no clock, no goroutine.
 	"conf":         {"topology", "dnsserver/rr"},
 	"conf/format":  {"conf"},
+	"conf/codes":   {},
 	"health":       {"topology"},
 	"steering":     {"topology", "health"},
 	"tiers":        {"topology", "health"},
 	"plan":         {"topology", "health", "steering", "tiers"},
 	"dnsserver/rr": {},
+	"explain":       {"topology", "health", "steering", "tiers", "internal/near"},
+	"internal/near": {},
 	// Effects.
 	"conf/load":               {"conf"},
 	"health/probe":            {"topology", "health"},
@@ -44,13 +47,13 @@ var rooms = map[string][]string{
 	"internal/cli":            {"topology", "conf", "conf/load"},
 	// Mains.
 	"lab/uml/umlrun": {"lab/uml"},
-	"cmd/gslb":       {"topology", "conf", "conf/format", "conf/load", "health", "health/probe", "steering", "dnsserver", "lab", "lab/uml", "plan", "internal/cli"},
+	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "health", "health/probe", "steering", "dnsserver", "explain", "lab", "lab/uml", "plan", "internal/cli"},
 	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli"},
 }
 
 // pure are the rooms whose functions are arithmetic on values: what they may
 // import of the standard library is what cannot do anything else.
-var pure = []string{"topology", "conf", "conf/format", "health", "steering", "tiers", "plan", "dnsserver/rr"}
+var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "plan", "dnsserver/rr", "explain", "internal/near"}
 
 // effects are the packages of the standard library with which a pure room
 // could do I/O, read the clock's consequences or throw dice.
