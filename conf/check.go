@@ -22,6 +22,10 @@ func (p *parser) check() {
 	p.checkPolicies()
 	p.checkDomains()
 	p.checkRecords()
+	p.checkUsers()
+	p.checkFallbacks()
+	p.checkPlaces()
+	p.checkTimes()
 	p.checkUse()
 }
 

@@ -2,8 +2,8 @@ region "eu" {}
 region "us" {
   fallback = [
     "eu",
-    "us",  # ERROR GS302: Unknown region
-    "asi", # ERROR GS302: Unknown region
+    "us",  # ERROR GS302: Fallback leads nowhere
+    "asi", # ERROR GS302: Fallback leads nowhere
   ]
 }
 region "asia" {}

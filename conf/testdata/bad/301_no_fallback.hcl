@@ -1,0 +1,38 @@
+region "eu" { # WARN GS301: Region without fallback
+  countries = ["DE"]
+}
+region "us" {
+  continents = ["NA"]
+  fallback   = ["eu"]
+}
+region "ap" { # has neither users nor answers
+}
+region "me" { fallback = [] }
+geoip { # ERROR GS020: Not available yet
+  city = "/var/lib/gslb/city.mmdb"
+}
+zone "shop" { name = "shop.example" }
+nameserver "ns1" {
+  region    = region.eu
+  addresses = ["192.0.2.53"]
+}
+nameserver "ns2" {
+  region    = region.us
+  addresses = ["198.51.100.53"]
+}
+policy "near" {
+  step "health" {}
+  step "geo" {} # ERROR GS020: Not available yet
+}
+domain "www" {
+  zone   = zone.shop
+  policy = policy.near
+  answer "eu" {
+    region    = region.eu
+    addresses = ["203.0.113.1"]
+  }
+  answer "us" {
+    region    = region.us
+    addresses = ["203.0.113.2"]
+  }
+}
