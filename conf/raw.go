@@ -353,14 +353,19 @@ func where(sch *block) string {
 
 func (p *parser) unknownBlock(r *raw, b *hclsyntax.Block, names, blocks []string) {
 	f := fault{code: "GS003", at: b.TypeRange, detail: fmt.Sprintf("There is no block %q in %s.", b.Type, where(r.sch))}
-	n := near(b.Type, blocks)
+	n, help := translated(b.Type, append(blocks, names...))
+	if n == "" {
+		if n = near(b.Type, blocks); n != "" {
+			help = "Did you mean " + n + "?"
+		}
+	}
 	switch {
 	case slices.Contains(names, b.Type):
 		f.detail = fmt.Sprintf("%s is an argument of %s, not a block.", b.Type, where(r.sch))
 		f.help = fmt.Sprintf("Write %s = ...", b.Type)
 		r.known[b.Type] = true
 	case n != "":
-		f.help = "Did you mean " + n + "?"
+		f.help = help
 		r.known[n] = true
 	default:
 		if r.sch != root && root.kid(b.Type) != nil {
@@ -381,7 +386,12 @@ func (p *parser) unknownBlock(r *raw, b *hclsyntax.Block, names, blocks []string
 
 func (p *parser) unknownArgument(r *raw, name string, at hcl.Range, names, blocks []string) {
 	f := fault{code: "GS001", at: at, detail: fmt.Sprintf("There is no argument %q in %s.", name, where(r.sch))}
-	n := near(name, names)
+	n, help := translated(name, names)
+	if n == "" {
+		if n = near(name, names); n != "" {
+			help = "Did you mean " + n + "?"
+		}
+	}
 	switch {
 	case slices.Contains(blocks, name):
 		f.detail = fmt.Sprintf("%s is a block in %s, not an argument.", name, where(r.sch))
@@ -392,7 +402,7 @@ func (p *parser) unknownArgument(r *raw, name string, at hcl.Range, names, block
 	case name == "for_each":
 		f.help = r.sch.name + " cannot be repeated."
 	case n != "":
-		f.help = "Did you mean " + n + "?"
+		f.help = help
 		r.known[n] = true
 	case len(names) > 0:
 		f.help = "Arguments here are " + among(names) + "."
