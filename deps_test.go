@@ -22,14 +22,14 @@ var rooms = map[string][]string{
 	// Nouns.
 	"topology": {},
 	// Decisions: no I/O, no clock, no goroutine.
-	"conf":         {"topology", "dnsserver/rr"},
-	"conf/format":  {"conf"},
-	"conf/codes":   {},
-	"health":       {"topology"},
-	"steering":     {"topology", "health"},
-	"tiers":        {"topology", "health"},
-	"plan":         {"topology", "health", "steering", "tiers"},
-	"dnsserver/rr": {},
+	"conf":          {"topology", "dnsserver/rr"},
+	"conf/format":   {"conf"},
+	"conf/codes":    {},
+	"health":        {"topology"},
+	"steering":      {"topology", "health"},
+	"tiers":         {"topology", "health"},
+	"plan":          {"topology", "health", "steering", "tiers"},
+	"dnsserver/rr":  {},
 	"explain":       {"topology", "health", "steering", "tiers", "internal/near"},
 	"internal/near": {},
 	// Effects.

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gslb/dnsserver"
+	"gslb/explain"
+	"gslb/health"
+	"gslb/internal/cli"
+	"gslb/steering"
+	"gslb/topology"
+)
+
+func explainCmd() *cobra.Command {
+	var client, resolver, typ, stateFile string
+	var down []string
+	var in cli.Inputs
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "explain NAME [PATH...] --client IP",
+		Short: "Say why a name gets its answer, and which way the packets take",
+		Long: `Say what each step of a name's policy does, which answer the name server gives,
+and which way a client's packets then take, tier by tier to the real servers.
+It asks the functions that the name server and the directors run, offline: only
+the files are read, and everything in them is taken to be up but for what --down
+and --state say.
+
+NAME may be relative to a zone of the file. PATHs are one topology; without one
+it is the current directory.
+
+--down takes the address of a region, network, nameserver, director, farm,
+server, virtual_service or answer, as it is in the file; quotes may be left to
+the shell. What is in it is down too, and what depends on it is worked out. A
+label alone means all its instances.
+
+--state takes a JSON file with the same and with results of single checks:
+
+  {"format_version": 1,
+   "down": ["director.nat[\"eu1\"]"],
+   "targets": [{"check": "check.web", "address": "192.0.2.5:80", "up": false}]}
+
+A target that is checked through its VIP also has "via", the destination.`,
+		Example: `  gslb explain www.g.shop.example shop.hcl --client 203.0.113.9
+  gslb explain www shop.hcl --client 2001:db8::9 --resolver 198.51.100.99
+  gslb explain www shop.hcl --client 203.0.113.9 --down region.us --down 'farm.web["eu1"]'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q := explain.Question{Type: strings.ToUpper(typ)}
+			var err error
+			if client == "" {
+				return cli.Usagef("explain %s: say for whom: --client IP, as in --client 203.0.113.9", args[0])
+			}
+			if q.Client, err = clientAddr("--client", client); err != nil {
+				return err
+			}
+			if resolver != "" {
+				if q.Resolver, err = clientAddr("--resolver", resolver); err != nil {
+					return err
+				}
+			}
+			if q.Type == "" {
+				q.Type = "A"
+				if q.Client.Is6() {
+					q.Type = "AAAA"
+				}
+			}
+			var state explain.State
+			if stateFile != "" {
+				if state, err = readState(stateFile); err != nil {
+					return err
+				}
+			}
+			state.Down = append(state.Down, down...)
+			topo, err := in.Topology(here(args[1:]), cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if q.Name, err = explain.Absolute(topo, args[0]); err != nil {
+				return fmt.Errorf("explain %w", err)
+			}
+			server, err := nameServer(topo)
+			if err != nil {
+				return fmt.Errorf("explain %s: %w", q.Name, err)
+			}
+			x, err := explain.Explain(topo, q, state, server)
+			if err != nil {
+				return fmt.Errorf("explain %s: %w", q.Name, err)
+			}
+			if asJSON {
+				text, err := json.MarshalIndent(x, "", "  ")
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
+				return nil
+			}
+			fmt.Fprint(cmd.OutOrStdout(), x.Text(explainPaint(cmd.OutOrStdout())))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&client, "client", "", "the `IP` address of who wants to know")
+	cmd.Flags().StringVar(&typ, "type", "", "record `TYPE` to ask for: A or AAAA, or any other (default: that of the client's address)")
+	cmd.Flags().StringVar(&resolver, "resolver", "", "the `IP` address that the question comes from (default: the client's)")
+	cmd.Flags().StringArrayVar(&down, "down", nil, "take the object with this `ADDR` for dead (repeatable)")
+	cmd.Flags().StringVar(&stateFile, "state", "", "read who is up from this JSON `FILE`")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write the explanation as JSON")
+	in.Flags(cmd)
+	return cmd
+}
+
+func clientAddr(flag, given string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(given)
+	if err != nil || a.Zone() != "" {
+		return a, cli.Usagef("%s %s: want an IP address, as in 203.0.113.9 or 2001:db8::9", flag, given)
+	}
+	return a.Unmap(), nil
+}
+
+// readState reads a state file, but never more of it than a state may have.
+func readState(path string) (explain.State, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return explain.State{}, fmt.Errorf("read state: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, explain.MaxState+1))
+	if err != nil {
+		return explain.State{}, fmt.Errorf("read state: %w", err)
+	}
+	state, err := explain.ReadState(text)
+	if err != nil {
+		return explain.State{}, fmt.Errorf("read state %s: %w", path, err)
+	}
+	return state, nil
+}
+
+// nameServer answers as gslb serve does with the zones of topo. The serial
+// number of its zones is 0: the real one is a time.
+func nameServer(topo *topology.Topology) (explain.Server, error) {
+	if len(topo.Zones) == 0 {
+		return nil, errors.New("the topology has no zone: there is nothing to answer")
+	}
+	zones, err := dnsserver.Compile(topo, 0)
+	if err != nil {
+		return nil, fmt.Errorf("compile zones: %w", err)
+	}
+	return func(view health.View, name, typ string, u uint64) (explain.Reply, error) {
+		told, err := dnsserver.NewTable(zones, steering.Compile(topo, view)).Tell(name, typ, u)
+		if err != nil {
+			return explain.Reply{}, err
+		}
+		return explain.Reply{
+			Rcode: told.Rcode, Authoritative: told.Authoritative, Name: told.Name, Zone: told.Zone, Domain: told.Domain,
+			Answer: saidRecords(told.Answer), Authority: saidRecords(told.Authority),
+		}, nil
+	}, nil
+}
+
+func saidRecords(list []dnsserver.Record) []explain.Record {
+	var out []explain.Record
+	for _, r := range list {
+		out = append(out, explain.Record(r))
+	}
+	return out
+}
+
+func explainPaint(w io.Writer) explain.Paint {
+	if !cli.Colour(w) {
+		return explain.Paint{}
+	}
+	with := func(code string) func(string) string {
+		return func(s string) string { return "\x1b[" + code + "m" + s + "\x1b[0m" }
+	}
+	return explain.Paint{Head: with("1"), Bad: with("31"), Dim: with("2")}
+}

@@ -1,0 +1,355 @@
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"gslb/health"
+	"gslb/steering"
+	"gslb/topology"
+)
+
+// answering is one question on its way.
+type answering struct {
+	world    *world
+	question Question
+	server   Server
+	domain   *topology.Domain // nil: a name that nothing steers
+	family   steering.Family
+	view     health.View
+	why      map[health.Target][]string // of the targets that are down
+	varies   bool                       // which addresses are answered differs from query to query
+}
+
+// steer takes in that d decides.
+func (a *answering) steer(d *topology.Domain) {
+	a.domain = d
+	if a.question.Type == "AAAA" {
+		a.family = steering.V6
+	}
+	a.view, a.why = health.View{}, map[health.Target][]string{}
+	for _, answer := range d.Answers {
+		for _, f := range []steering.Family{steering.V4, steering.V6} {
+			for _, t := range steering.Targets(answer, f) {
+				why := append(a.why[t], a.world.answered(answer, t)...) // answers may share a target
+				a.view[t] = health.State{Known: true, Up: len(why) == 0}
+				if len(why) > 0 {
+					a.why[t] = slices.Compact(why)
+				}
+			}
+		}
+	}
+}
+
+// steps are what the policy did.
+func (a *answering) steps() []Step {
+	trace, _ := steering.Explain(a.domain, a.family, a.view, 0)
+	none := Step{Step: "answers", Text: "with an address of the type asked for", Left: places(trace.Places), Out: []Out{}, Kept: len(trace.Places)}
+	for _, answer := range a.domain.Answers {
+		if !slices.ContainsFunc(trace.Places, func(p steering.Place) bool { return p.Answer == answer }) {
+			none.Out = append(none.Out, Out{Answer: answer.ID, Label: answer.Label, Addresses: []netip.Addr{}, Why: "has no such address"})
+		}
+	}
+	steps := []Step{none}
+	for _, stage := range trace.Stages {
+		step := a.domain.Policy.Steps[stage.Index]
+		s := Step{Step: step.Kind.String(), Number: stage.Index + 1, Left: places(stage.Left), Out: []Out{}, Varies: stage.Varies, Kept: len(stage.Left)}
+		switch step.Kind {
+		case topology.StepHealth:
+			s.Text = a.health(&s, stage, step.FailOpen)
+		case topology.StepWeight:
+			s.Text = weight(&s, stage)
+		case topology.StepRotate:
+			s.Text = "every query starts at the next one"
+			if stage.Idle {
+				s.Text = "nothing to do: the draw by weight turns already"
+			}
+			if len(stage.Left) < 2 {
+				s.Text = "nothing to turn"
+			}
+		case topology.StepLimit:
+			s.Text = a.limit(&s, stage, step.Answers)
+		}
+		a.varies = a.varies || s.Varies
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+func places(list []steering.Place) []Place {
+	out := []Place{}
+	for _, p := range list {
+		out = append(out, Place{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: p.Addrs, Weight: p.Answer.Weight})
+	}
+	return out
+}
+
+// health says what a health step left out, address by address.
+func (a *answering) health(s *Step, stage steering.Stage, failOpen bool) string {
+	unchecked, down := 0, 0
+	for _, p := range stage.Came {
+		if p.Answer.Check == nil {
+			unchecked++
+			continue
+		}
+		var reasons []string
+		o := Out{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: []netip.Addr{}}
+		for _, t := range steering.Targets(p.Answer, a.family) {
+			if why := a.why[t]; len(why) > 0 && slices.Contains(p.Addrs, t.Addr.Addr()) {
+				o.Addresses = append(o.Addresses, t.Addr.Addr())
+				reasons = append(reasons, told(t)+" fails: "+few(why, ", "))
+			}
+		}
+		if len(reasons) > 0 {
+			down++
+			o.Why = few(reasons, "; ")
+			s.Out = append(s.Out, o)
+		}
+	}
+	switch {
+	case len(stage.Came) == 0:
+		return "nothing to check"
+	case down == 0 && unchecked == len(stage.Came):
+		return "none has a check, so all count as up"
+	case down == 0 && unchecked > 0:
+		return "all up, some for want of a check"
+	case down == 0:
+		return "all up"
+	case len(stage.Left) == 0:
+		return "all down, and the step is closed (fail_open = false)"
+	case failOpen && down == len(stage.Came) && !slices.ContainsFunc(stage.Left, func(p steering.Place) bool { return len(a.alive(p)) > 0 }):
+		return "all down: all stay in (fail_open), a place wrongly taken for dead is better than none"
+	}
+	return "up"
+}
+
+// alive are the addresses of a place that are up.
+func (a *answering) alive(p steering.Place) []netip.Addr {
+	if p.Answer.Check == nil {
+		return p.Addrs
+	}
+	var out []netip.Addr
+	for _, t := range steering.Targets(p.Answer, a.family) {
+		if len(a.why[t]) == 0 {
+			out = append(out, t.Addr.Addr())
+		}
+	}
+	return out
+}
+
+// weight gives the places their shares.
+func weight(s *Step, stage steering.Stage) string {
+	var total uint64
+	for _, p := range stage.Left {
+		total += p.Weight
+	}
+	for i, p := range stage.Left {
+		s.Left[i].Share = float64(p.Weight) / float64(total)
+	}
+	for _, p := range stage.Came {
+		if !slices.ContainsFunc(stage.Left, func(q steering.Place) bool { return q.Answer == p.Answer }) {
+			s.Out = append(s.Out, Out{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: p.Addrs, Why: "weight 0, while another weighs more"})
+		}
+	}
+	switch {
+	case stage.Idle:
+		return "nothing to do: an earlier step draws already"
+	case len(stage.Left) == 1:
+		return "one place gets all"
+	case total == uint64(len(stage.Left)):
+		return "equal shares"
+	}
+	return "shares in proportion to weight"
+}
+
+// limit says how many stay.
+func (a *answering) limit(s *Step, stage steering.Stage, n int) string {
+	switch {
+	case len(stage.Came) <= n:
+		s.Varies = false
+		return fmt.Sprintf("at most %d", n)
+	case stage.Varies:
+		s.Left = []Place{} // as the file has them: the order of one query says nothing
+		for _, answer := range a.domain.Answers {
+			for _, p := range stage.Came {
+				if p.Answer == answer {
+					s.Left = append(s.Left, places([]steering.Place{p})...)
+				}
+			}
+		}
+		return "others for each query"
+	}
+	for _, p := range stage.Came[n:] {
+		s.Out = append(s.Out, Out{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: p.Addrs, Why: fmt.Sprintf("not among the first %d", n)})
+	}
+	return fmt.Sprintf("the first %d", n)
+}
+
+// samples is how many consecutive queries of a server the shares are counted
+// over, with few places: the numbers of a server fall evenly, so the error is
+// a few in as many.
+const (
+	samples = 1 << 16
+	effort  = 1 << 22 // places looked at in all
+)
+
+// answer is what the resolver gets.
+func (a *answering) answer(reply Reply) (Answer, error) {
+	out := Answer{Rcode: reply.Rcode, Authoritative: reply.Authoritative, Records: []Recorded{}, Authority: []Recorded{}, Notes: []string{}}
+	steered := false
+	for _, r := range reply.Answer {
+		if a.domain != nil && r.Type == a.question.Type && strings.EqualFold(r.Name, reply.Name) {
+			if !steered {
+				a.sample(&out, r)
+			}
+			steered = true
+			continue
+		}
+		out.Records = append(out.Records, recorded(r))
+	}
+	for _, r := range reply.Authority {
+		out.Authority = append(out.Authority, recorded(r))
+	}
+	notes, err := a.notes(reply)
+	out.Notes = append(out.Notes, notes...)
+	return out, err
+}
+
+func recorded(r Record) Recorded {
+	return Recorded{Name: r.Name, TTL: int(r.TTL.Seconds()), Type: r.Type, Data: r.Data, Share: 1}
+}
+
+// sample adds the steered records, each with the part of the replies that
+// hold it; like is one of them.
+func (a *answering) sample(out *Answer, like Record) {
+	table := steering.Compile(&topology.Topology{Domains: []*topology.Domain{a.domain}}, a.view)
+	var addrs []netip.Addr
+	for _, answer := range a.domain.Answers {
+		for _, addr := range answer.Addrs {
+			if addr.Is4() == (a.family == steering.V4) && !slices.Contains(addrs, addr) {
+				addrs = append(addrs, addr)
+			}
+		}
+	}
+	n := max(1<<10, min(samples, effort/max(1, len(addrs))))
+	if !a.varies {
+		n = 1 // only the order differs
+	}
+	// Of each address: its place in addrs, how many replies hold it, the last
+	// of them, and whose it is.
+	index := make(map[netip.Addr]int, len(addrs))
+	for i, addr := range addrs {
+		index[addr] = i
+	}
+	count, last, by := make([]int, len(addrs)), make([]int, len(addrs)), make([][]*topology.Answer, len(addrs))
+	var buf []steering.Place
+	u := uint64(0)
+	for query := 1; query <= n; query++ {
+		buf = table.Pick(buf[:0], a.domain, a.family, u)
+		u += steering.Golden
+		size := 0
+		for _, p := range buf {
+			for _, addr := range p.Addrs {
+				i := index[addr]
+				if !slices.Contains(by[i], p.Answer) {
+					by[i] = append(by[i], p.Answer)
+				}
+				if last[i] != query { // two answers may share an address
+					last[i] = query
+					count[i]++
+					size++
+				}
+			}
+		}
+		if out.Least == 0 || size < out.Least {
+			out.Least = size
+		}
+		out.Most = max(out.Most, size)
+	}
+	for i, addr := range addrs {
+		if count[i] == 0 {
+			continue
+		}
+		r := recorded(like)
+		r.Data, r.Share = addr.String(), float64(count[i])/float64(n)
+		for _, answer := range a.domain.Answers {
+			if slices.Contains(by[i], answer) {
+				named := Named{Answer: answer.ID, Label: answer.Label}
+				if answer.Service != nil {
+					named.Service = answer.Service.ID
+				}
+				r.Answers = append(r.Answers, named)
+			}
+		}
+		out.Records = append(out.Records, r)
+	}
+}
+
+// notes say what a resolver, or its user, makes of the reply.
+func (a *answering) notes(reply Reply) ([]string, error) {
+	var notes []string
+	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	var zones []string
+	for _, z := range a.world.topo.Zones {
+		zones = append(zones, z.Name)
+	}
+	switch last := len(reply.Answer) - 1; {
+	case reply.Rcode == "REFUSED" && slices.ContainsFunc(zones, func(z string) bool { return strings.HasSuffix("."+a.question.Name, "."+z) }):
+		add("the name server refuses questions of type %s", a.question.Type)
+	case reply.Rcode == "REFUSED":
+		add("%s lies in no zone of the file; there is %s", a.question.Name, few(zones, ", "))
+	case reply.Rcode == "NXDOMAIN":
+		add("there is no %s in zone %s", reply.Name, reply.Zone)
+	case last >= 0 && reply.Answer[last].Type == "CNAME" && reply.Zone == "" && a.question.Type != "CNAME":
+		add("%s lies in no zone of the file: the resolver asks elsewhere", reply.Name)
+	case !reply.Authoritative:
+		add("the name is delegated: the resolver asks the nameservers of %s", owner(reply.Authority))
+	case noData(reply, a.question.Type):
+		other := map[string]string{"A": "AAAA", "AAAA": "A"}[a.question.Type]
+		add("%s exists and has no %s record", reply.Name, a.question.Type)
+		if other != "" {
+			also, err := a.server(a.view, a.question.Name, other, 0)
+			if err != nil {
+				return nil, fmt.Errorf("ask %s %s: %w", a.question.Name, other, err)
+			}
+			if !noData(also, other) {
+				add("it has %s: ask with --type %s", other, other)
+			}
+		}
+	}
+	if meant := meant(a.world.topo, reply, a.question.Name); meant != "" {
+		add("did you mean %s?", meant)
+	}
+	if slices.ContainsFunc(reply.Answer, func(r Record) bool { return r.Type == "SOA" }) {
+		add("the serial number is the time at which the server reads the file; 0 stands for it here")
+	}
+	var dead []string
+	for _, n := range a.world.topo.Nameservers {
+		if a.world.dead(n.ID) != nil {
+			dead = append(dead, n.ID)
+		}
+	}
+	switch {
+	case len(dead) > 0 && len(dead) == len(a.world.topo.Nameservers):
+		add("every nameserver is down: nobody gets this answer")
+	case len(dead) == 1:
+		add("%s is down: resolvers ask the other nameservers", dead[0])
+	case len(dead) > 0:
+		add("%s are down: resolvers ask the other nameservers", few(dead, ", "))
+	}
+	return notes, nil
+}
+
+// noData reports whether the name is there and has nothing of the type.
+func noData(r Reply, typ string) bool {
+	return r.Rcode == "NOERROR" && r.Authoritative && !slices.ContainsFunc(r.Answer, func(x Record) bool { return x.Type == typ }) && typ != "ANY"
+}
+
+func owner(list []Record) string {
+	if len(list) == 0 {
+		return "the zone below"
+	}
+	return list[0].Name
+}

@@ -1,0 +1,174 @@
+// Package explain says why a question gets its answer and which way the
+// packets then take: what each step of a policy did, the records with their
+// shares, and tier by tier the directors and real servers behind a VIP. It
+// decides nothing itself: who is up follows from tiers' tables, what is
+// answered from steering and from the name server it is given. It is
+// arithmetic on values; package main reads files and prints.
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"gslb/health"
+	"gslb/topology"
+)
+
+// FormatVersion is the version of the JSON form of an [Explanation].
+const FormatVersion = 1
+
+// A Question is what is to be explained.
+type Question struct {
+	Name     string     // absolute, with trailing dot
+	Type     string     // upper case: A, AAAA, TXT, ...
+	Client   netip.Addr // who wants to know
+	Resolver netip.Addr // who asks the name server for it; the zero Addr: the client itself
+}
+
+// A Reply is what the name server says to a question.
+type Reply struct {
+	Rcode         string // NOERROR, NXDOMAIN, REFUSED, ...
+	Authoritative bool
+	Name, Zone    string           // where aliases have led, and the zone that lies in; Zone "": none of ours
+	Domain        *topology.Domain // that steers Name; nil: none
+	Answer        []Record
+	Authority     []Record
+}
+
+// A Record is one record of a reply.
+type Record struct {
+	Name string
+	TTL  time.Duration
+	Type string
+	Data string // as zone-file text
+}
+
+// A Server answers as the name server does while view says who is up. Its
+// number u makes the answers of steered names differ (see [steering.Table.Pick]).
+type Server func(view health.View, name, typ string, u uint64) (Reply, error)
+
+// An Explanation is the whole of it, and its own JSON form.
+type Explanation struct {
+	FormatVersion int    `json:"format_version"`
+	Question      Asked  `json:"question"`
+	Down          []Down `json:"down"`
+	Steps         []Step `json:"steps"`
+	Answer        Answer `json:"answer"`
+	Paths         []Path `json:"paths"`
+}
+
+// Asked is the question and where it belongs.
+type Asked struct {
+	Name     string     `json:"name"`
+	Type     string     `json:"type"`
+	Client   netip.Addr `json:"client"`
+	Resolver netip.Addr `json:"resolver"` // the client where nothing else was said
+	Zone     string     `json:"zone,omitempty"`
+	Domain   string     `json:"domain,omitempty"`
+	Policy   string     `json:"policy,omitempty"` // of the domain; "default" is that of a domain without one
+}
+
+// A Down is an object that counts as dead because somebody said so.
+type Down struct {
+	Object string `json:"object"`
+	With   int    `json:"with"` // how many objects follow it
+}
+
+// A Step is what a step of the policy did.
+type Step struct {
+	Step   string  `json:"step"` // health, weight, rotate, limit
+	Number int     `json:"number"`
+	Text   string  `json:"text"`
+	Left   []Place `json:"left"`
+	Out    []Out   `json:"out"`
+	// Varies says that what is left differs from query to query: Kept of Left.
+	Varies bool `json:"varies"`
+	Kept   int  `json:"kept"`
+}
+
+// A Place is an answer that a step has left.
+type Place struct {
+	Answer    string       `json:"answer"`
+	Label     string       `json:"-"`
+	Addresses []netip.Addr `json:"addresses"`
+	Weight    int          `json:"weight"`
+	Share     float64      `json:"share,omitempty"` // 0 to 1, of the queries; after weight only
+}
+
+// An Out is an answer, or addresses of one that stays, that a step has left out.
+type Out struct {
+	Answer    string       `json:"answer"`
+	Label     string       `json:"-"`
+	Addresses []netip.Addr `json:"addresses"`
+	Why       string       `json:"why"`
+}
+
+// An Answer is what the resolver gets.
+type Answer struct {
+	Rcode         string     `json:"rcode"`
+	Authoritative bool       `json:"authoritative"`
+	Scope         int        `json:"scope_prefix_length"` // of ECS; 0: the same for every client
+	Records       []Recorded `json:"records"`
+	Authority     []Recorded `json:"authority"`
+	// Each reply holds from Least to Most of the steered addresses.
+	Least int      `json:"addresses_per_reply_min,omitempty"`
+	Most  int      `json:"addresses_per_reply_max,omitempty"`
+	Notes []string `json:"notes"`
+}
+
+// A Recorded is a record with the part of the replies that hold it.
+type Recorded struct {
+	Name    string  `json:"name"`
+	TTL     int     `json:"ttl_seconds"`
+	Type    string  `json:"type"`
+	Data    string  `json:"data"`
+	Share   float64 `json:"share"` // 0 to 1
+	Answers []Named `json:"answers,omitempty"`
+}
+
+// A Named is an answer of a domain and the service that stands behind it.
+type Named struct {
+	Answer  string `json:"answer"`
+	Label   string `json:"-"`
+	Service string `json:"service,omitempty"`
+}
+
+// Explain answers q while state says who is up.
+func Explain(topo *topology.Topology, q Question, state State, server Server) (*Explanation, error) {
+	w, err := newWorld(topo, state)
+	if err != nil {
+		return nil, err
+	}
+	x := &Explanation{
+		FormatVersion: FormatVersion,
+		Question:      Asked{Name: q.Name, Type: q.Type, Client: q.Client, Resolver: q.Resolver},
+		Down:          w.roots(), Steps: []Step{}, Paths: []Path{},
+	}
+	if !q.Resolver.IsValid() {
+		x.Question.Resolver = q.Client
+	}
+	reply, err := server(nil, q.Name, q.Type, 0)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s %s: %w", q.Name, q.Type, err)
+	}
+	x.Question.Zone = reply.Zone
+	a := answering{world: w, question: q, server: server}
+	if reply.Domain != nil {
+		x.Question.Domain = reply.Domain.ID
+		x.Question.Policy = reply.Domain.Policy.ID
+		if x.Question.Policy == "" {
+			x.Question.Policy = "default"
+		}
+		a.steer(reply.Domain)
+		if reply, err = server(a.view, q.Name, q.Type, 0); err != nil {
+			return nil, fmt.Errorf("ask %s %s: %w", q.Name, q.Type, err)
+		}
+		x.Steps = a.steps()
+	}
+	if x.Answer, err = a.answer(reply); err != nil {
+		return nil, err
+	}
+	x.Paths = append(x.Paths, a.paths(x.Answer)...)
+	return x, nil
+}

@@ -1,0 +1,350 @@
+package explain_test
+
+import (
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gslb/conf"
+	"gslb/dnsserver"
+	"gslb/explain"
+	"gslb/health"
+	"gslb/steering"
+	"gslb/topology"
+)
+
+func read(t testing.TB, path string) *topology.Topology {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(t, string(data))
+}
+
+func parse(t testing.TB, text string) *topology.Topology {
+	t.Helper()
+	topo, diags := conf.Parse(conf.Source{Files: []conf.File{{Name: "test.hcl", Data: []byte(text)}}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return topo
+}
+
+// A server is the real one. It remembers the view that it was last asked with.
+type server struct {
+	t     testing.TB
+	topo  *topology.Topology
+	zones *dnsserver.Zones
+	view  health.View
+}
+
+func newServer(t testing.TB, topo *topology.Topology) *server {
+	t.Helper()
+	zones, err := dnsserver.Compile(topo, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &server{t: t, topo: topo, zones: zones}
+}
+
+func (s *server) ask(view health.View, name, typ string, u uint64) (explain.Reply, error) {
+	s.view = view
+	told, err := dnsserver.NewTable(s.zones, steering.Compile(s.topo, view)).Tell(name, typ, u)
+	r := explain.Reply{Rcode: told.Rcode, Authoritative: told.Authoritative, Name: told.Name, Zone: told.Zone, Domain: told.Domain}
+	for _, x := range told.Answer {
+		r.Answer = append(r.Answer, explain.Record(x))
+	}
+	for _, x := range told.Authority {
+		r.Authority = append(r.Authority, explain.Record(x))
+	}
+	return r, err
+}
+
+// Whatever the policy and whoever is down: the records shown are exactly
+// those that the name server gives, each with the part of the replies that
+// hold it, and as many in a reply as is said.
+func TestAnswersAreThoseOfTheNameServer(t *testing.T) {
+	policies := map[string]string{
+		"the standard policy":  ``,
+		"the weights":          `step "weight" {}`,
+		"rotation of two":      `step "rotate" {}` + "\n" + `step "limit" { answers = 2 }`,
+		"two drawn by weight":  `step "health" {}` + "\n" + `step "weight" {}` + "\n" + `step "limit" { answers = 2 }`,
+		"closed health":        `step "health" { fail_open = false }`,
+		"the first that is up": `step "health" {}` + "\n" + `step "limit" { answers = 1 }`,
+	}
+	states := [][]string{nil, {"a"}, {"a", "c"}, {"a", "b", "c", "d"}}
+	for name, policy := range policies {
+		t.Run(name, func(t *testing.T) {
+			using := ""
+			if policy != "" {
+				policy, using = "policy \"p\" {\n"+policy+"\n}\n", "policy = policy.p"
+			}
+			topo := parse(t, `
+region "eu" {}
+zone "z" { name = "z.example" }
+nameserver "ns" {
+  for_each  = { a = "192.0.2.53", b = "192.0.2.54" }
+  region    = region.eu
+  addresses = [each.value]
+}
+check "web" {
+  type = "tcp"
+  port = 80
+}
+`+policy+`domain "www" {
+  zone = zone.z
+  `+using+`
+  answer "a" {
+    addresses = ["192.0.2.1", "2001:db8::1"]
+    weight    = 3
+    check     = check.web
+  }
+  answer "b" {
+    addresses = ["192.0.2.2"]
+    check     = check.web
+  }
+  answer "c" {
+    addresses = ["192.0.2.3", "192.0.2.2"]
+    weight    = 0
+    check     = check.web
+  }
+  answer "d" {
+    addresses = ["192.0.2.4", "2001:db8::4"]
+    weight    = 2
+    check     = check.web
+  }
+}`)
+			for _, down := range states {
+				for _, typ := range []string{"A", "AAAA"} {
+					var state explain.State
+					for _, a := range down {
+						state.Down = append(state.Down, "domain.www.answer."+a)
+					}
+					compare(t, topo, state, explain.Question{Name: "www.z.example.", Type: typ, Client: netip.MustParseAddr("203.0.113.9")})
+				}
+			}
+		})
+	}
+}
+
+func compare(t *testing.T, topo *topology.Topology, state explain.State, q explain.Question) {
+	t.Helper()
+	s := newServer(t, topo)
+	x, err := explain.Explain(topo, q, state, s.ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := dnsserver.NewTable(s.zones, steering.Compile(topo, s.view))
+	const n = 400
+	count, least, most := map[string]int{}, math.MaxInt, 0
+	for i := range uint64(n) {
+		told, err := table.Tell(q.Name, q.Type, 12345+i*steering.Golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steered := 0
+		for _, r := range told.Answer {
+			count[r.Data]++
+			if r.Type == q.Type {
+				steered++
+			}
+		}
+		least, most = min(least, steered), max(most, steered)
+	}
+	for _, r := range x.Answer.Records {
+		if off := math.Abs(r.Share - float64(count[r.Data])/n); off > 0.02 {
+			t.Errorf("%v, down %v: %s has share %.3f, the name server gives it in %d of %d replies", q, state.Down, r.Data, r.Share, count[r.Data], n)
+		}
+		delete(count, r.Data)
+	}
+	for data := range count {
+		t.Errorf("%v, down %v: the name server gives %s too", q, state.Down, data)
+	}
+	if x.Answer.Least != least || x.Answer.Most != most {
+		t.Errorf("%v, down %v: %d to %d addresses, the name server gives %d to %d", q, state.Down, x.Answer.Least, x.Answer.Most, least, most)
+	}
+}
+
+// Taking down any one object of any example gives an explanation that agrees
+// with the name server, and the same one when asked again.
+func TestEveryObjectMayBeDown(t *testing.T) {
+	for _, path := range []string{"examples/two-tier.hcl", "examples/direct.hcl", "examples/hybrid.hcl", "lab/testdata/three-regions.hcl", "lab/testdata/v6.hcl"} {
+		t.Run(path, func(t *testing.T) {
+			topo := read(t, path)
+			var ids []string
+			for _, r := range topo.Regions {
+				ids = append(ids, r.ID)
+			}
+			for _, n := range topo.Networks {
+				ids = append(ids, n.ID)
+			}
+			for _, d := range topo.Directors {
+				ids = append(ids, d.ID)
+			}
+			for _, f := range topo.Farms {
+				ids = append(ids, f.ID)
+				for _, s := range f.Servers {
+					ids = append(ids, s.ID)
+				}
+			}
+			for _, s := range topo.Services {
+				ids = append(ids, s.ID)
+			}
+			for _, id := range ids {
+				state := explain.State{Down: []string{strings.ReplaceAll(id, `"`, "")}}
+				for _, d := range topo.Domains {
+					for _, typ := range []string{"A", "AAAA"} {
+						q := explain.Question{Name: d.Name, Type: typ, Client: netip.MustParseAddr("203.0.113.9")}
+						compare(t, topo, state, q)
+						if typ == "AAAA" {
+							continue
+						}
+						var screens []string
+						for range 2 {
+							x, err := explain.Explain(topo, q, state, newServer(t, topo).ask)
+							if err != nil {
+								t.Fatal(err)
+							}
+							if x.Down[0].Object != id {
+								t.Errorf("%s down: %v is", id, x.Down)
+							}
+							screens = append(screens, x.Text(explain.Paint{}))
+						}
+						if screens[0] != screens[1] {
+							t.Errorf("%s down: two screens differ", id)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// What a state does to the places that health leaves.
+func TestWhoIsLeft(t *testing.T) {
+	two, three := "examples/two-tier.hcl", "lab/testdata/three-regions.hcl"
+	target := func(check, addr, via string, up bool) map[health.Target]bool {
+		x := health.Target{Check: check, Addr: netip.MustParseAddrPort(addr)}
+		if via != "" {
+			x.Via = netip.MustParseAddr(via)
+		}
+		return map[health.Target]bool{x: up}
+	}
+	for name, c := range map[string]struct {
+		path  string
+		state explain.State
+		want  string
+	}{
+		"everything works":                              {two, explain.State{}, "eu us"},
+		"a region":                                      {two, explain.State{Down: []string{"region.us"}}, "eu"},
+		"the front":                                     {two, explain.State{Down: []string{`director.front["us"]`}}, "eu"},
+		"one of two NAT directors":                      {two, explain.State{Down: []string{"director.nat[us1]"}}, "eu us"},
+		"both NAT directors":                            {two, explain.State{Down: []string{"director.nat[us1]", "director.nat[us2]"}}, "eu"},
+		"one NAT director and the other's farm":         {two, explain.State{Down: []string{"director.nat[us1]", "farm.web[us2]"}}, "eu"},
+		"all farms leave nobody, so all are answered":   {two, explain.State{Down: []string{"farm.web"}}, "eu us"},
+		"a farm but for one server":                     {two, explain.State{Down: []string{"farm.web[us1]", "farm.web[us2].server.web[0]"}}, "eu us"},
+		"a farm's segment":                              {two, explain.State{Down: []string{"network.inside[us1]", "network.inside[us2]"}}, "eu"},
+		"the service":                                   {two, explain.State{Down: []string{"virtual_service.www[eu]"}}, "us"},
+		"an answer":                                     {two, explain.State{Down: []string{"domain.www.answer.eu"}}, "us"},
+		"a nameserver":                                  {two, explain.State{Down: []string{"nameserver.ns[eu]"}}, "eu us"},
+		"the name server's check fails":                 {two, explain.State{Targets: target("check.web", "192.0.2.5:80", "", false)}, "us"},
+		"the name server's check works all the same":    {two, explain.State{Down: []string{"region.us"}, Targets: target("check.web", "198.51.100.5:80", "", true)}, "eu us"},
+		"a check of the front's fails":                  {two, explain.State{Targets: target("check.web", "198.51.100.5:80", "198.51.100.21", false)}, "eu us"},
+		"a check of the front's fails and one is down":  {two, explain.State{Down: []string{"director.nat[us2]"}, Targets: target("check.web", "198.51.100.5:80", "198.51.100.21", false)}, "eu"},
+		"a check of a NAT director's, and the rest":     {two, explain.State{Down: []string{"director.nat[us2]", "farm.web[us1].server.web[0]"}, Targets: target("check.web", "10.20.1.11:80", "", false)}, "eu"},
+		"a region of three":                             {three, explain.State{Down: []string{"region.eu"}}, "us ap"},
+		"servers with a port of their own":              {three, explain.State{Down: []string{"farm.rack"}}, "eu ap"},
+		"all but the largest server of a farm by DR":    {three, explain.State{Down: []string{"farm.paris.server.s[0]", "farm.paris.server.s[1]"}}, "eu us ap"},
+		"every server of a farm by DR":                  {three, explain.State{Down: []string{"farm.paris.server.s"}}, "us ap"},
+		"a NAT director's farm under a hash scheduler":  {three, explain.State{Down: []string{"farm.tokyo"}}, "eu us"},
+		"a part of a farm's under a hash scheduler":     {three, explain.State{Down: []string{"farm.tokyo.server.s[0]"}}, "eu us ap"},
+		"the same said twice is said once":              {three, explain.State{Down: []string{"region.eu", "region.eu"}}, "us ap"},
+		"what is in what is down may be said to be too": {three, explain.State{Down: []string{"director.paris", "region.eu"}}, "us ap"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			topo := read(t, c.path)
+			x, err := explain.Explain(topo, explain.Question{Name: topo.Domains[0].Name, Type: "A", Client: netip.MustParseAddr("203.0.113.9")}, c.state, newServer(t, topo).ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(x.Steps, func(s explain.Step) bool { return s.Step == "health" })
+			var got []string
+			for _, p := range x.Steps[i].Left {
+				got = append(got, p.Label)
+			}
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("left are %v, want %s\n%s", got, c.want, x.Text(explain.Paint{}))
+			}
+		})
+	}
+}
+
+func TestExplainRefuses(t *testing.T) {
+	topo := read(t, "examples/two-tier.hcl")
+	for name, c := range map[string]struct {
+		state explain.State
+		want  string
+	}{
+		"a slip of the pen":      {explain.State{Down: []string{"director.fornt[eu]"}}, `director.fornt[eu]: there is no such object that could be down. Did you mean director.front["eu"]?`},
+		"something else":         {explain.State{Down: []string{"director.something"}}, `director.something: there is no such object that could be down. There is director.front["eu"], director.front["us"], director.nat["eu1"], director.nat["eu2"], director.nat["us1"], director.nat["us2"]`},
+		"what is never down":     {explain.State{Down: []string{"zone.shop"}}, "zone.shop: there is no such object that could be down; a region, network, nameserver, director, farm, server, virtual_service or answer could"},
+		"a check that is not so": {explain.State{Targets: map[health.Target]bool{{Check: "check.web", Addr: netip.MustParseAddrPort("192.0.2.5:81")}: true}}, "nobody makes check.web of 192.0.2.5:81"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := explain.Explain(topo, explain.Question{Name: "www.g.shop.example.", Type: "A", Client: netip.MustParseAddr("203.0.113.9")}, c.state, newServer(t, topo).ask)
+			if err == nil || err.Error() != c.want {
+				t.Errorf("error %v\nwant  %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestAbsolute(t *testing.T) {
+	topo := parse(t, `
+region "eu" {}
+zone "a" {
+  name = "a.example"
+  record "txt" {
+    type = "TXT"
+    name = "only"
+    data = "\"x\""
+  }
+}
+zone "b" { name = "b.example" }
+nameserver "ns" {
+  for_each  = { a = "192.0.2.53", b = "192.0.2.54" }
+  region    = region.eu
+  addresses = [each.value]
+}
+domain "www" {
+  for_each = { a = zone.a, b = zone.b }
+  name     = "www"
+  zone     = each.value
+  answer "x" { addresses = ["192.0.2.1"] }
+}`)
+	for name, c := range map[string]struct{ given, want string }{
+		"absolute":                            {"www.a.example.", "www.a.example."},
+		"without its last dot":                {"WWW.a.example", "www.a.example."},
+		"relative to the zone that has it":    {"only", "only.a.example."},
+		"in several zones":                    {"www", "error: www is in several zones: say www.a.example or www.b.example"},
+		"a zone":                              {"b.example", "b.example."},
+		"a name that is not there":            {"nothing.b.example", "nothing.b.example."},
+		"nobody's name":                       {"www.example.com", "www.example.com."},
+		"absolute although relative is there": {"only.", "only."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := explain.Absolute(topo, c.given)
+			if err != nil {
+				got = "error: " + err.Error()
+			}
+			if got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}

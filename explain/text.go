@@ -1,0 +1,306 @@
+package explain
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// A Paint colours words of the screen; the zero Paint leaves them as they are.
+type Paint struct {
+	Head func(string) string // headings
+	Bad  func(string) string // what does not work
+	Dim  func(string) string // what explains
+}
+
+func (p Paint) with(f func(string) string, s string) string {
+	if f == nil || s == "" {
+		return s
+	}
+	return f(s)
+}
+
+// Text is the explanation as an operator reads it.
+func (x *Explanation) Text(paint Paint) string {
+	w := &writer{paint: paint}
+	w.question(x)
+	w.steps(x)
+	w.answer(x)
+	for _, p := range x.Paths {
+		w.path(x, p)
+	}
+	return w.String()
+}
+
+// A writer collects lines.
+type writer struct {
+	strings.Builder
+	paint Paint
+}
+
+func (w *writer) line(format string, args ...any) {
+	w.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	w.WriteByte('\n')
+}
+
+func (w *writer) head(title string, format string, args ...any) {
+	w.WriteByte('\n')
+	w.line("%s  %s", w.paint.with(w.paint.Head, title), fmt.Sprintf(format, args...))
+}
+
+func (w *writer) question(x *Explanation) {
+	q := x.Question
+	w.line("%s  %s %s", w.paint.with(w.paint.Head, "QUESTION"), q.Name, q.Type)
+	asks := "asking the name server itself"
+	if q.Resolver != q.Client {
+		asks = "asking by resolver " + q.Resolver.String()
+	}
+	w.line("  client  %s, %s", q.Client, asks)
+	switch {
+	case q.Domain != "":
+		w.line("  name    %s, policy %s", q.Domain, q.Policy)
+	case q.Zone != "":
+		w.line("  name    nothing steers it, zone %s", q.Zone)
+	}
+	for i, d := range x.Down {
+		title := "down"
+		if i > 0 {
+			title = ""
+		}
+		with := ""
+		switch {
+		case d.With == 1:
+			with = ", with 1 object in it"
+		case d.With > 1:
+			with = fmt.Sprintf(", with %d objects in it", d.With)
+		}
+		w.line("  %-6s  %s%s", title, w.paint.with(w.paint.Bad, d.Object), with)
+	}
+}
+
+func (w *writer) steps(x *Explanation) {
+	if len(x.Steps) == 0 {
+		return
+	}
+	w.head("POLICY", "what is left after each step")
+	long := func(s Step) string {
+		var words []string
+		for _, p := range s.Left {
+			word := p.Label
+			if p.Share > 0 {
+				word += " " + percent(p.Share)
+			}
+			words = append(words, word)
+		}
+		if len(words) == 0 {
+			return "nobody"
+		}
+		if s.Varies {
+			return fmt.Sprintf("%d of %s", s.Kept, few(words, ", "))
+		}
+		return few(words, ", ")
+	}
+	width := 0
+	for _, s := range x.Steps {
+		width = max(width, len(long(s)))
+	}
+	width = min(width, 40)
+	for _, s := range x.Steps {
+		number := ""
+		if s.Number > 0 {
+			number = fmt.Sprint(s.Number)
+		}
+		w.line("  %1s %-8s %-*s  %s", number, s.Step, width, long(s), w.paint.with(w.paint.Dim, s.Text))
+		for i, o := range s.Out {
+			if i == 6 && len(s.Out) > 7 {
+				w.line("             and %d more", len(s.Out)-i)
+				break
+			}
+			word := "out"
+			if slices.ContainsFunc(s.Left, func(p Place) bool { return p.Answer == o.Answer }) {
+				word = "without " + addresses(o.Addresses)
+				if len(o.Addresses) > 0 && slices.ContainsFunc(s.Left, func(p Place) bool { return p.Answer == o.Answer && slices.Contains(p.Addresses, o.Addresses[0]) }) {
+					word = "down"
+				}
+			}
+			w.line("             %s %s: %s", o.Label, w.paint.with(w.paint.Bad, word), o.Why)
+		}
+	}
+}
+
+func addresses(list []netip.Addr) string {
+	words := make([]string, len(list))
+	for i, a := range list {
+		words[i] = a.String()
+	}
+	return few(words, ", ")
+}
+
+func (w *writer) answer(x *Explanation) {
+	a := x.Answer
+	title := a.Rcode
+	if a.Rcode == "NOERROR" && len(a.Records) == 0 && len(a.Authority) > 0 && a.Authoritative {
+		title += ", no data"
+	}
+	if len(a.Records) > 0 {
+		title += ", the same for every client (ECS scope /0)"
+	}
+	w.head("ANSWER", "%s", title)
+	shared := slices.ContainsFunc(a.Records, func(r Recorded) bool { return r.Share < 1 })
+	if shared {
+		each := fmt.Sprintf("%d of these addresses", a.Most)
+		if a.Least != a.Most {
+			each = fmt.Sprintf("%d to %d of these addresses", a.Least, a.Most)
+		} else if a.Most == 1 {
+			each = "one of these addresses"
+		}
+		w.line("  Each reply has %s; the part of the replies stands before it.", each)
+	}
+	width := 0
+	for _, r := range a.Records {
+		width = max(width, len(record(r)))
+	}
+	width = min(width, 60)
+	for _, r := range a.Records {
+		share := ""
+		if shared {
+			share = fmt.Sprintf("%6s  ", percent(r.Share))
+		}
+		var by []string
+		for _, n := range r.Answers {
+			word := n.Label
+			if n.Service != "" {
+				word += ", " + n.Service
+			}
+			by = append(by, word)
+		}
+		w.line("  %s%-*s  %s", share, width, record(r), w.paint.with(w.paint.Dim, few(by, "; ")))
+	}
+	for _, r := range a.Authority {
+		w.line("  authority: %s", record(r))
+	}
+	for _, n := range a.Notes {
+		w.line("  note: %s", n)
+	}
+}
+
+func record(r Recorded) string { return fmt.Sprintf("%s %d %s %s", r.Name, r.TTL, r.Type, r.Data) }
+
+func (w *writer) path(x *Explanation, p Path) {
+	what := ""
+	if p.Service != "" {
+		what = ", " + p.Service + ", " + strings.Join(p.Ports, ", ")
+	}
+	if p.Share < 1 {
+		what += " (" + percent(p.Share) + " of the replies)"
+	}
+	w.head("PATH", "to %s%s", p.Address, what)
+	if len(p.Why) > 0 {
+		w.line("  %s: %s", w.paint.with(w.paint.Bad, "does not work"), few(p.Why, ", "))
+	}
+	if p.Note != "" {
+		w.line("  %s", p.Note)
+	}
+	if p.First == nil {
+		return
+	}
+	client := x.Question.Client.String()
+	if x.Question.Client.Is4() != p.Address.Is4() {
+		client = "the client"
+	}
+	port := ""
+	if len(p.Ports) == 1 {
+		_, port, _ = strings.Cut(p.Ports[0], "/")
+	}
+	at := func(h Hop) string {
+		number := port
+		if h.Port != 0 {
+			number = fmt.Sprint(h.Port)
+		}
+		if number == "" {
+			return h.Address.String()
+		}
+		if h.Address.Is6() {
+			return "[" + h.Address.String() + "]:" + number
+		}
+		return h.Address.String() + ":" + number
+	}
+	w.line("  %s -> %s", client, at(*p.First))
+	w.line("  %s  %s", p.First.Object, w.state(*p.First))
+	w.behind(*p.First, at, "    ")
+	w.line("  reply: %s", p.Reply)
+}
+
+// shown is how many destinations of a director are listed.
+const shown = 12
+
+// state says in which state a hop is, nothing for one that is up.
+func (w *writer) state(h Hop) string {
+	why := ""
+	if !slices.Equal(h.Why, []string{h.Object + " is down"}) {
+		why = ": " + few(h.Why, ", ")
+	}
+	switch h.State {
+	case OutDown:
+		return w.paint.with(w.paint.Bad, "down") + why
+	case Draining:
+		return "weight 0: nothing new comes"
+	case Lost:
+		return w.paint.with(w.paint.Bad, "dead and chosen all the same") + ", for want of a check" + why
+	}
+	return ""
+}
+
+// behind writes what a director does and what is behind it.
+func (w *writer) behind(h Hop, at func(Hop) string, indent string) {
+	f := h.Forward
+	if f == nil {
+		return
+	}
+	w.line("%s%s", indent, w.paint.with(w.paint.Dim, fmt.Sprintf("tier %s, %s: %s", f.Tier, f.Method, f.Rewrite)))
+	w.line("%s%s", indent, w.paint.with(w.paint.Dim, fmt.Sprintf("%s: %s", f.Scheduler, f.Choice)))
+	objects, places := 0, 0
+	where := func(n Hop) string {
+		if n.Kind == "director" {
+			return n.Address.String()
+		}
+		return at(n)
+	}
+	for _, n := range f.Next {
+		objects, places = max(objects, len(n.Object)), max(places, len(where(n)))
+	}
+	left := 0
+	for i, n := range f.Next {
+		if i >= shown && len(f.Next) > shown+1 && !n.Client {
+			left++
+			continue
+		}
+		share := "-"
+		if n.Share > 0 {
+			share = percent(n.Share)
+		}
+		said := w.state(n)
+		if n.Client {
+			said = strings.TrimSuffix("<- this client, "+said, ", ")
+		}
+		w.line("%s%6s  %-*s  %-*s  %s", indent, share, objects, n.Object, places, where(n), said)
+		w.behind(n, at, indent+"        ")
+	}
+	if left > 0 {
+		w.line("%s        and %d more", indent, left)
+	}
+}
+
+// percent is a part of one in percent: 50 %, 33.3 %, <0.1 %.
+func percent(share float64) string {
+	tenths := math.Round(share * 1000)
+	switch {
+	case tenths == 0 && share > 0:
+		return "<0.1 %"
+	case math.Mod(tenths, 10) == 0:
+		return fmt.Sprintf("%.0f %%", tenths/10)
+	}
+	return fmt.Sprintf("%.1f %%", tenths/10)
+}
