@@ -1,0 +1,106 @@
+package conf
+
+// A functionGroup is a table of the manual.
+type functionGroup struct {
+	name      string
+	functions []functionRow
+}
+
+// A functionRow says how a function is called and what it gives.
+type functionRow struct{ call, result string }
+
+var functionGroups = []functionGroup{
+	{"Addresses and places", []functionRow{
+		{"cidrhost(prefix, n)", "host n of a prefix; negative numbers count from its end"},
+		{"cidrsubnet(prefix, bits, n)", "part n of a prefix that is split by so many bits"},
+		{"cidrnetmask(prefix)", "netmask of an IPv4 prefix"},
+		{"cidrcontains(prefix, address)", "whether an address or prefix lies in a prefix"},
+		{"distance_km(a, b)", "great circle between two regions or places [latitude, longitude], in km"},
+	}},
+	{"Files, environment, secrets", []functionRow{
+		{"file(path)", "text of a file, relative to the folder of the topology's first file"},
+		{"env(name)", "variable of the environment"},
+		{"secret(where)", "secret that only the node reads: \"file:PATH\" or \"env:NAME\""},
+	}},
+	{"When something may be missing", []functionRow{
+		{"try(a, b, ...)", "first of its arguments that can be worked out"},
+		{"can(a)", "whether it can be worked out"},
+		{"coalesce(a, b, ...)", "first argument that is not null"},
+		{"coalescelist(a, b, ...)", "first list that is not empty"},
+		{"lookup(map, key, otherwise)", "element of a map, or otherwise"},
+	}},
+	{"Text", []functionRow{
+		{"format(spec, ...)", "text made by a specification such as \"%s-%02d\""},
+		{"formatlist(spec, list, ...)", "list of such texts"},
+		{"join(separator, list)", "texts joined"},
+		{"split(separator, text)", "list of the parts"},
+		{"replace(text, part, by)", "text with a part replaced everywhere"},
+		{"regex(pattern, text)", "first match, or what its groups match"},
+		{"regexall(pattern, text)", "list of all matches"},
+		{"regexreplace(text, pattern, by)", "text with all matches replaced"},
+		{"substr(text, offset, length)", "part of a text"},
+		{"strlen(text)", "number of characters"},
+		{"strrev(text)", "text backwards"},
+		{"startswith(text, prefix)", "whether it begins so"},
+		{"endswith(text, suffix)", "whether it ends so"},
+		{"trim(text, characters)", "text without these characters at its ends"},
+		{"trimprefix(text, prefix)", "text without a beginning"},
+		{"trimsuffix(text, suffix)", "text without an end"},
+		{"trimspace(text)", "text without white space at its ends"},
+		{"chomp(text)", "text without line ends at its end"},
+		{"indent(n, text)", "text with all lines but the first moved by n blanks"},
+		{"lower(text)", "small letters"},
+		{"upper(text)", "capital letters"},
+		{"title(text)", "words with capital initials"},
+	}},
+	{"Collections", []functionRow{
+		{"length(x)", "number of elements"},
+		{"keys(map)", "sorted keys"},
+		{"values(map)", "values in the order of their keys"},
+		{"merge(a, b, ...)", "map of all; later ones count"},
+		{"zipmap(keys, values)", "map of two lists"},
+		{"contains(list, x)", "whether x is in it"},
+		{"index(list, i)", "element i"},
+		{"hasindex(x, key)", "whether there is such an element"},
+		{"element(list, i)", "element i, counting round"},
+		{"slice(list, from, to)", "elements from up to, but without, to"},
+		{"concat(a, b, ...)", "lists one after the other"},
+		{"flatten(list)", "lists in it laid flat"},
+		{"distinct(list)", "list without repeats"},
+		{"compact(list)", "list without null and \"\""},
+		{"chunklist(list, n)", "lists of n elements each"},
+		{"sort(list)", "texts in order"},
+		{"reverse(list)", "list backwards"},
+		{"range(end), range(start, end), range(start, end, step)", "list of numbers, without the end"},
+		{"setproduct(a, b, ...)", "all combinations"},
+		{"setunion(a, b, ...)", "what is in any"},
+		{"setintersection(a, b, ...)", "what is in all"},
+		{"setsubtract(a, b)", "what is in a and not in b"},
+		{"setsymmetricdifference(a, b)", "what is in one of the two only"},
+	}},
+	{"Numbers", []functionRow{
+		{"abs(n)", "without its sign"},
+		{"ceil(n)", "next whole number above"},
+		{"floor(n)", "next whole number below"},
+		{"int(n)", "whole part"},
+		{"max(a, b, ...)", "greatest"},
+		{"min(a, b, ...)", "least"},
+		{"log(n, base)", "logarithm"},
+		{"pow(n, power)", "power"},
+		{"signum(n)", "-1, 0 or 1"},
+		{"parseint(text, base)", "number that a text is"},
+	}},
+	{"Kinds, formats and times", []functionRow{
+		{"tobool(x)", "truth"},
+		{"tonumber(x)", "number"},
+		{"tostring(x)", "text"},
+		{"tolist(x)", "list"},
+		{"toset(x)", "set"},
+		{"tomap(x)", "map"},
+		{"jsondecode(text)", "value of a JSON text"},
+		{"jsonencode(x)", "JSON text of a value"},
+		{"csvdecode(text)", "list of maps, one for each row below the heading"},
+		{"formatdate(spec, time)", "time, given as in RFC 3339, in another form"},
+		{"timeadd(time, duration)", "time later or earlier"},
+	}},
+}
