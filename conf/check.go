@@ -22,6 +22,12 @@ func (p *parser) check() {
 	p.checkPolicies()
 	p.checkDomains()
 	p.checkRecords()
+	p.checkWildcards()
+	p.checkSizes()
+	for _, z := range p.all("zone") {
+		p.checkSigning(z)
+		p.checkNegative(z)
+	}
 	p.checkUsers()
 	p.checkFallbacks()
 	p.checkPlaces()

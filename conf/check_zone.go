@@ -47,6 +47,7 @@ func (p *parser) checkZones() {
 			})
 		}
 	}
+	p.checkDispersed()
 	if len(nameservers) == 1 && len(p.all("zone")) > 0 {
 		p.warn(fault{
 			code: "GS105", at: nameservers[0].raw.decl, detail: nameservers[0].id + " is the only name server: while it is away, no name of the file is known (RFC 1034 section 4.1 asks for two).",
@@ -112,9 +113,20 @@ func (p *parser) checkSOA(z *node) {
 				code: "GS107", at: soa.at("contact"), detail: fmt.Sprintf("contact: %q is a mail address; DNS writes it as a domain name.", s),
 				help: fmt.Sprintf("Write %q.", strings.ReplaceAll(user, ".", "\\\\.")+"."+host),
 			})
-		} else if _, why := canonical(strings.ReplaceAll(s, "\\.", "-"), ownerName); why != "" {
+		} else if name, why := canonical(strings.ReplaceAll(s, "\\.", "-"), ownerName); why != "" {
 			p.errorf("GS107", soa.at("contact"), "contact: %s.", why)
+		} else if strings.Count(name, ".") < 2 {
+			p.report(fault{
+				code: "GS107", at: soa.at("contact"), detail: fmt.Sprintf("contact: %q names a mailbox and no domain that it is in.", s),
+				help: "Write it in full, such as \"hostmaster.shop.example\".",
+			})
 		}
+	}
+	if negative, ok := get[time.Duration](soa, "negative_ttl"); ok && negative > 24*time.Hour {
+		p.warn(fault{
+			code: "GS107", at: soa.at("negative_ttl"), detail: fmt.Sprintf("negative_ttl (%v) is above a day: a name that was asked for too early stays unknown for that long (RFC 2308 section 5).", negative),
+			help: "Minutes are usual; the default is 30s.",
+		})
 	}
 	refresh, ok1 := get[time.Duration](soa, "refresh")
 	retry, ok2 := get[time.Duration](soa, "retry")

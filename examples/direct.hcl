@@ -29,8 +29,8 @@ nameserver "ns1" {
   addresses = ["192.0.2.53"]
 }
 nameserver "ns2" {
-  region    = region.eu
-  addresses = ["192.0.2.54"]
+  region    = region.us
+  addresses = ["198.51.100.53"]
 }
 
 check "web" {

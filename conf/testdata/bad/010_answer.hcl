@@ -34,7 +34,7 @@ nameserver "ns1" {
 }
 nameserver "ns2" {
   region    = region.eu
-  addresses = ["192.0.2.54"]
+  addresses = ["198.51.100.54"]
 }
 
 domain "www" {

@@ -21,7 +21,7 @@ zone "shop" {
 }
 nameserver "ns1" {
   region    = region.eu
-  addresses = ["192.0.2.53", "192.0.2.54"]
+  addresses = ["192.0.2.53", "198.51.100.54"]
 }
 nameserver "ns2" {
   region    = region.eu

@@ -8,7 +8,7 @@ nameserver "ns_1" { # ERROR GS106: Invalid domain name
 }
 nameserver "ns2" {
   region    = region.eu
-  addresses = ["192.0.2.54"]
+  addresses = ["198.51.100.54"]
 }
 domain "w w w" { # ERROR GS106: Invalid domain name
   zone = zone.good
