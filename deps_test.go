@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"health":        {"topology"},
 	"steering":      {"topology", "health"},
 	"tiers":         {"topology", "health"},
+	"graph":         {"topology"},
 	"plan":          {"topology", "health", "steering", "tiers"},
 	"dnsserver/rr":  {},
 	"explain":       {"topology", "health", "steering", "tiers", "internal/near"},
@@ -47,7 +48,7 @@ var rooms = map[string][]string{
 	"internal/cli":            {"topology", "conf", "conf/load"},
 	// Mains.
 	"lab/uml/umlrun": {"lab/uml"},
-	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "health", "health/probe", "steering", "dnsserver", "explain", "lab", "lab/uml", "plan", "internal/cli"},
+	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "dnsserver", "explain", "lab", "lab/uml", "plan", "internal/cli"},
 	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli"},
 }
 

@@ -20,6 +20,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		validateCmd(),
 		fmtCmd(),
 		showCmd(),
+		graphCmd(),
 		explainCmd(),
 		planCmd(),
 		serveCmd(),

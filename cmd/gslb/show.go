@@ -9,13 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/conf"
-	"gslb/conf/load"
 	"gslb/internal/cli"
 )
 
 func showCmd() *cobra.Command {
 	var asJSON bool
-	var vars []string
+	var in cli.Inputs
 	cmd := &cobra.Command{
 		Use:   "show [ADDR] [PATH...]",
 		Short: "Say what a topology holds in full, and where each value comes from",
@@ -41,7 +40,7 @@ current directory.`,
 					address, args = args[0], args[1:]
 				}
 			}
-			x, err := expand(cmd, here(args), vars)
+			x, err := expand(cmd, &in, here(args))
 			if err != nil {
 				return err
 			}
@@ -69,7 +68,7 @@ current directory.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the objects as JSON")
-	cmd.Flags().StringArrayVar(&vars, "var", nil, "set variable `NAME=VALUE` (repeatable)")
+	in.Flags(cmd)
 	return cmd
 }
 
@@ -83,16 +82,11 @@ func here(paths []string) []string {
 
 // expand reads the files; what is wrong with them has been said when it
 // returns an error.
-func expand(cmd *cobra.Command, paths, vars []string) (*conf.Expansion, error) {
-	values, err := cli.Vars(vars)
+func expand(cmd *cobra.Command, in *cli.Inputs, paths []string) (*conf.Expansion, error) {
+	src, err := in.Source(paths)
 	if err != nil {
 		return nil, err
 	}
-	src, err := load.Read(paths)
-	if err != nil {
-		return nil, err
-	}
-	src.Vars = values
 	x, diags := conf.Expand(src)
 	conf.Text(cmd.ErrOrStderr(), diags, src, cli.Colour(cmd.ErrOrStderr()))
 	if x == nil {

@@ -1,0 +1,171 @@
+package graph
+
+import (
+	"strings"
+
+	"gslb/topology"
+)
+
+// A branch is a line of a tree with what hangs below it.
+type branch struct {
+	text string
+	kids []*branch
+}
+
+func (b *branch) add(parts ...string) *branch {
+	k := &branch{text: clean(strings.Join(parts, "  "))}
+	b.kids = append(b.kids, k)
+	return k
+}
+
+func (b *branch) write(out *strings.Builder, in string) {
+	for i, k := range b.kids {
+		stem, below := "├─ ", "│  "
+		if i == len(b.kids)-1 {
+			stem, below = "└─ ", "   "
+		}
+		out.WriteString(in + stem + k.text + "\n")
+		k.write(out, in+below)
+	}
+}
+
+// Text draws a topology as a tree for a terminal, every object by its address
+// in the file: who serves which names, and for each region the way of a
+// packet. Servers are counted, not listed.
+func Text(t *topology.Topology) string {
+	var out strings.Builder
+	top := func(text string, fill func(b *branch)) {
+		var b branch
+		fill(&b)
+		out.WriteString(clean(text) + "\n")
+		b.write(&out, "")
+	}
+	if t.Name != "" {
+		out.WriteString(clean(t.Name) + ": ")
+	}
+	if c := counts(t); c != "" {
+		out.WriteString(strings.ReplaceAll(c, " ·", ",") + "\n")
+	} else {
+		out.WriteString("empty\n")
+	}
+	byZone := map[*topology.Zone][]*topology.Domain{}
+	for _, d := range t.Domains {
+		byZone[d.Zone] = append(byZone[d.Zone], d)
+	}
+	if len(t.Nameservers) > 0 {
+		top("nameservers", func(b *branch) {
+			for _, n := range t.Nameservers {
+				b.add(n.ID, topology.Addrs(n.Addrs).String(), n.Region.ID)
+			}
+		})
+	}
+	for _, z := range t.Zones {
+		top(z.ID+"  "+bareName(z.Name), func(b *branch) {
+			for _, d := range byZone[z] {
+				answers(b.add(bareName(d.Name), "TTL "+duration(d.TTL)), d)
+			}
+		})
+	}
+	inRegion := map[*topology.Region][]*topology.Service{}
+	for _, v := range t.Services {
+		inRegion[v.Region] = append(inRegion[v.Region], v)
+	}
+	idle := unused(t)
+	for _, r := range t.Regions {
+		top(r.ID, func(b *branch) {
+			for _, v := range inRegion[r] {
+				way(b.add(v.ID, topology.Addrs(v.VIPs).String(), ports(v.Ports, len(v.Ports))), v)
+			}
+			for _, text := range idle[r] {
+				b.add(text, "not used")
+			}
+		})
+	}
+	return out.String()
+}
+
+func answers(b *branch, d *topology.Domain) {
+	for _, a := range d.Answers {
+		part := percent(share(d, a))
+		if a.Service != nil {
+			b.add(part, a.Service.ID)
+			continue
+		}
+		region := []string{part, topology.Addrs(a.Addrs).String()}
+		if a.Region != nil {
+			region = append(region, a.Region.ID)
+		}
+		b.add(region...)
+	}
+}
+
+// way hangs the tiers of a service below it.
+func way(b *branch, v *topology.Service) {
+	for i, t := range v.Tiers {
+		tier := b.add("tier " + t.Name + ": " + t.Method.String() + ", " + t.Scheduler)
+		if i < len(v.Tiers)-1 {
+			for _, d := range t.Directors {
+				tier.add(node(v, t, d)...)
+			}
+			continue
+		}
+		for _, c := range cells(t, func(d *topology.Director) string { return d.ID }) {
+			var last *branch
+			for _, d := range c.directors {
+				last = tier.add(node(v, t, d)...)
+			}
+			if len(c.directors) > 1 || last == nil {
+				last = tier
+			}
+			for _, f := range c.farms {
+				parts := []string{f.ID, plural(len(f.Servers), "server")}
+				if rate := throughput(f); rate > 0 {
+					parts = append(parts, Rate(rate))
+				}
+				if f.Region != v.Region {
+					parts = append(parts, f.Region.ID)
+				}
+				last.add(parts...)
+			}
+		}
+	}
+}
+
+// node is a director as a tier shows it.
+func node(v *topology.Service, t *topology.Tier, d *topology.Director) []string {
+	parts := []string{d.ID, d.Addrs.String()}
+	if rate := rewrites(t, []*topology.Director{d}); rate > 0 {
+		parts = append(parts, Rate(rate))
+	}
+	if d.Region() != v.Region {
+		parts = append(parts, d.Region().ID)
+	}
+	return parts
+}
+
+// unused lists the directors and farms that no service leads to.
+func unused(t *topology.Topology) map[*topology.Region][]string {
+	used := map[string]bool{}
+	for _, v := range t.Services {
+		for _, tier := range v.Tiers {
+			for _, d := range tier.Directors {
+				used[d.ID] = true
+			}
+			for _, f := range tier.Farms {
+				used[f.ID] = true
+			}
+		}
+	}
+	out := map[*topology.Region][]string{}
+	for _, d := range t.Directors {
+		if !used[d.ID] {
+			out[d.Region()] = append(out[d.Region()], d.ID)
+		}
+	}
+	for _, f := range t.Farms {
+		if !used[f.ID] {
+			out[f.Region] = append(out[f.Region], f.ID)
+		}
+	}
+	return out
+}
