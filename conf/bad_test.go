@@ -14,8 +14,8 @@ import (
 )
 
 // What a bad file says of itself: "# ERROR GS220: summary" on the line that
-// the diagnostic must point at, once for each of several.
-var expectation = regexp.MustCompile(`# (ERROR|WARN) (GS\d{3}): ([^#]*[^# ])`)
+// the diagnostic must point at.
+var expectation = regexp.MustCompile(`# (ERROR|WARN) (GS\d{3}): ([^#]*)`)
 
 // What the disk would say: "# unread PATH: reason".
 var unread = regexp.MustCompile(`# unread (\S+): (.*)`)
@@ -24,7 +24,7 @@ func expected(name string, data []byte) []string {
 	var out []string
 	for i, line := range strings.Split(string(data), "\n") {
 		for _, m := range expectation.FindAllStringSubmatch(line, -1) {
-			out = append(out, fmt.Sprintf("%s:%d: %s %s: %s", name, i+1, m[1], m[2], m[3]))
+			out = append(out, fmt.Sprintf("%s:%d: %s %s: %s", name, i+1, m[1], m[2], strings.TrimSpace(m[3])))
 		}
 	}
 	return out

@@ -111,9 +111,10 @@ func last(p netip.Prefix) netip.Addr {
 
 // An owner is who has an address, and where the file says so.
 type owner struct {
-	who     string
-	at      hcl.Range
-	network *node // who is the gateway of this network
+	who      string
+	at       hcl.Range
+	network  *node // who is the gateway of this network
+	director *node // who is this director
 }
 
 // checkNodes looks at every node's addresses: on their segment, and each of
@@ -132,12 +133,14 @@ func (p *parser) checkNodes() {
 		p.owners[a] = owner{who: what, at: it.at}
 	}
 	// A network may name a director as its gateway: the segment has no other router.
-	leg := func(what string, n *node, it item) {
-		if first, ok := p.owners[it.x.(netip.Addr)]; ok && n != nil && first.network == n {
-			p.owners[it.x.(netip.Addr)] = owner{who: what, at: it.at}
+	leg := func(d, n *node, it item) {
+		a := it.x.(netip.Addr)
+		first, ok := p.owners[a]
+		if ok && (n == nil || first.network != n) {
+			take(d.id, it)
 			return
 		}
-		take(what, it)
+		p.owners[a] = owner{who: d.id, at: it.at, director: d}
 	}
 	for _, n := range p.all("network") {
 		for _, it := range n.list("gateway") {
@@ -164,13 +167,13 @@ func (p *parser) checkNodes() {
 	for _, n := range p.all("director") {
 		for _, it := range n.list("address") {
 			if p.fits(it, n.ref("network"), "the address of "+n.id) {
-				leg(n.id, n.ref("network"), it)
+				leg(n, n.ref("network"), it)
 			}
 		}
 		in := n.groups["inside"]
 		for _, it := range in.list("address") {
 			if p.fits(it, in.ref("network"), "the inside address of "+n.id) {
-				leg(n.id, in.ref("network"), it)
+				leg(n, in.ref("network"), it)
 			}
 		}
 		if a, b := n.ref("network"), in.ref("network"); a != nil && a == b {
@@ -187,7 +190,7 @@ func (p *parser) checkNodes() {
 				if !f.gave("network") && p.abroad(it, f.ref("region"), "the address of "+s.id) {
 					continue
 				}
-				if p.fits(it, f.ref("network"), "the address of "+s.id) {
+				if p.fits(it, f.ref("network"), "the address of "+s.id) && !p.itself(f, s, it) {
 					take(s.id, it)
 				}
 			}
@@ -210,6 +213,28 @@ func (p *parser) checkNodes() {
 		}
 	}
 	p.checkGateways()
+}
+
+// itself reports a real server that is a director which forwards to it.
+func (p *parser) itself(f, srv *node, it item) bool {
+	o, ok := p.owners[it.x.(netip.Addr)]
+	if !ok || o.director == nil {
+		return false
+	}
+	for _, s := range p.all("virtual_service") {
+		for _, t := range s.of("tier") {
+			if !slices.Contains(t.nodes("farms"), f) || !isAmong(forwarders(t), o.director) {
+				continue
+			}
+			p.report(fault{
+				code: "GS226", at: it.at, detail: fmt.Sprintf("%s is %s, a director of %s, which forwards to %s. What is sent there is delivered on the spot whatever the method (LocalNode): the director would serve its part as long as it owns %s, and as a backup forward what another has sent to it.", it.x, o.who, t.id, srv.id, s.addrs("vip")),
+				help: "Run the server on a host of its own.",
+				rel:  []Related{{o.who + " has it here", o.at}, {t.id + " names the director", t.at("directors")}},
+			})
+			return true
+		}
+	}
+	return false
 }
 
 // checkFarm looks at where a farm says it is.

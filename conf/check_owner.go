@@ -14,7 +14,7 @@ type door struct {
 	port topology.Port
 }
 
-// A holder is the first service with a VIP, and the director that has it.
+// A holder is the first service with a VIP, and the director or pair that has it.
 type holder struct {
 	service  *node
 	director *node
@@ -43,6 +43,12 @@ func (p *parser) checkOwners() {
 				continue
 			}
 			same := func(port item) bool { return doors[door{vip, port.x.(topology.Port)}] }
+			if s.flag("anycast") && first.service.flag("anycast") {
+				continue
+			}
+			if d.sch == failoverBlock && first.director.sch == failoverBlock && d.addrs("vips").Has(vip) && first.director.addrs("vips").Has(vip) {
+				continue // said of the pairs
+			}
 			if d == first.director || slices.ContainsFunc(s.list("ports"), same) {
 				continue // the latter is GS210
 			}
@@ -55,7 +61,7 @@ func (p *parser) checkOwners() {
 	}
 }
 
-// owning is the director that owns a service's VIPs, nil where that is not
+// owning is the director or pair that owns a service's VIPs, nil where that is not
 // known or something is wrong with it.
 func owning(s *node) *node {
 	tiers := s.of("tier")
@@ -74,7 +80,7 @@ func twoOwners(vip netip.Addr, a, b holder) string {
 	for _, pair := range [][2]holder{{a, b}, {b, a}} {
 		d, other := pair[0].director, pair[1].service
 		for _, t := range other.of("tier")[1:] {
-			if slices.Contains(t.nodes("directors"), d) {
+			if isAmong(forwarders(t), d) || slices.Contains(t.nodes("directors"), d) {
 				return fmt.Sprintf("%s owns %s for %s and is in %s too, where %s owns it: it would have the address twice, and another host would have it as well.",
 					d.id, vip, pair[0].service.id, t.id, pair[1].director.id)
 			}

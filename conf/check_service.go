@@ -103,8 +103,8 @@ func wired(d *node) bool {
 	return d.ref("network") != nil && (in == nil || in.ref("network") != nil)
 }
 
-// complete reports whether a list argument is there, good, and free of
-// things that are refused themselves.
+// complete reports whether a list argument is good, and so are the members of
+// the failover pairs in it. One that is not there is complete.
 func complete(n *node, name string) bool {
 	v := n.vals[name]
 	if v == nil {
@@ -114,7 +114,7 @@ func complete(n *node, name string) bool {
 		return false
 	}
 	for _, it := range v.items {
-		if r, ok := it.x.(*node); ok && r.sch.later != "" {
+		if r, ok := it.x.(*node); ok && r.sch == failoverBlock && r.val("members") == nil {
 			return false
 		}
 	}
@@ -122,13 +122,18 @@ func complete(n *node, name string) bool {
 }
 
 func (p *parser) checkServices() {
+	p.checkFailovers()
 	doors := map[door]Related{}
+	anycast := map[door]bool{}
 	for _, s := range p.all("virtual_service") {
 	vips:
 		for _, it := range s.list("vip") {
 			for _, port := range s.list("ports") {
 				d := door{it.x.(netip.Addr), port.x.(topology.Port)}
 				if first, ok := doors[d]; ok {
+					if s.flag("anycast") && anycast[d] {
+						continue
+					}
 					p.report(fault{
 						code: "GS210", at: it.at, detail: fmt.Sprintf("%s has %v on %v, and so has another service.", s.id, d.port, d.vip),
 						rel: []Related{first},
@@ -136,6 +141,7 @@ func (p *parser) checkServices() {
 					continue vips
 				}
 				doors[d] = Related{s.id + " has it", it.at}
+				anycast[d] = s.flag("anycast")
 			}
 		}
 		tiers := s.of("tier")
@@ -152,8 +158,20 @@ func (p *parser) checkServices() {
 		}
 		p.checkPort(s, s)
 		p.checkDirectors(tiers)
+		p.checkPersistence(s, s)
+		if len(tiers) > 0 && !s.broken {
+			i := len(tiers) - 1
+			p.checkQuorum(s.groups["quorum"], tiers[i], members(tiers, i))
+		}
+		p.checkVIPs(s, tiers)
 	}
 	p.checkOwners()
+	p.checkListening()
+	p.checkPublic()
+	p.checkTracking()
+	p.checkTunnels()
+	p.checkClients()
+	p.checkCapacity()
 }
 
 // checkPort reports a check that leaves open which of the service's ports it
@@ -196,19 +214,21 @@ func (p *parser) checkDirectors(tiers []*node) {
 	first := map[*node]item{}
 	tierOf := map[*node]*node{}
 	for _, t := range tiers {
-		for _, it := range t.list("directors") {
-			d := it.x.(*node)
-			f, ok := first[d]
+		for _, d := range forwarders(t) {
+			f, ok := first[d.node]
 			if !ok {
-				first[d], tierOf[d] = it, t
+				first[d.node], tierOf[d.node] = d.it, t
 				continue
 			}
+			if d.pair != nil && f == d.it {
+				continue // GS252
+			}
 			why := "The two would be the same VIP and port in one kernel."
-			if tierOf[d] == t {
+			if tierOf[d.node] == t {
 				why = "Once is enough."
 			}
 			p.report(fault{
-				code: "GS241", at: it.at, detail: fmt.Sprintf("%s is in %s already.", d.id, tierOf[d].id),
+				code: "GS241", at: d.it.at, detail: fmt.Sprintf("%s is in %s already.", d.id, tierOf[d.node].id),
 				help: why, rel: []Related{{"first named here", f.at}},
 			})
 			break
@@ -223,7 +243,7 @@ func (p *parser) checkTier(s *node, tiers []*node, i int) {
 	directors := t.nodes("directors")
 	known := complete(t, "directors") && t.gave("directors")
 
-	if i == 0 && known && len(directors) > 1 {
+	if i == 0 && known && len(directors) > 1 && !s.flag("anycast") {
 		p.report(fault{
 			code: "GS211", at: t.at("directors"),
 			detail: fmt.Sprintf("The first tier has %d directors, and a VIP can be at one place only: %s would not be at any of them for certain.", len(directors), s.addrs("vip")),
@@ -264,10 +284,21 @@ func (p *parser) checkTier(s *node, tiers []*node, i int) {
 	switch {
 	case t.method() == topology.DR:
 		p.checkDirect(t, tiers, i)
-	case t.method() == topology.NAT && lastTier && known:
-		p.checkNAT(t, directors)
+	case t.method() == topology.NAT && lastTier && known && !t.flag("fullnat"):
+		p.checkNAT(t)
+	}
+	p.checkScheduler(s, tiers, i)
+	p.checkMethodArguments(s, t, lastTier)
+	p.checkPersistence(s, t)
+	p.checkQuorum(t.groups["quorum"], t, members(tiers, i))
+	if i > 0 && complete(tiers[i-1], "directors") && len(tiers[i-1].list("directors")) > 0 {
+		p.checkTrip(tiers, i)
 	}
 	if lastTier {
+		p.checkLone(s, tiers, i)
+		if t.method() == topology.TUN {
+			p.checkTunnelled(t)
+		}
 		if t.method() == topology.DR || t.method() == topology.TUN {
 			p.checkServerPorts(s, t)
 			p.checkReplies(t)
@@ -289,12 +320,12 @@ func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
 			return !ok
 		}
 		var bad *node
-		for _, d := range t.nodes("directors") {
-			if d.sch == directorBlock && bad == nil && lacks(d, d.addrs("address")) {
-				bad = d
+		for _, d := range forwarders(t) {
+			if bad == nil && !(i > 0 && mixes(tiers[i-1])) && lacks(d.node, d.addrs("address")) {
+				bad = d.node
 			}
 		}
-		if i == len(tiers)-1 {
+		if i == len(tiers)-1 && !mixes(t) {
 			for _, f := range t.nodes("farms") {
 				for _, srv := range f.of("server") {
 					if bad == nil && lacks(srv, srv.addrs("address")) {
@@ -309,13 +340,23 @@ func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
 		if bad == nil {
 			continue
 		}
-		p.report(fault{
+		f := fault{
 			code: "GS208", at: it.at, detail: fmt.Sprintf("%s is forwarded through %s, and %s has no %s address.", vip, t.id, bad.id, version(vip)),
 			help: "Give every director and server of the service an address of that family.",
 			rel:  []Related{bad.here()},
-		})
+		}
+		if reached := bad.sch == serverBlock && t.method() == topology.TUN || bad.sch == directorBlock && i > 0 && tiers[i-1].method() == topology.TUN; reached {
+			f.help += " A tunnel takes packets of one family through the other with encap = \"gue\"."
+		}
+		p.report(f)
 		return
 	}
+}
+
+// mixes reports whether a tier's tunnels take packets of one family through
+// addresses of the other.
+func mixes(t *node) bool {
+	return t.method() == topology.TUN && t.vals["encap"] != nil && t.str("encap") != "ipip"
 }
 
 // gatewayLacks returns a NAT director of the tier without an inside address
@@ -347,28 +388,28 @@ func version(a netip.Addr) string {
 // checkDirect reports next hops that a DR tier cannot reach: it changes the
 // MAC address only, so they must be on a segment of the director's.
 func (p *parser) checkDirect(t *node, tiers []*node, i int) {
-	for _, d := range t.nodes("directors") {
-		if d.sch != directorBlock || !wired(d) {
+	for _, d := range forwarders(t) {
+		if !wired(d.node) || d.pair != nil && !segmented(d.pair) {
 			continue
 		}
-		reach := func(next *node, on *node, where string) bool {
-			if slices.Contains(legs(d), on) {
+		reach := func(next Related, name string, on *node, where string) bool {
+			if slices.Contains(legs(d.node), on) {
 				return true
 			}
 			p.report(fault{
 				code: "GS220", at: t.at("method"),
-				detail: fmt.Sprintf("method = \"dr\" rewrites only the destination MAC address, so every next hop must be on the director's own L2 segment. %s is on %s; %s is %s.", d.id, d.ref("network").id, next.id, where),
+				detail: fmt.Sprintf("method = \"dr\" rewrites only the destination MAC address, so every next hop must be on the director's own L2 segment. %s is on %s; %s is %s.", d.who(), d.ref("network").id, name, where),
 				help:   "Use method = \"tun\" (IP in IP, needs 20 bytes of MTU headroom), or move one of them.",
-				rel:    []Related{next.here()},
+				rel:    []Related{next},
 			})
 			return false
 		}
 		if i < len(tiers)-1 {
-			for _, e := range tiers[i+1].nodes("directors") {
-				if e.sch != directorBlock || e.ref("network") == nil {
+			for _, e := range forwarders(tiers[i+1]) {
+				if e.ref("network") == nil || e.pair != nil && !segmented(e.pair) {
 					continue
 				}
-				if !reach(e, e.ref("network"), "on "+e.ref("network").id) {
+				if !reach(e.here(), e.who(), e.ref("network"), "on "+e.ref("network").id) {
 					return
 				}
 			}
@@ -386,7 +427,7 @@ func (p *parser) checkDirect(t *node, tiers []*node, i int) {
 			if net != nil {
 				where = "on " + net.id
 			}
-			if !reach(f, net, where) {
+			if !reach(f.here(), f.id, net, where) {
 				return
 			}
 		}
@@ -395,8 +436,9 @@ func (p *parser) checkDirect(t *node, tiers []*node, i int) {
 
 // checkNAT looks at what a NAT tier needs: replies come back through the
 // director, so each farm's default route must be one of the tier's directors.
-func (p *parser) checkNAT(t *node, directors []*node) {
-	served := map[*node]bool{}
+func (p *parser) checkNAT(t *node) {
+	directors := forwarders(t)
+	served := map[item]bool{} // entries of the tier's list
 	clean := complete(t, "farms") && len(t.list("farms")) > 0
 	for _, it := range t.list("farms") {
 		f := it.x.(*node)
@@ -411,15 +453,19 @@ func (p *parser) checkNAT(t *node, directors []*node) {
 				help: "Give the farm a gateway: the NAT director that its servers have as default route.",
 				rel:  []Related{f.here()},
 			})
-		case !slices.Contains(directors, g):
+		case !isAmong(directors, g):
 			clean = false
 			p.report(fault{
 				code: "GS237", at: f.at("gateway"), detail: fmt.Sprintf("The servers of %s send their replies through %s, which is not a director of %s.", f.id, g.id, t.id),
-				help: "Make it one of " + among(ids(directors)) + ".",
+				help: "Make it one of " + among(ids(plainly(directors))) + ".",
 				rel:  []Related{{t.id + " feeds the farm", it.at}},
 			})
 		default:
-			served[g] = true
+			for _, d := range directors {
+				if d.node == g {
+					served[d.it] = true
+				}
+			}
 			p.checkBehind(t, f, g)
 		}
 	}
@@ -428,7 +474,7 @@ func (p *parser) checkNAT(t *node, directors []*node) {
 	}
 	for _, it := range t.list("directors") {
 		d := it.x.(*node)
-		if served[d] {
+		if served[it] {
 			continue
 		}
 		p.report(fault{
@@ -480,10 +526,10 @@ func ids(ns []*node) []string {
 // the tier. It has the VIP, so what it would have to forward comes from an
 // address of its own.
 func (p *parser) checkReplies(t *node) {
-	directors := t.nodes("directors")
+	directors := forwarders(t)
 	for _, f := range t.nodes("farms") {
 		g := f.ref("gateway")
-		if g == nil || !slices.Contains(directors, g) {
+		if g == nil || !isAmong(directors, g) {
 			continue
 		}
 		p.report(fault{

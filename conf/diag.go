@@ -70,23 +70,46 @@ var summaries = map[string]string{
 	"GS113": "Address families differ",
 	"GS114": "Duplicate record",
 	"GS115": "TTL out of range",
+	"GS201": "Failover members on different segments",
+	"GS202": "VIP needs a route",
 	"GS203": "VIP is the address of a node",
 	"GS204": "Overlapping networks",
 	"GS205": "Address does not fit its network",
 	"GS206": "Address used twice",
+	"GS207": "Private address in a public answer",
 	"GS208": "Tier cannot carry this address family",
 	"GS209": "VIP has two owners",
 	"GS210": "Two services on one address and port",
 	"GS211": "Nothing owns the VIP",
+	"GS212": "Nothing listens on the address",
 	"GS220": "Direct routing cannot reach the next tier",
 	"GS222": "Method cannot change the port",
+	"GS223": "Server cannot take tunnelled packets",
+	"GS224": "MTU leaves no room for the tunnel",
 	"GS225": "Replies cannot get out",
+	"GS226": "Director as its own real server",
+	"GS227": "Unknown scheduler",
+	"GS228": "Connection tracking sees one direction only",
+	"GS229": "One-packet scheduling cannot work here",
 	"GS230": "NAT director without a farm",
+	"GS231": "NAT director will be the bottleneck",
 	"GS232": "NAT farm is not behind its gateway",
+	"GS233": "Replies can bypass the director",
 	"GS237": "Farm's gateway is not a director of the tier",
+	"GS238": "Single NAT director",
 	"GS240": "NAT before the last tier",
 	"GS241": "Tier with the wrong members",
+	"GS242": "Quorum that cannot work",
 	"GS243": "All weights are zero",
+	"GS245": "Persistence that may surprise",
+	"GS246": "Failover member cannot carry everything",
+	"GS247": "Tiers in different regions",
+	"GS250": "Virtual router id",
+	"GS252": "Failover pair with the wrong members",
+	"GS253": "Preemption without delay",
+	"GS254": "Unusual advertisement interval",
+	"GS255": "Sync id",
+	"GS256": "Failover members fail together",
 	"GS301": "Region without fallback",
 	"GS302": "Fallback leads nowhere",
 	"GS303": "Users whom nobody serves",
@@ -107,6 +130,15 @@ var summaries = map[string]string{
 	"GS409": "Check turns over at every result",
 	"GS410": "Reports are called old too soon",
 	"GS411": "Timeout is below the round trip",
+	"GS501": "No headroom for a failure",
+}
+
+// The phrases of codes whose warnings are about another matter than their errors.
+var cautions = map[string]string{
+	"GS225": "Replies leave by the servers' own route",
+	"GS227": "Scheduler does not fit",
+	"GS242": "Low quorum",
+	"GS243": "Weights far apart",
 }
 
 // A fault is a diagnostic in the making.
@@ -131,6 +163,9 @@ func (p *parser) add(severity hcl.DiagnosticSeverity, f fault) {
 	summary, ok := summaries[f.code]
 	if !ok {
 		panic("conf: code without a summary: " + f.code)
+	}
+	if caution, ok := cautions[f.code]; ok && severity == hcl.DiagWarning {
+		summary = caution
 	}
 	d := &hcl.Diagnostic{
 		Severity: severity, Summary: summary, Detail: f.detail,

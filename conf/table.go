@@ -156,14 +156,14 @@ var (
 			{
 				name: "vrrp", one: true, group: true, doc: "How the members agree.",
 				attrs: []*attr{
-					{name: "id", typ: tCount, doc: "Virtual router id."},
+					{name: "id", typ: tRouterID, doc: "Virtual router id."},
 					{name: "advert", typ: tDuration, doc: "Time between advertisements."},
 					{name: "preempt_delay", typ: tDuration, doc: "How long a returning member waits."},
 				},
 			},
 			{
 				name: "sync", one: true, group: true, doc: "Copies connections to the backup.",
-				attrs: []*attr{{name: "id", typ: tCount, doc: "Sync id."}},
+				attrs: []*attr{{name: "id", typ: tSyncID, doc: "Sync id."}},
 			},
 		},
 	}
@@ -216,8 +216,8 @@ var (
 	quorumGroup = &block{
 		name: "quorum", one: true, group: true, later: "Quorum", doc: "How many must live for the service to live.",
 		attrs: []*attr{
-			{name: "min_up", typ: tPercent, doc: "Below it the service is down."},
-			{name: "restore", typ: tPercent, doc: "From it on the service is up again."},
+			{name: "min_up", typ: tQuorum, doc: "Below it the service is down."},
+			{name: "restore", typ: tQuorum, doc: "From it on the service is up again."},
 		},
 	}
 	serviceBlock = &block{

@@ -64,6 +64,9 @@ var (
 	tMTU      = &typ{doc: "an MTU from 576 to 65535", conv: convInt(576, 65535)}
 	tStatus   = (&typ{conv: convInt(100, 599)}).many("HTTP status codes")
 	tPercent  = &typ{doc: "a percentage from \"0%\" to \"100%\"", conv: convPercent}
+	tQuorum   = &typ{doc: "a number of destinations, or a percentage of them such as \"50%\"", conv: convQuorum}
+	tRouterID = &typ{doc: "an id from 1 to 255", conv: convID("GS250")}
+	tSyncID   = &typ{doc: "an id from 1 to 255", conv: convID("GS255")}
 	tDuration = &typ{doc: "a duration such as \"2s\"", conv: convDuration}
 	tInterval = &typ{doc: "a duration from \"10ms\" to \"1d\"", conv: func(v cty.Value) (any, *complaint) {
 		d, c := convDuration(v)
@@ -101,16 +104,12 @@ var (
 		if c != nil {
 			return nil, c
 		}
-		if _, ok := topology.SchedulerNamed(s.(string)); !ok {
-			var names []string
-			for _, s := range topology.Schedulers {
-				names = append(names, s.Name)
+		if _, ok := topology.SchedulerNamed(s.(string)); !ok && !slices.Contains(laterSchedulers, s.(string)) {
+			words := append(schedulerNames(), laterSchedulers...)
+			return nil, &complaint{
+				code: "GS227", text: fmt.Sprintf("%q is not a scheduler.", s),
+				help: strings.TrimSpace(meant(s.(string), words) + " Schedulers are " + among(schedulerNames()) + "."),
 			}
-			later := []string{"lblc", "lblcr", "dh", "fo", "ovf", "twos"}
-			if slices.Contains(later, s.(string)) {
-				return nil, &complaint{code: "GS020", text: fmt.Sprintf("The scheduler %s %v.", s, errLater), help: "Use one of " + among(names) + "."}
-			}
-			return nil, &complaint{text: fmt.Sprintf("%q is not a scheduler", s), help: strings.TrimSpace(meant(s.(string), names) + " Schedulers are " + among(names) + ".")}
 		}
 		return s, nil
 	}}
@@ -161,6 +160,31 @@ func convPercent(v cty.Value) (any, *complaint) {
 		}
 	}
 	return no("%s is not a percentage from \"0%%\" to \"100%%\"", show(v))
+}
+
+// convQuorum reads a count (an int) or a percentage (a float64 from 0 to 1).
+func convQuorum(v cty.Value) (any, *complaint) {
+	if v.Type() != cty.String {
+		return convInt(1, math.MaxInt32)(v)
+	}
+	if s, ok := strings.CutSuffix(v.AsString(), "%"); ok {
+		if f, err := strconv.ParseFloat(strings.TrimSpace(s), 64); err == nil && f > 100 {
+			return nil, &complaint{code: "GS242", text: show(v) + " of the destinations can never live.", help: "Give up to \"100%\"."}
+		}
+		return convPercent(v)
+	}
+	return convInt(1, math.MaxInt32)(v)
+}
+
+// convID reads an id of one byte that is not zero; code is what others are.
+func convID(code string) func(cty.Value) (any, *complaint) {
+	return func(v cty.Value) (any, *complaint) {
+		x, c := convInt(math.MinInt32, math.MaxInt32)(v)
+		if c == nil && (x.(int) < 1 || x.(int) > 255) {
+			return nil, &complaint{code: code, text: show(v) + " is not an id from 1 to 255."}
+		}
+		return x, c
+	}
 }
 
 var units = []struct {

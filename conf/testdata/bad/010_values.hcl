@@ -43,7 +43,7 @@ virtual_service "www" {
   tier "nat" {
     directors = [director.a]
     method    = "tunnel" # ERROR GS010: Invalid value
-    scheduler = "wlcc"   # ERROR GS010: Invalid value
+    scheduler = "wlcc"   # ERROR GS227: Unknown scheduler
     farms     = [farm.web]
   }
 }

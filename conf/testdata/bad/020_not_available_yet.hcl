@@ -63,7 +63,7 @@ virtual_service "www" {
   fwmark      = 7                   # ERROR GS020: Not available yet
   anycast     = true                # ERROR GS020: Not available yet
   sorry       = "192.0.2.99"        # ERROR GS020: Not available yet
-  persistence = { timeout = "5m" }  # ERROR GS020: Not available yet
+  persistence = { timeout = "5m", netmask = 24 } # ERROR GS020: Not available yet
   quorum      = { min_up = "50%" }  # ERROR GS020: Not available yet
   tier "front" {
     directors  = [failover.front]
@@ -75,7 +75,7 @@ virtual_service "www" {
     one_packet = true         # ERROR GS020: Not available yet
   }
   tier "nat" {
-    directors = [director.nat]
+    directors = [director.nat] # WARN GS238: Single NAT director
     method    = "nat"
     farms     = [farm.web]
     fullnat   = true # ERROR GS020: Not available yet

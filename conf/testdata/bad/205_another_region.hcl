@@ -43,7 +43,7 @@ virtual_service "www" {
   ports  = ["tcp/80"]
   tier "tun" {
     directors = [director.tun]
-    method    = "tun"
+    method    = "tun" # WARN GS225: Replies leave by the servers' own route
     farms     = [farm.near, farm.far]
   }
 }

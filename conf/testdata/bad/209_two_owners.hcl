@@ -62,7 +62,7 @@ virtual_service "behind" { # director.nat["a"] would have the VIP twice
     method    = "dr"
   }
   tier "nat" {
-    directors = [director.nat["a"]]
+    directors = [director.nat["a"]] # WARN GS238: Single NAT director
     method    = "nat"
     farms     = [farm.web["a"]]
   }

@@ -31,7 +31,7 @@ virtual_service "www" {
     method    = "tun"
   }
   tier "nat" {
-    directors = [director.nat]
+    directors = [director.nat] # WARN GS238: Single NAT director
     method    = "nat"
     farms     = [farm.web]
   }

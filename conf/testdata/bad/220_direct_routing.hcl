@@ -35,7 +35,7 @@ virtual_service "www" {
     method    = "dr" # ERROR GS220: Direct routing cannot reach the next tier
   }
   tier "nat" {
-    directors = [director.nat]
+    directors = [director.nat] # WARN GS238: Single NAT director
     method    = "nat"
     farms     = [farm.web]
   }

@@ -31,7 +31,7 @@ virtual_service "www" {
     method    = "nat" # ERROR GS240: NAT before the last tier
   }
   tier "nat" {
-    directors = [director.nat]
+    directors = [director.nat] # WARN GS238: Single NAT director
     method    = "nat"
     farms     = [farm.web]
   }

@@ -1,0 +1,435 @@
+package conf
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"gslb/topology"
+)
+
+// An offer is what real servers can deliver together, in bytes per second.
+type offer struct {
+	rate    float64
+	servers int
+	each    float64 // 0: not all the same
+	farms   []*node
+}
+
+// offered sums up farms; false where a server's throughput is not known.
+func offered(farms []*node) (offer, bool) {
+	o := offer{farms: farms}
+	for _, f := range farms {
+		if f.broken {
+			return o, false
+		}
+		for _, s := range f.of("server") {
+			t, ok := get[float64](s, "throughput")
+			if !ok {
+				return o, false
+			}
+			if o.servers == 0 {
+				o.each = t
+			}
+			if t != o.each {
+				o.each = 0
+			}
+			o.rate += t
+			o.servers++
+		}
+	}
+	return o, o.servers > 0
+}
+
+func (o offer) String() string {
+	text := fmt.Sprintf("The %d servers of %s offer %s", o.servers, strings.Join(ids(o.farms), " and "), rate(o.rate))
+	if o.servers == 1 {
+		text = fmt.Sprintf("The server of %s offers %s", o.farms[0].id, rate(o.rate))
+	} else if o.each > 0 {
+		text += fmt.Sprintf(" (%s each)", rateOf(o.each))
+	}
+	return text
+}
+
+// rate writes bytes per second for sums and limits, rateOf as a file would.
+func rate(r float64) string {
+	switch {
+	case r >= 1e9:
+		return fmt.Sprintf("%.2f GB/s", r/1e9)
+	case r >= 1e6:
+		return fmt.Sprintf("%.2f MB/s", r/1e6)
+	case r >= 1e3:
+		return fmt.Sprintf("%.2f KB/s", r/1e3)
+	}
+	return fmt.Sprintf("%.0f B/s", r)
+}
+
+func rateOf(r float64) string {
+	digits := func(x float64) float64 { return math.Round(x*100) / 100 }
+	switch {
+	case r >= 1e9:
+		return fmt.Sprintf("%g GB/s", digits(r/1e9))
+	case r >= 1e6:
+		return fmt.Sprintf("%g MB/s", digits(r/1e6))
+	case r >= 1e3:
+		return fmt.Sprintf("%g KB/s", digits(r/1e3))
+	}
+	return fmt.Sprintf("%g B/s", digits(r))
+}
+
+// A limit is what a director can rewrite by NAT.
+type limit struct {
+	packet int
+	cost   time.Duration
+}
+
+func (l limit) rate() float64 { return float64(l.packet) / l.cost.Seconds() }
+
+func (p *parser) limitOf(d *node) (limit, bool) {
+	g := p.groupOr(d, "capacity")
+	if g.broken {
+		return limit{}, false
+	}
+	packet, ok1 := get[int](g, "mean_packet")
+	cost, ok2 := get[time.Duration](g, "packet_cost")
+	return limit{packet, cost}, ok1 && ok2 && cost > 0
+}
+
+// A rewriter is a director of last tiers that forward by NAT.
+type rewriter struct {
+	d     *node
+	tier  *node   // the first such tier it is in
+	farms []*node // what it forwards to in all of them
+	limit limit
+	offer offer
+	known bool // limit and offer are
+	over  bool // the offer is above the limit
+}
+
+// rewriters lists the NAT directors of all services in file order.
+func (p *parser) rewriters() ([]*rewriter, map[*node]*rewriter) {
+	var out []*rewriter
+	by := map[*node]*rewriter{}
+	for _, s := range p.all("virtual_service") {
+		tiers := s.of("tier")
+		if len(tiers) == 0 || s.broken {
+			continue
+		}
+		t := tiers[len(tiers)-1]
+		if t.method() != topology.NAT || !complete(t, "directors") || !complete(t, "farms") {
+			continue
+		}
+		for _, f := range forwarders(t) {
+			r := by[f.node]
+			if r == nil {
+				r = &rewriter{d: f.node, tier: t}
+				by[f.node] = r
+				out = append(out, r)
+			}
+			for _, farm := range t.nodes("farms") {
+				if (t.flag("fullnat") || farm.ref("gateway") == f.node) && !slices.Contains(r.farms, farm) {
+					r.farms = append(r.farms, farm)
+				}
+			}
+		}
+	}
+	for _, r := range out {
+		var ok1, ok2 bool
+		r.limit, ok1 = p.limitOf(r.d)
+		r.offer, ok2 = offered(r.farms)
+		r.known = ok1 && ok2
+		r.over = r.known && r.offer.rate > r.limit.rate()
+	}
+	return out, by
+}
+
+// checkCapacity compares what NAT directors can rewrite with what is behind
+// them: each by itself, the members of a pair for each other, and what is left
+// when one director or region is down.
+func (p *parser) checkCapacity() {
+	all, by := p.rewriters()
+	for _, r := range all {
+		if !r.over {
+			continue
+		}
+		use := int(r.limit.rate() / r.offer.rate * float64(r.offer.servers))
+		p.warn(fault{
+			code: "GS231", at: r.tier.at("method"),
+			detail: fmt.Sprintf("%s rewrites every packet in both directions: %d bytes / %v per packet = %s at most. %v, so about %d of them can be used.",
+				r.d.id, r.limit.packet, r.limit.cost, rate(r.limit.rate()), r.offer, use),
+			help: "Split the farm over more NAT directors, or use tun/dr for this tier.",
+			rel:  []Related{r.d.here()},
+		})
+	}
+	for _, f := range p.all("failover") {
+		p.checkBackup(f, by)
+	}
+	for _, s := range p.all("virtual_service") {
+		p.checkSpare(s, by)
+	}
+	for _, d := range p.all("domain") {
+		p.checkRegionSpare(d, by)
+	}
+}
+
+// checkBackup warns of a pair in which one member cannot do the work of all.
+func (p *parser) checkBackup(f *node, by map[*node]*rewriter) {
+	var farms []*node
+	var weakest *node
+	least := math.Inf(1)
+	for _, d := range f.nodes("members") {
+		l, ok := p.limitOf(d)
+		if !ok {
+			return
+		}
+		if l.rate() < least {
+			weakest, least = d, l.rate()
+		}
+		r := by[d]
+		if r == nil {
+			continue
+		}
+		if r.over {
+			return // GS231
+		}
+		for _, farm := range r.farms {
+			if !slices.Contains(farms, farm) {
+				farms = append(farms, farm)
+			}
+		}
+	}
+	if len(f.list("members")) < 2 || len(farms) == 0 {
+		return
+	}
+	o, ok := offered(farms)
+	if !ok || o.rate <= least {
+		return
+	}
+	l, _ := p.limitOf(weakest)
+	p.warn(fault{
+		code: "GS246", at: f.at("members"),
+		detail: fmt.Sprintf("When %s is all that is left of %s, it rewrites every packet: %d bytes / %v per packet = %s at most. %v: %s of what it can do.",
+			weakest.id, f.id, l.packet, l.cost, rate(least), o, percent(o.rate/least)),
+		help: "Use a pair for less, or directors that can do more.", rel: []Related{weakest.here()},
+	})
+}
+
+func percent(part float64) string { return fmt.Sprintf("%.0f %%", part*100) }
+
+// checkSpare warns of a service whose NAT directors can do the work together,
+// and cannot when one of them is down.
+func (p *parser) checkSpare(s *node, by map[*node]*rewriter) {
+	tiers := s.of("tier")
+	if s.broken || len(tiers) == 0 {
+		return
+	}
+	t := tiers[len(tiers)-1]
+	if t.method() != topology.NAT || !complete(t, "directors") || !complete(t, "farms") || len(t.list("directors")) < 2 {
+		return
+	}
+	sum, worst := 0.0, math.Inf(-1)
+	var lost *node
+	for _, it := range t.list("directors") {
+		best := math.Inf(-1) // of a pair one member works
+		for _, f := range forwarders(t) {
+			if f.it != it {
+				continue
+			}
+			r := by[f.node]
+			if r == nil || r.over {
+				return // GS231
+			}
+			l, ok := p.limitOf(f.node)
+			if !ok {
+				return
+			}
+			best = max(best, l.rate())
+		}
+		sum += best
+		if n := it.x.(*node); n.sch == directorBlock && best > worst {
+			lost, worst = n, best
+		}
+	}
+	o, ok := offered(t.nodes("farms"))
+	if !ok || lost == nil || o.rate <= sum-worst {
+		return
+	}
+	p.warn(fault{
+		code: "GS501", at: t.at("directors"),
+		detail: fmt.Sprintf("%v. With %s down, the other directors of %s can rewrite %s: N-1, they carry %s.", o, lost.id, t.id, rate(sum-worst), percent(o.rate/(sum-worst))),
+		help:   "Add a director, or plan for less than the servers offer.", rel: []Related{lost.here()},
+	})
+}
+
+// checkRegionSpare warns of a domain whose regions can do the work together,
+// and cannot when one of them is down.
+func (p *parser) checkRegionSpare(d *node, by map[*node]*rewriter) {
+	var order []*node
+	loads, limits := map[*node]float64{}, map[*node]float64{}
+	at := map[*node]item{}
+	counted := map[*node]bool{}
+	for _, a := range d.of("answer") {
+		s := a.ref("service")
+		weight, ok := get[int](a, "weight")
+		region := s.ref("region")
+		if s == nil || !ok || region == nil || s.broken {
+			return
+		}
+		tiers := s.of("tier")
+		if len(tiers) == 0 {
+			return
+		}
+		t := tiers[len(tiers)-1]
+		if t.method() != topology.NAT || !complete(t, "directors") || !complete(t, "farms") || !t.gave("directors") {
+			return
+		}
+		o, ok := offered(t.nodes("farms"))
+		if !ok {
+			return
+		}
+		if at[region].x == nil {
+			order = append(order, region)
+			at[region] = item{s, a.at("service")}
+		}
+		if weight > 0 {
+			loads[region] += o.rate
+		}
+		for _, f := range forwarders(t) {
+			r := by[f.node]
+			if r == nil || r.over {
+				return // GS231
+			}
+			l, ok := p.limitOf(f.node)
+			if !ok {
+				return
+			}
+			if !counted[f.node] && (f.pair == nil || f.nth == 0) {
+				limits[region] += l.rate()
+			}
+			counted[f.node] = true
+		}
+	}
+	if d.broken || len(order) < 2 {
+		return
+	}
+	load := 0.0
+	for _, r := range order {
+		load += loads[r]
+	}
+	var lost *node
+	worst := 1.0
+	for _, r := range order {
+		if loads[r] == 0 {
+			continue
+		}
+		rest := 0.0
+		for _, o := range order {
+			if o != r {
+				rest += limits[o]
+			}
+		}
+		if load/rest > worst {
+			lost, worst = r, load/rest
+		}
+	}
+	if lost == nil {
+		return
+	}
+	var rest []string
+	for _, r := range order {
+		if r != lost {
+			rest = append(rest, fmt.Sprintf("%s can rewrite %s", r.id, rate(limits[r])))
+		}
+	}
+	p.warn(fault{
+		code: "GS501", at: at[lost].at,
+		detail: fmt.Sprintf("The servers behind %s offer %s. With %s down, %s: N-1, %s.", d.id, rate(load), lost.id, strings.Join(rest, " and "), carries(order, lost, worst)),
+		help:   "Add directors there, or plan for less than the servers offer.", rel: []Related{d.here()},
+	})
+}
+
+// carries is what the regions that are left have to do.
+func carries(all []*node, lost *node, part float64) string {
+	if len(all) > 2 {
+		return "they carry " + percent(part)
+	}
+	for _, r := range all {
+		if r != lost {
+			return fmt.Sprintf("%s carries %s", r.name, percent(part))
+		}
+	}
+	return ""
+}
+
+// checkLone warns of a tier behind another that has one NAT director: it has
+// all the farms, and no other director can be their gateway in time. In a first
+// tier, which has one director by rule, another answer of the domain is what
+// stands by.
+func (p *parser) checkLone(s *node, tiers []*node, i int) {
+	t := tiers[i]
+	ds := t.nodes("directors")
+	if i == 0 || t.method() != topology.NAT || len(ds) != 1 || ds[0].sch != directorBlock {
+		return
+	}
+	p.warn(fault{
+		code: "GS238", at: t.at("directors"), detail: fmt.Sprintf("%s is the only director of %s: when it is down, so is %s, whatever its servers do.", ds[0].id, t.id, s.id),
+		help: "Give part of the servers to a second NAT director, each the gateway of a farm of its own.", rel: []Related{ds[0].here()},
+	})
+}
+
+// checkClients warns of clients that are on the segment of the servers behind
+// a NAT director: their replies go to them directly, past the director.
+func (p *parser) checkClients() {
+	behind := map[*node][2]*node{} // networks of NAT farms: farm and tier
+	for _, s := range p.all("virtual_service") {
+		tiers := s.of("tier")
+		if len(tiers) == 0 || s.broken {
+			continue
+		}
+		t := tiers[len(tiers)-1]
+		if t.method() != topology.NAT || t.flag("fullnat") {
+			continue
+		}
+		for _, f := range t.nodes("farms") {
+			if n := f.ref("network"); n != nil && behind[n] == [2]*node{} && f.ref("gateway") != nil {
+				behind[n] = [2]*node{f, t}
+			}
+		}
+	}
+	if len(behind) == 0 {
+		return
+	}
+	for _, r := range p.all("region") {
+		for _, it := range r.list("prefixes") {
+			users := it.x.(netip.Prefix)
+			seg, ok := p.overlapping(users, func(s segment) bool { return behind[s.n] != [2]*node{} })
+			if !ok {
+				continue
+			}
+			f, t := behind[seg.n][0], behind[seg.n][1]
+			p.warn(fault{
+				code: "GS233", at: it.at, detail: fmt.Sprintf("The users in %s can be on the segment of %s, %s. Its servers answer those directly, past %s, from an address that they did not connect to: the connections fail.", users, f.id, seg.prefix(), f.ref("gateway").id),
+				help: "Leave the segment out of the prefixes, or give the tier fullnat = true.",
+				rel:  []Related{{seg.n.id + " has " + seg.prefix().String(), seg.it.at}, {t.id + " forwards by nat", t.at("method")}},
+			})
+		}
+	}
+}
+
+// overlapping returns the first segment of those that overlap a prefix which
+// is wanted.
+func (p *parser) overlapping(pfx netip.Prefix, wanted func(segment) bool) (segment, bool) {
+	i, found := slices.BinarySearchFunc(p.segments, pfx.Addr(), func(s segment, a netip.Addr) int { return s.prefix().Addr().Compare(a) })
+	if !found && i > 0 {
+		i--
+	}
+	for ; i < len(p.segments) && p.segments[i].prefix().Addr().Compare(last(pfx)) <= 0; i++ {
+		if s := p.segments[i]; s.prefix().Overlaps(pfx) && wanted(s) {
+			return s, true
+		}
+	}
+	return segment{}, false
+}

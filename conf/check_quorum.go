@@ -1,0 +1,202 @@
+package conf
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"gslb/topology"
+)
+
+// long is how long persistence may keep a client before taking a server out
+// takes too long to wait for.
+const long = time.Hour
+
+// checkPersistence looks at how a service or tier keeps clients on their servers.
+func (p *parser) checkPersistence(s, n *node) {
+	g := n.groups["persistence"]
+	if g == nil || g.broken {
+		return
+	}
+	if d, ok := get[time.Duration](g, "timeout"); ok && d > long {
+		p.warn(fault{
+			code: "GS245", at: g.at("timeout"), detail: fmt.Sprintf("A server that is taken out keeps its clients for %v after their last packet: draining it takes at least as long.", d),
+			help: "Use minutes, such as \"5m\".",
+		})
+	}
+	bits, ok := get[int](g, "netmask")
+	switch {
+	case !ok && !g.gave("netmask"):
+		p.warn(fault{
+			code: "GS245", at: g.raw.at, detail: "A client is one address. Behind a provider's NAT a client's connections may come from several addresses of one prefix, and would go to several servers.",
+			help: "Give netmask = 24: then clients of one /24 are one client.",
+		})
+	case ok:
+		for _, it := range s.list("vip") {
+			if vip := it.x.(netip.Addr); bits > vip.BitLen() {
+				p.report(fault{
+					code: "GS010", at: g.at("netmask"), detail: fmt.Sprintf("netmask: %d is more than the %d bits of an %s address.", bits, vip.BitLen(), version(vip)),
+					rel: []Related{{s.id + " has " + vip.String(), it.at}},
+				})
+				return
+			}
+		}
+	}
+}
+
+// A part is a quorum's bound: a count, or a part of all.
+type part struct {
+	count int
+	ratio float64
+	at    item
+}
+
+func bound(g *node, name string) (part, bool) {
+	v := g.val(name)
+	if v == nil {
+		return part{}, false
+	}
+	b := part{at: item{v.items[0].x, v.at}}
+	switch x := v.items[0].x.(type) {
+	case int:
+		b.count = x
+	case float64:
+		b.ratio = x
+	}
+	return b, true
+}
+
+// of is how many of n have to live.
+func (b part) of(n int) int {
+	if b.count > 0 {
+		return b.count
+	}
+	return int(math.Ceil(b.ratio*float64(n) - 1e-9))
+}
+
+func (b part) String() string {
+	if b.count > 0 {
+		return fmt.Sprint(b.count)
+	}
+	return fmt.Sprintf("%g%%", math.Round(b.ratio*1e6)/1e4)
+}
+
+// checkQuorum compares a quorum with the destinations of tier t, that of the
+// service with its last one. Members is -1 where they are not all known.
+func (p *parser) checkQuorum(g, t *node, members int) {
+	if g == nil || g.broken {
+		return
+	}
+	most := func(name string, b part) bool {
+		if members < 0 || b.count <= members {
+			return true
+		}
+		p.report(fault{
+			code: "GS242", at: b.at.at, detail: fmt.Sprintf("%s asks for %d living destinations and %s has %d: the service could never be up.", name, b.count, t.id, members),
+			help: fmt.Sprintf("Give a count up to %d, or a percentage.", members), rel: []Related{t.here()},
+		})
+		return false
+	}
+	low, ok := bound(g, "min_up")
+	if ok {
+		if !most("min_up", low) {
+			return
+		}
+		part, of := low.ratio, low.String()
+		known := low.count == 0
+		if !known && members > 0 {
+			part, known = float64(low.count)/float64(members), true
+			of = fmt.Sprintf("%d of %d", low.count, members)
+		}
+		if known && part < 1.0/3-1e-9 {
+			p.warn(fault{
+				code: "GS242", at: low.at.at, detail: fmt.Sprintf("The service stays up with %s of its destinations, which then carry %s the traffic of each.", of, times(part)),
+				help: "Give a third or more, such as \"50%\", unless that few can carry everything.",
+			})
+		}
+	}
+	high, also := bound(g, "restore")
+	if !also || !most("restore", high) || !ok {
+		return
+	}
+	inverted := false
+	switch {
+	case low.count == 0 && high.count == 0:
+		inverted = high.ratio < low.ratio
+	case low.count > 0 && high.count > 0:
+		inverted = high.count < low.count
+	case members >= 0:
+		inverted = high.of(members) < low.of(members)
+	}
+	if inverted {
+		p.report(fault{
+			code: "GS242", at: high.at.at, detail: fmt.Sprintf("restore = %v is below min_up = %v: between the two the service would be down and up at once.", high, low),
+			help: "Give restore at least min_up; a little more keeps it from flapping.", rel: []Related{{"min_up is here", low.at.at}},
+		})
+	}
+}
+
+// times is how many times as much each of a part carries.
+func times(part float64) string {
+	if part <= 0 {
+		return "many times"
+	}
+	return fmt.Sprintf("%.3g times", 1/part)
+}
+
+// members counts the destinations of a tier, -1 where they are not all known.
+func members(tiers []*node, i int) int {
+	if i < len(tiers)-1 {
+		if !complete(tiers[i+1], "directors") || !tiers[i+1].gave("directors") {
+			return -1
+		}
+		return len(tiers[i+1].list("directors"))
+	}
+	if !complete(tiers[i], "farms") || !tiers[i].gave("farms") {
+		return -1
+	}
+	sum := 0
+	for _, f := range tiers[i].nodes("farms") {
+		if f.broken {
+			return -1
+		}
+		sum += len(f.of("server"))
+	}
+	return sum
+}
+
+// checkTrip warns of a tier whose directors are in another region than those
+// in front of it.
+func (p *parser) checkTrip(tiers []*node, i int) {
+	var from *node
+	for _, f := range forwarders(tiers[i-1]) {
+		if from == nil {
+			from = f.node
+		}
+	}
+	a := from.ref("network").ref("region")
+	if a == nil {
+		return
+	}
+	for _, f := range forwarders(tiers[i]) {
+		b := f.ref("network").ref("region")
+		if b == nil || a == b {
+			continue
+		}
+		text := fmt.Sprintf("%s is in %s and %s, in front of it, in %s.", f.who(), b.id, from.id, a.id)
+		x, ok1 := get[topology.Point](a, "location")
+		y, ok2 := get[topology.Point](b, "location")
+		if ok1 && ok2 {
+			text += fmt.Sprintf(" They are %.0f km apart: a round trip takes about %v, and every packet of a client makes half of it on top of its own way.",
+				x.Kilometres(y), topology.RoundTrip(x, y).Round(100*time.Microsecond))
+		} else {
+			text += " Every packet of a client goes from one region to the other on its way."
+		}
+		p.warn(fault{
+			code: "GS247", at: f.it.at, detail: text, help: "Let DNS choose the region, and keep the tiers of a service in one.",
+			rel: []Related{f.here()},
+		})
+		return
+	}
+}

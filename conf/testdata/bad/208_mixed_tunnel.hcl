@@ -1,0 +1,38 @@
+region "eu" {}
+network "edge" {
+  region = region.eu
+  cidr   = ["192.0.2.0/24", "2001:db8::/64"]
+}
+network "six" {
+  region = region.eu
+  cidr   = "2001:db8:1::/64"
+}
+director "front" {
+  network = network.edge
+  address = ["192.0.2.11", "2001:db8::11"]
+}
+farm "six" {
+  network = network.six
+  server "a" { address = "2001:db8:1::20" }
+}
+virtual_service "plain" {
+  region = region.eu
+  vip    = "192.0.2.5" # ERROR GS208: Tier cannot carry this address family
+  ports  = ["tcp/80"]
+  tier "tun" {
+    directors = [director.front]
+    method    = "tun"
+    farms     = [farm.six]
+  }
+}
+virtual_service "wrapped" {
+  region = region.eu
+  vip    = "192.0.2.6"
+  ports  = ["tcp/80"]
+  tier "tun" {
+    directors = [director.front]
+    method    = "tun"
+    encap     = "gue" # WARN GS020: Not available yet
+    farms     = [farm.six]
+  }
+}

@@ -1,0 +1,29 @@
+region "eu" {}
+network "edge" {
+  region = region.eu
+  cidr   = "192.0.2.0/24"
+}
+director "front" {
+  for_each = { a = 11, b = 12, c = 13, d = 14 }
+  network  = network.edge
+  address  = cidrhost("192.0.2.0/24", each.value)
+}
+farm "web" {
+  network = network.edge
+  server "a" { address = "192.0.2.20" }
+}
+region "us" {}
+farm "far" {
+  region = region.us
+  server "a" { address = "198.51.100.20" }
+}
+virtual_service "www" {
+  region = region.eu
+  vip    = "192.0.2.5"
+  ports  = ["tcp/80"]
+  tier "tun" {
+    directors = [director.front["a"]]
+    method    = "tun" # WARN GS225: Replies leave by the servers' own route
+    farms     = [farm.web, farm.far]
+  }
+}
