@@ -54,7 +54,7 @@ var rooms = map[string][]string{
 
 // pure are the rooms whose functions are arithmetic on values: what they may
 // import of the standard library is what cannot do anything else.
-var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "plan", "dnsserver/rr", "explain", "internal/near"}
+var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "explain", "internal/near"}
 
 // effects are the packages of the standard library with which a pure room
 // could do I/O, read the clock's consequences or throw dice.
