@@ -53,9 +53,11 @@ func checkChanges(old, now []checked) []Change {
 		case !there || before == nil && x.check == nil:
 		case before == nil || x.check == nil || before.ID != x.check.ID:
 			out = append(out, leaves("check", x.what, []leaf{{"check", name(before)}}, []leaf{{"check", name(x.check)}})...)
+		case x.check.ID == "": // made for what it checks, and so not the same everywhere
+			out = append(out, leaves("check", x.what+" default check", checkLeaves(before), checkLeaves(x.check))...)
 		case !seen[x.check.ID]:
 			seen[x.check.ID] = true
-			out = append(out, leaves("check", name(x.check), checkLeaves(before), checkLeaves(x.check))...)
+			out = append(out, leaves("check", x.check.ID, checkLeaves(before), checkLeaves(x.check))...)
 		}
 	}
 	return out
@@ -65,12 +67,12 @@ func name(c *topology.Check) string {
 	if c == nil {
 		return ""
 	}
-	return or(c.ID, "the default check")
+	return or(c.ID, "default")
 }
 
 func checkLeaves(c *topology.Check) []leaf {
 	list := []leaf{
-		{"type", c.Type.String()}, {"port", ""}, {"interval", c.Interval.String()}, {"timeout", c.Timeout.String()},
+		{"type", c.Type.String()}, {"port", ""}, {"interval", span(c.Interval)}, {"timeout", span(c.Timeout)},
 		{"jitter", fmt.Sprint(c.Jitter)}, {"rise", strconv.Itoa(c.Rise)}, {"fall", strconv.Itoa(c.Fall)},
 		{"path", c.Path}, {"host", c.Host}, {"status", strings.Trim(fmt.Sprint(c.Status), "[]")}, {"verify", strconv.FormatBool(c.Verify)},
 	}

@@ -18,11 +18,28 @@ type Danger struct {
 	// gateway_changed, one_nameserver and one_director.
 	Code   string `json:"code"`
 	Object string `json:"object"`
-	Text   string `json:"text"`
+	Text   string `json:"text"`   // what happens to the object
+	Detail string `json:"detail"` // what follows, the same for all of a code
+}
+
+// details are what follows from a danger.
+var details = map[string]string{
+	"service_removed": "Connections to it end, and names in caches lead there for as long as their TTL.",
+	"vip_removed":     "Connections to it end, and names in caches lead there for as long as their TTL.",
+	"vip_moves":       "The director that gets it does not know its connections: they end. Both must change at the same time, else two hosts answer for the VIP, or none.",
+	"last_server":     "Its clients are refused.",
+	"gateway_changed": "Until `director realserver apply` has run on each of them, replies go by the old gateway and connections by the new one stall.",
+	"region_left":     "What takes its clients must carry them.",
+	"domain_removed":  "Clients that look for it find nothing, or what a wildcard record gives.",
+	"zone_removed":    "Queries for any name in it are refused.",
+	"max_remove":      "Make smaller changes one after the other, or raise max_remove in the topology block.",
+	"renumbered":      "Addresses with a number mean other objects than before, in this plan, in logs and in commands. A for_each over a map or a set of names gives each a name that stays.",
+	"one_nameserver":  "When it dies no name resolves.",
+	"one_director":    "When it dies the service is down.",
 }
 
 func (p *Plan) danger(code, object, format string, args ...any) {
-	p.Dangers = append(p.Dangers, Danger{code, object, fmt.Sprintf(format, args...)})
+	p.Dangers = append(p.Dangers, Danger{code, object, fmt.Sprintf(format, args...), details[code]})
 }
 
 func (p *Plan) dangers(old, now *side, steps map[string]tiers.Plan) {
@@ -46,14 +63,14 @@ func (p *Plan) serviceDangers(old, now *side) {
 				continue
 			}
 			if a, b := before.Tiers[0].Directors[0].ID, is.Tiers[0].Directors[0].ID; a != b {
-				p.danger("vip_moves", id, "%s moves from %s to %s, which does not know its connections: they end. Both directors must change at the same time, or two hosts answer for the VIP, or none.", k, a, b)
+				p.danger("vip_moves", id, "%s moves from %s to %s", k, a, b)
 			}
 		}
 		switch {
 		case after == nil && len(lost) > 0:
-			p.danger("service_removed", id, "The service is removed with %s: connections to it end, and names in caches lead there for as long as their TTL.", strings.Join(lost, ", "))
+			p.danger("service_removed", id, "removed with %s", and(lost))
 		case len(lost) > 0:
-			p.danger("vip_removed", id, "Nobody forwards %s any more: connections to it end, and names in caches lead there for as long as their TTL.", strings.Join(lost, ", "))
+			p.danger("vip_removed", id, "nobody forwards %s any more", and(lost))
 		}
 	})
 	both(old.topo.Directors, now.topo.Directors, func(d *topology.Director) string { return d.ID }, func(id string, before, after *topology.Director) {
@@ -63,7 +80,7 @@ func (p *Plan) serviceDangers(old, now *side) {
 		for _, s := range now.directors[id].table.Services {
 			was := old.directors[id].rows[s.Key]
 			if was != nil && s.Key.VIP.IsValid() && usable(*was) > 0 && usable(s) == 0 {
-				p.danger("last_server", id, "The last destination with a weight goes from %s: the director refuses its clients.", s.Key)
+				p.danger("last_server", id, "%s loses its last destination with a weight", s.Key)
 			}
 		}
 	})
@@ -77,11 +94,10 @@ func (p *Plan) serviceDangers(old, now *side) {
 			continue
 		}
 		if hasWeight(b) && !hasWeight(f) && len(now.ofFarm[f]) > 0 {
-			p.danger("last_server", f.ID, "The last real server with a weight goes from the farm.")
+			p.danger("last_server", f.ID, "loses its last real server with a weight")
 		}
 		if b.Gateway != nil && f.Gateway != nil && b.Gateway.ID != f.Gateway.ID {
-			p.danger("gateway_changed", f.ID, "The gateway of %s changes from %s to %s: until `director realserver apply` has run on each, replies go by the old one and connections by the new one stall.",
-				number(len(f.Servers), "real server"), b.Gateway.ID, f.Gateway.ID)
+			p.danger("gateway_changed", f.ID, "the gateway of %s changes from %s to %s", number(len(f.Servers), "real server"), b.Gateway.ID, f.Gateway.ID)
 		}
 	}
 }
@@ -115,18 +131,18 @@ func (p *Plan) nameDangers(old, now *topology.Topology) {
 	}
 	for _, z := range old.Zones {
 		if !zones[z.Name] {
-			p.danger("zone_removed", z.ID, "The zone %s is removed: queries for any name in it are refused.", z.Name)
+			p.danger("zone_removed", z.ID, "%s is removed", z.Name)
 		}
 	}
 	for _, d := range old.Domains {
 		if !domains[d.Name] && zones[d.Zone.Name] {
-			p.danger("domain_removed", d.ID, "The name %s is removed and no longer steered.", d.Name)
+			p.danger("domain_removed", d.ID, "%s is removed", d.Name)
 		}
 	}
 	for _, d := range p.Impact.Domains {
 		for _, s := range d.Shares {
 			if s.Before > 0 && s.After == 0 {
-				p.danger("region_left", d.Domain, "All clients that %s leads to %s go elsewhere.", d.Name, s.Place)
+				p.danger("region_left", d.Domain, "all clients that it leads to %s (%s of queries) go elsewhere", s.Place, percent(s.Before))
 			}
 		}
 	}
@@ -155,7 +171,7 @@ func (p *Plan) removals(old, now *side, steps map[string]tiers.Plan) {
 			}
 		}
 		if part := float64(gone) / float64(max(all, 1)); part > now.topo.MaxRemove {
-			p.danger("max_remove", n.ID, "%d of %s (%s) leave the forwarding table; max_remove allows %s.", gone, number(all, "destination"), percent(part), percent(now.topo.MaxRemove))
+			p.danger("max_remove", n.ID, "%d of %s go from its forwarding table (%s), max_remove allows %s", gone, number(all, "destination"), percent(part), percent(now.topo.MaxRemove))
 		}
 	}
 }
@@ -202,13 +218,17 @@ func (p *Plan) renumbered(old, now *topology.Topology) {
 		}
 	})
 	for _, list := range order {
-		p.danger("renumbered", list, "%d of the list get another number (%s), so the addresses in this plan and in logs mean others than before. A for_each over a map or a set of names keeps them.", moved[list], example[list])
+		text := example[list]
+		if n := moved[list] - 1; n > 0 {
+			text += ", and " + thousands(n) + " more likewise"
+		}
+		p.danger("renumbered", list, "%s", text)
 	}
 }
 
 func (p *Plan) redundancy(old, now *topology.Topology) {
 	if len(old.Nameservers) > 1 && len(now.Nameservers) == 1 {
-		p.danger("one_nameserver", now.Nameservers[0].ID, "Only one nameserver is left: when it dies no name resolves.")
+		p.danger("one_nameserver", now.Nameservers[0].ID, "the only nameserver that is left")
 	}
 	was := map[string]*topology.Service{}
 	for _, s := range old.Services {
@@ -221,7 +241,7 @@ func (p *Plan) redundancy(old, now *topology.Topology) {
 		}
 		for i, tier := range s.Tiers {
 			if i < len(b.Tiers) && len(b.Tiers[i].Directors) > 1 && len(tier.Directors) == 1 {
-				p.danger("one_director", s.ID, "Only %s is left in tier %q: when it dies the service is down.", tier.Directors[0].ID, tier.Name)
+				p.danger("one_director", s.ID, "only %s is left in tier %q", tier.Directors[0].ID, tier.Name)
 			}
 		}
 	}

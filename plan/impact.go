@@ -42,19 +42,22 @@ type Share struct {
 // A ServiceImpact is what changes for who uses a virtual service.
 type ServiceImpact struct {
 	Service string `json:"service"`
-	// Hash says that a hash scheduler is on the way, so that a client has a
-	// destination of its own; Moved is the part of client addresses, 0 to 1,
+	// Hash says that a hash scheduler is on the way and stays, so that a client
+	// has a destination of its own; Moved is the part of client addresses, 0 to 1,
 	// whose new connections go to another one: of the VIP and port where it is most.
 	Hash  bool    `json:"hash"`
 	Moved float64 `json:"moved"`
 	// Hashed and Balanced are the schedulers of tiers whose destinations
-	// change: those that choose by address, and the others, where new
-	// connections are balanced anew.
+	// change: those that choose by address before and after, and the others,
+	// where new connections are balanced anew.
 	Hashed   []string `json:"hashed"`
 	Balanced []string `json:"balanced"`
 	// Ended are the destinations whose established connections end, because
 	// the file has them no more where they were; all others keep theirs.
 	Ended []string `json:"ended"`
+	// Flows says that the service has UDP ports only: flows to what is in Ended
+	// do not end but move with their next packet.
+	Flows bool `json:"flows"`
 	// EndedVIPs are the VIPs and ports whose established connections all end:
 	// they are gone, or at a director that does not know them.
 	EndedVIPs []string `json:"ended_vips"`
@@ -212,6 +215,7 @@ func serviceImpacts(old, now *side, steps map[string]tiers.Plan) []ServiceImpact
 				}
 				j := journey{key: k, old: old, now: now, was: was, is: after, steps: byKey, stops: map[string]*stop{}}
 				touched = j.weigh(&i) || touched
+				i.Flows = !slices.ContainsFunc(after.Ports, func(p topology.Port) bool { return p.Proto == topology.TCP })
 			}
 		}
 		if touched {
@@ -226,14 +230,14 @@ func serviceImpacts(old, now *side, steps map[string]tiers.Plan) []ServiceImpact
 func (j *journey) weigh(i *ServiceImpact) bool {
 	touched := false
 	for at, tier := range j.is.Tiers {
-		scheduler, _ := topology.SchedulerNamed(tier.Scheduler)
-		i.Hash = i.Hash || scheduler.Hash
+		hash := byAddress(tier) && at < len(j.was.Tiers) && byAddress(j.was.Tiers[at])
+		i.Hash = i.Hash || hash
 		if !j.changes(tier.Directors) && (at >= len(j.was.Tiers) || !j.changes(j.was.Tiers[at].Directors)) {
 			continue
 		}
 		touched = true
 		list := &i.Balanced
-		if scheduler.Hash {
+		if hash {
 			list = &i.Hashed
 		}
 		if !slices.Contains(*list, tier.Scheduler) {
@@ -267,6 +271,11 @@ func (j *journey) weigh(i *ServiceImpact) bool {
 		i.Moved = max(i.Moved, moved/Sampled)
 	}
 	return true
+}
+
+func byAddress(t *topology.Tier) bool {
+	s, _ := topology.SchedulerNamed(t.Scheduler)
+	return s.Hash
 }
 
 func (j *journey) changes(directors []*topology.Director) bool {

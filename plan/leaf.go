@@ -1,6 +1,9 @@
 package plan
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // A leaf is an argument with its value as text; "" is not shown.
 type leaf struct{ name, value string }
@@ -37,11 +40,7 @@ func text(list []leaf) string {
 		if l.value == "" {
 			continue
 		}
-		b.WriteByte(' ')
-		if l.name != "" {
-			b.WriteString(l.name + " ")
-		}
-		b.WriteString(l.value)
+		b.WriteString(" " + l.name + " " + l.value)
 	}
 	return b.String()
 }
@@ -49,6 +48,18 @@ func text(list []leaf) string {
 func or(s, otherwise string) string {
 	if s == "" {
 		return otherwise
+	}
+	return s
+}
+
+// span is a time as a file has it: 1h, not 1h0m0s.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
 }

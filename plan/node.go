@@ -55,6 +55,9 @@ func forwarding(c tiers.Change, old, now *director) Change {
 		out.Action, out.Before, out.After = Modify, c.ServiceBefore.String(), c.Service.String()
 	case tiers.DeleteService:
 		out.Action, out.Before, d = Remove, c.Service.String(), old
+		if n := len(old.rows[c.Service.Key].Destinations); n > 0 {
+			out.Text += " with " + number(n, "destination")
+		}
 	case tiers.AddDestination:
 		out.Kind, out.Action, out.After = "destination", Add, c.Destination.String()
 	case tiers.EditDestination:
@@ -77,33 +80,39 @@ func forwarding(c tiers.Change, old, now *director) Change {
 	return out
 }
 
-// A hostLine is something of a host, and its value where it has one.
-type hostLine struct{ kind, what, value string }
+// A hostLine is something of a host, with its value and where it is, as far as
+// it has them.
+type hostLine struct{ kind, what, value, where string }
+
+func (l hostLine) text(value string) string { return join(l.what, value, l.where) }
+
+func join(words ...string) string {
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
+}
 
 func hostLines(h tiers.Host) []hostLine {
 	var out []hostLine
 	for _, s := range h.Sysctls {
-		key := s.Key
-		where := ""
+		l := hostLine{"sysctl", "sysctl " + s.Key, "= " + s.Value, ""}
 		switch {
 		case s.Link.Name != "":
-			key = strings.Replace(key, "%s", s.Link.Name, 1)
+			l.what = strings.Replace(l.what, "%s", s.Link.Name, 1)
 		case s.Link.Holds.IsValid():
-			key, where = strings.Replace(key, "%s", "*", 1), " "+link(s.Link)
+			l.what, l.where = strings.Replace(l.what, "%s", "*", 1), link(s.Link)
 		}
-		out = append(out, hostLine{"sysctl", "sysctl " + key + where, s.Value})
+		out = append(out, l)
 	}
 	for _, t := range h.Tunnels {
-		out = append(out, hostLine{"tunnel", fmt.Sprintf("tunnel %s from %s to %s", t.Name, t.Remote, t.Local), ""})
+		out = append(out, hostLine{"tunnel", fmt.Sprintf("tunnel %s from %s to %s", t.Name, t.Remote, t.Local), "", ""})
 	}
 	for _, a := range h.Addresses {
-		out = append(out, hostLine{"address", "address " + a.Addr.String() + " " + link(a.Link), ""})
+		out = append(out, hostLine{"address", "address " + a.Addr.String(), "", link(a.Link)})
 	}
 	for _, r := range h.Routes {
-		out = append(out, hostLine{"route", "default route by " + r.Via.String(), segments(r.MSS)})
+		out = append(out, hostLine{"route", "default route by " + r.Via.String(), segments(r.MSS), ""})
 	}
 	for _, r := range h.Replies {
-		out = append(out, hostLine{"reply", "replies from " + r.From.String(), segments(r.MSS)})
+		out = append(out, hostLine{"reply", "replies from " + r.From.String(), segments(r.MSS), ""})
 	}
 	return out
 }
@@ -123,66 +132,61 @@ func link(l tiers.Link) string {
 }
 
 func hostChanges(old, now tiers.Host) []Change {
-	was := map[string]hostLine{}
+	if sameHost(old, now) {
+		return nil
+	}
+	type key struct{ what, where string }
+	was := map[key]hostLine{}
 	for _, l := range hostLines(old) {
-		was[l.what] = l
+		was[key{l.what, l.where}] = l
 	}
 	var out []Change
-	line := func(action Action, l hostLine, before string) {
-		c := Change{Action: action, Kind: l.kind, Text: strings.TrimSpace(l.what + " " + l.value), Before: before, After: l.value}
-		switch action {
-		case Remove:
-			c.Before, c.After = l.value, ""
-		case Modify:
-			c.Text = l.what + " " + or(before, "segments as the link's") + " => " + or(l.value, "segments as the link's")
-		}
-		out = append(out, c)
-	}
 	for _, l := range hostLines(now) {
-		before, there := was[l.what]
-		delete(was, l.what)
+		before, there := was[key{l.what, l.where}]
+		delete(was, key{l.what, l.where})
 		switch {
 		case !there:
-			line(Add, l, "")
+			out = append(out, Change{Action: Add, Kind: l.kind, Text: l.text(l.value), After: l.value})
 		case before.value != l.value:
-			line(Modify, l, before.value)
+			arrow := or(before.value, "segments of the link's size") + " => " + or(l.value, "segments of the link's size")
+			out = append(out, Change{Action: Modify, Kind: l.kind, Text: l.text(arrow), Before: before.value, After: l.value})
 		}
 	}
 	for _, l := range hostLines(old) {
-		if _, left := was[l.what]; left {
-			line(Remove, l, "")
+		if _, left := was[key{l.what, l.where}]; left {
+			out = append(out, Change{Action: Remove, Kind: l.kind, Text: l.text(l.value), Before: l.value})
 		}
 	}
 	return out
 }
 
 // realServers adds what changes in the kernels of real servers. One that goes
-// is nobody's business any more.
+// is nobody's business any more. A real server is known by its farm and its
+// addresses: another number in a list does not make it another host.
 func (p *Plan) realServers(old, now *side) {
+	type key struct{ farm, addrs string }
 	type at struct {
 		server *topology.Server
 		part   *topology.Topology
 	}
-	was := map[string]at{}
+	was := map[key]at{}
 	for _, f := range old.topo.Farms {
 		part := &topology.Topology{Services: old.ofFarm[f]}
 		for _, s := range f.Servers {
-			was[s.ID] = at{s, part}
+			was[key{f.ID, s.Addrs.String()}] = at{s, part}
 		}
 	}
 	for _, f := range now.topo.Farms {
 		part := &topology.Topology{Services: now.ofFarm[f]}
 		for _, s := range f.Servers {
 			var host tiers.Host
-			before, there := was[s.ID]
+			before, there := was[key{f.ID, s.Addrs.String()}]
 			if there {
 				host = tiers.ServerHost(before.part, before.server)
 			}
-			is := tiers.ServerHost(part, s)
-			if sameHost(host, is) {
-				continue
+			if changes := hostChanges(host, tiers.ServerHost(part, s)); len(changes) > 0 {
+				p.RealServers = append(p.RealServers, Node{ID: s.ID, Action: action(there, true), Changes: changes})
 			}
-			p.RealServers = append(p.RealServers, Node{ID: s.ID, Action: action(there, true), Changes: hostChanges(host, is)})
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (p *Plan) Text(w io.Writer, detail Detail, colour bool) {
 		s.nodes("real server", p.RealServers)
 		s.nodes("nameserver", p.Nameservers)
 		for _, z := range p.Zones {
-			s.heading(z.Action, z.ID, "zone "+strings.TrimSuffix(z.Name, ".")+", on every nameserver")
+			s.heading(z.Action, z.ID, strings.TrimSuffix(z.Name, ".")+", on every nameserver")
 			s.changes(z.Changes)
 		}
 	}
@@ -111,7 +111,7 @@ func (s *screen) nodes(kind string, list []Node) {
 			n++
 		}
 		s.heading(list[0].Action, s.ids(list[:n]), remark(kind, list[0].Action))
-		s.changes(list[0].Changes)
+		s.changes(s.folded(list[0]))
 		list = list[n:]
 	}
 }
@@ -149,6 +149,27 @@ func (s *screen) ids(list []Node) string {
 	return and(names)
 }
 
+// folded are the changes of a node; where it comes or goes as a whole, its
+// sysctls in one line.
+func (s *screen) folded(n Node) []Change {
+	sysctls := 0
+	for _, c := range n.Changes {
+		if c.Kind == "sysctl" {
+			sysctls++
+		}
+	}
+	if n.Action == Modify || sysctls < 2 || s.detail == Full {
+		return n.Changes
+	}
+	out := []Change{{Action: n.Action, Kind: "sysctl", Text: number(sysctls, "sysctl") + " (--detail=full)"}}
+	for _, c := range n.Changes {
+		if c.Kind != "sysctl" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 func (s *screen) changes(list []Change) {
 	shown, left := 0, 0
 	for _, c := range list {
@@ -177,65 +198,118 @@ func (s *screen) changes(list []Change) {
 // clients says what users notice.
 func (s *screen) clients(p *Plan) {
 	fmt.Fprintln(s.w, s.paint(bold, "Clients"))
-	fmt.Fprintf(s.w, "  Of %s sampled client networks %s change region.\n", thousands(p.Impact.ClientNetworks), thousands(p.Impact.ChangeRegion))
+	s.line("", fmt.Sprintf("Of %s sampled client networks %s change region.", thousands(p.Impact.ClientNetworks), thousands(p.Impact.ChangeRegion)))
 	for _, d := range p.Impact.Domains {
-		fmt.Fprintf(s.w, "  %s (%s): %s.\n", d.Domain, strings.Join(d.Types, ", "), d)
+		s.line("", d.String())
 	}
 	for i, svc := range p.Impact.Services {
 		if i == maxNodes && s.detail != Full {
-			fmt.Fprintln(s.w, "  "+s.paint(dim, fmt.Sprintf("... and %s (--detail=full)", number(len(p.Impact.Services)-i, "more virtual service"))))
+			s.line("", fmt.Sprintf("... and %s (--detail=full)", number(len(p.Impact.Services)-i, "more virtual service")))
 			break
 		}
-		fmt.Fprintf(s.w, "  %s: %s.\n", svc.Service, svc)
+		for _, sentence := range svc.sentences() {
+			s.line("", sentence)
+		}
 	}
 	fmt.Fprintln(s.w)
 }
 
-// String is the impact as a sentence without its full stop.
+// width is where sentences are broken.
+const width = 100
+
+// line writes a sentence below a heading, after a mark, in as many lines as it takes.
+func (s *screen) line(mark, sentence string) {
+	indent := strings.Repeat(" ", 4)
+	at := 2 + len(mark)
+	fmt.Fprint(s.w, "  "+s.paint(red, mark))
+	for i, word := range strings.Split(sentence, " ") {
+		switch {
+		case i == 0:
+		case at+1+len(word) > width && word != "%" && word != "%,":
+			fmt.Fprint(s.w, "\n"+indent)
+			at = len(indent)
+		default:
+			fmt.Fprint(s.w, " ")
+			at++
+		}
+		fmt.Fprint(s.w, word)
+		at += len(word)
+	}
+	fmt.Fprintln(s.w)
+}
+
+// String is the impact as a sentence.
 func (d DomainImpact) String() string {
 	var parts []string
 	for _, share := range d.Shares {
 		parts = append(parts, fmt.Sprintf("%s %s => %s", share.Place, percent(share.Before), percent(share.After)))
 	}
-	return strings.Join(parts, ", ")
+	return fmt.Sprintf("%s (%s): %s of queries.", d.Domain, strings.Join(d.Types, ", "), strings.Join(parts, ", "))
 }
 
-// String is the impact as a sentence without its full stop.
-func (i ServiceImpact) String() string {
+// sentences are the impact in words.
+func (i ServiceImpact) sentences() []string {
 	var parts []string
-	if len(i.Hashed) > 0 || i.Moved > 0 {
+	switch {
+	case i.Moved > 0:
 		parts = append(parts, fmt.Sprintf("%s of client addresses change destination (%s)", percent(i.Moved), strings.Join(i.Hashed, ", ")))
+	case len(i.Hashed) > 0:
+		parts = append(parts, fmt.Sprintf("0 %% of client addresses change destination (%s)", strings.Join(i.Hashed, ", ")))
 	}
 	if len(i.Balanced) > 0 {
 		parts = append(parts, fmt.Sprintf("new connections are balanced anew (%s)", strings.Join(i.Balanced, ", ")))
 	}
-	if len(parts) > 0 || len(i.EndedVIPs) == 0 {
-		parts = append(parts, "established connections keep their destination")
+	if len(i.EndedVIPs) == 0 {
+		parts = append(parts, "established connections keep theirs")
 	}
 	if len(i.Ended) > 0 {
-		few := i.Ended
-		if len(few) > 4 {
-			few = append(slices.Clone(few[:3]), fmt.Sprintf("%s more", thousands(len(few)-3)))
+		end := "but those to " + and(few(i.Ended)) + " end"
+		if i.Flows {
+			end = "but flows to " + and(few(i.Ended)) + " move with their next packet"
 		}
-		parts[len(parts)-1] += ", but those to " + and(few) + " end"
+		parts = append(parts, end)
+	}
+	var out []string
+	if len(parts) > 0 {
+		out = append(out, i.Service+": "+strings.Join(parts, ", ")+".")
 	}
 	if len(i.EndedVIPs) > 0 {
-		parts = append(parts, "connections to "+and(i.EndedVIPs)+" end")
+		out = append(out, i.Service+": connections to "+and(few(i.EndedVIPs))+" end.")
 	}
-	return strings.Join(parts, "; ")
+	return out
 }
 
+// few are the first of many words.
+func few(words []string) []string {
+	if len(words) > 4 {
+		return append(slices.Clone(words[:3]), thousands(len(words)-3)+" more")
+	}
+	return words
+}
+
+// dangers tells dangers of a kind together, and what follows from them once.
 func (s *screen) dangers(list []Danger) {
 	if len(list) == 0 {
 		return
 	}
 	fmt.Fprintln(s.w, s.paint(bold, "Dangers"))
-	for i, d := range list {
-		if i == maxNodes && s.detail == Normal {
-			fmt.Fprintln(s.w, "  "+s.paint(dim, fmt.Sprintf("... and %s more (--detail=full)", thousands(len(list)-i))))
-			break
+	var codes []string
+	of := map[string][]Danger{}
+	for _, d := range list {
+		if len(of[d.Code]) == 0 {
+			codes = append(codes, d.Code)
 		}
-		fmt.Fprintf(s.w, "  %s %s: %s\n", s.paint(red, "!"), d.Object, d.Text)
+		of[d.Code] = append(of[d.Code], d)
+	}
+	for _, code := range codes {
+		for i, d := range of[code] {
+			if i == maxLines && s.detail != Full {
+				s.line("! ", fmt.Sprintf("... and %s more (--detail=full)", thousands(len(of[code])-i)))
+				break
+			}
+			s.line("! ", d.Object+": "+d.Text+".")
+		}
+		s.line("  ", of[code][0].Detail)
 	}
 	fmt.Fprintln(s.w)
 }

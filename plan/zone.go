@@ -47,8 +47,8 @@ func zoneLeaves(z *topology.Zone) []leaf {
 		return nil
 	}
 	return []leaf{
-		{"", z.Name}, {"contact", z.Contact}, {"ttl", z.TTL.String()}, {"negative_ttl", z.NegativeTTL.String()},
-		{"refresh", z.Refresh.String()}, {"retry", z.Retry.String()}, {"expire", z.Expire.String()},
+		{"name", z.Name}, {"contact", z.Contact}, {"ttl", span(z.TTL)}, {"negative_ttl", span(z.NegativeTTL)},
+		{"refresh", span(z.Refresh)}, {"retry", span(z.Retry)}, {"expire", span(z.Expire)},
 	}
 }
 
@@ -81,7 +81,7 @@ func recordLeaves(r *topology.Record) []leaf {
 	if r == nil {
 		return nil
 	}
-	return []leaf{{"", r.Name}, {"", r.Type}, {"", strings.Join(r.Data, ", ")}, {"ttl", r.TTL.String()}}
+	return []leaf{{"name", r.Name}, {"type", r.Type}, {"data", strings.Join(r.Data, ", ")}, {"ttl", span(r.TTL)}}
 }
 
 func domainChanges(id string, before, after *topology.Domain) []Change {
@@ -122,7 +122,7 @@ func domainLeaves(d *topology.Domain) []leaf {
 	if d == nil {
 		return nil
 	}
-	return []leaf{{"", d.Name}, {"ttl", d.TTL.String()}, {"policy", policyText(d.Policy)}}
+	return []leaf{{"name", d.Name}, {"ttl", span(d.TTL)}, {"policy", policyText(d.Policy)}}
 }
 
 // policyText is a policy in a line.
@@ -145,7 +145,7 @@ func answerLeaves(a *topology.Answer) []leaf {
 	if a == nil {
 		return nil
 	}
-	list := []leaf{{"", topology.Addrs(a.Addrs).String()}, {"weight", strconv.Itoa(a.Weight)}, {"region", ""}}
+	list := []leaf{{"addresses", topology.Addrs(a.Addrs).String()}, {"weight", strconv.Itoa(a.Weight)}, {"region", ""}}
 	if a.Region != nil {
 		list[2].value = a.Region.Name
 	}

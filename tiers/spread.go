@@ -212,20 +212,24 @@ func maglev(list List) []int32 {
 			max(s.Last/unit>>shift, 1),
 		})
 	}
-	const free = -1
-	table := slices.Repeat([]int32{free}, mhSize)
+	table := make([]int32, mhSize)
+	var taken [mhSize]bool
 	for left := mhSize; ; {
 		for i := range seats {
 			s := &seats[i]
+			at := s.at
 			for range s.turns {
-				for table[s.at] != free {
-					s.at = (s.at + s.skip) % mhSize
+				for taken[at] {
+					if at += s.skip; at >= mhSize {
+						at -= mhSize
+					}
 				}
-				table[s.at] = s.destination
+				taken[at], table[at] = true, s.destination
 				if left--; left == 0 {
 					return table
 				}
 			}
+			s.at = at
 		}
 	}
 }

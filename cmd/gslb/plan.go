@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -79,10 +78,8 @@ func writePlan(out io.Writer, p *plan.Plan, asJSON bool, detail plan.Detail) err
 		p.Text(out, detail, cli.Colour(out))
 		return nil
 	}
-	text, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, "%s\n", text)
-	return err
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false) // of -> and =>
+	enc.SetIndent("", "  ")
+	return enc.Encode(p)
 }
