@@ -102,7 +102,7 @@ func (m *manual) defaults() {
 func sketch(b *block) string {
 	switch {
 	case b.group:
-		return fmt.Sprintf("%s {\n  # or %s = { ... }\n}", b.name, b.name)
+		return fmt.Sprintf("%s = { # or %s { ... }\n}", b.name, b.name)
 	case b.label == "":
 		return b.name + " {\n}"
 	}

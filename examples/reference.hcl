@@ -1,0 +1,331 @@
+# Every block and argument of the language. A value that is the default says
+# so; doc/manual/topology.md describes them all. Lines that begin with #- are
+# read and checked, but this version does not act on them, or they need files
+# that this example does not have.
+#
+#   www -> eu: VIP 192.0.2.5, front (dr) -> two NAT directors with a farm each
+#       -> us: VIP 198.51.100.5, one director (tun) -> a farm beside it
+topology "reference" {
+  schema     = 1     # default
+  max_remove = "25%" # default: any
+}
+
+#- include "cells/*.hcl" {
+#- }
+
+variable "inside" {
+  type        = string         # default: any
+  default     = "10.10.0.0/16" # without it the variable must be given
+  description = "Prefix of the farms behind NAT directors"
+  validation {
+    condition     = can(cidrhost(var.inside, 1))
+    error_message = "inside must be a prefix."
+  }
+}
+
+locals { # names of your own
+  edges = { eu = "192.0.2.0/26", us = "198.51.100.0/26" }
+  cells = {
+    a = { host = 21, net = cidrsubnet(var.inside, 8, 1) }
+    b = { host = 22, net = cidrsubnet(var.inside, 8, 2) }
+  }
+}
+
+defaults { # what blocks get that say nothing else
+  check = {
+    port     = 80
+    path     = "/"
+    host     = "www.g.shop.example"
+    interval = "500ms"
+    timeout  = "450ms"
+    jitter   = "20%"
+    rise     = 2
+    fall     = 3
+    verify   = false
+    expect = {
+      status = [200]
+    }
+  }
+  server = {
+    weight     = 1
+    port       = 80
+    throughput = "400KB/s"
+  }
+  director = {
+    #- mtu = 1500
+    tags = { rack = "r1" }
+    capacity = {
+      mean_packet = 1000
+      packet_cost = "1us"
+    }
+  }
+  domain = {
+    zone   = zone.shop
+    ttl    = "5s"
+    policy = policy.global
+  }
+}
+
+#- cluster {
+#-   port  = 7353 # default
+#-   ca    = "/etc/gslb/pki/ca.pem"
+#-   stale = "10s" # default
+#- }
+
+#- geoip {
+#-   city = "/var/lib/gslb/city.mmdb"
+#-   asn  = "/var/lib/gslb/asn.mmdb"
+#- }
+
+zone "shop" {
+  name = "g.shop.example"
+  ttl  = "1h" # default
+  #- file = "/etc/gslb/more.zone"
+  soa = { # or soa { ... }, as with every group
+    contact      = "hostmaster.shop.example" # default: hostmaster.g.shop.example
+    negative_ttl = "5s"                      # default: "30s"
+    refresh      = "1h"                      # default
+    retry        = "10m"                     # default
+    expire       = "2w"                      # default
+  }
+  #- dnssec = {
+  #-   algorithm = "ECDSAP256SHA256"
+  #-   keys      = secret("file:/etc/gslb/dnssec")
+  #- }
+  record "sip" {
+    name = "_sip._tcp" # default: the label
+    type = "SRV"
+    data = ["10 5 5060 www", "20 5 5060 static"]
+    ttl  = "1h" # default: the zone's
+  }
+}
+
+region "eu" {
+  location = [50.11, 8.68]
+  #- continents = ["EU", "AF"]
+  #- countries  = ["IS"]
+  #- asns       = [64496]
+  #- prefixes   = ["203.0.113.0/25"]
+  #- fallback   = ["us"]
+}
+region "us" {
+  location = [39.04, -77.49]
+  #- continents = ["NA", "SA", "AS", "OC"]
+  #- fallback   = ["eu"]
+}
+
+nameserver "ns" {
+  for_each  = { eu = region.eu, us = region.us }
+  region    = each.value
+  addresses = [cidrhost(local.edges[each.key], 53)]
+  name      = "ns-${each.key}.g.shop.example." # default: ns-eu and ns-us, in every zone
+}
+
+network "edge" {
+  for_each = local.edges
+  region   = each.key == "eu" ? region.eu : region.us
+  cidr     = each.value
+  gateway  = cidrhost(each.value, 1) # default: the highest host that nobody has
+}
+network "inside" {
+  for_each = local.cells
+  region   = region.eu
+  cidr     = each.value.net
+}
+
+director "front" {
+  for_each = local.edges
+  network  = network.edge[each.key]
+  address  = cidrhost(each.value, 11)
+}
+director "nat" {
+  for_each = local.cells
+  network  = network.edge["eu"]
+  address  = cidrhost(local.edges["eu"], each.value.host)
+  #- mtu = 1500 # default
+  tags = { rack = "r2" }
+  inside = {
+    network = network.inside[each.key]
+    address = cidrhost(each.value.net, 1)
+  }
+  capacity = {
+    mean_packet = 536    # default
+    packet_cost = "60us" # default
+  }
+}
+
+#- director "second" {
+#-   network = network.edge["us"]
+#-   address = "198.51.100.12"
+#-   tags    = { rack = "r3" }
+#- }
+#- failover "front" {
+#-   members = [director.front["us"], director.second]
+#-   vips    = ["198.51.100.6"]
+#-   vrrp = {
+#-     id            = 51
+#-     advert        = "100ms"
+#-     preempt_delay = "30s"
+#-   }
+#-   sync = {
+#-     id = 51
+#-   }
+#- }
+
+farm "web" {
+  for_each = local.cells
+  network  = network.inside[each.key]
+  gateway  = director.nat[each.key] # NAT: the servers' default route
+  server "web" {
+    for_each   = range(2)
+    address    = cidrhost(parent.value.net, 10 + each.value)
+    weight     = 1    # default
+    port       = 8080 # NAT only; default: the service's
+    throughput = "400KB/s"
+    #- tunnel = true # default
+  }
+}
+farm "near" {
+  network = network.edge["us"]
+  server "web" {
+    address = "198.51.100.31"
+  }
+}
+farm "far" {
+  region = region.us # instead of network: reached by routing
+  server "web" {
+    address = "198.51.100.131"
+  }
+}
+
+check "web" {
+  type     = "http"
+  port     = 80                   # default: the destination's
+  path     = "/"                  # default
+  host     = "www.g.shop.example" # default: the address
+  interval = "500ms"
+  timeout  = "450ms"
+  rise     = 2     # default
+  fall     = 3     # default
+  jitter   = "20%" # default
+  #- send = "ping"
+  expect = {
+    status = [200, 204] # default: 200 to 399
+  }
+}
+#- check "slow" {
+#-   type     = "https"
+#-   interval = "2s"  # default
+#-   timeout  = "1s"  # default
+#-   verify   = false # default
+#- }
+
+virtual_service "eu" {
+  region = region.eu
+  vip    = cidrhost(local.edges["eu"], 5)
+  ports  = ["tcp/80"]
+  check  = check.web # default: connect to the first TCP port
+  #- anycast = false # default
+  #- sorry   = "192.0.2.40"
+  #- persistence = {
+  #-   timeout = "5m"
+  #-   netmask = 24
+  #- }
+  #- quorum = {
+  #-   min_up  = "50%"
+  #-   restore = "60%"
+  #- }
+  tier "front" {
+    directors = [director.front["eu"]]
+    method    = "dr"
+    scheduler = "mh" # default before the last tier
+    #- flags   = ["fallback"]
+  }
+  tier "nat" {
+    directors = [for k, d in director.nat : d]
+    method    = "nat"
+    scheduler = "wlc" # default in the last tier
+    farms     = [for k, f in farm.web : f]
+    check     = check.web # default: the service's
+    #- fullnat = false # default
+    #- sorry   = "192.0.2.41"
+  }
+}
+virtual_service "us" {
+  region = region.us
+  vip    = cidrhost(local.edges["us"], 5)
+  ports  = ["tcp/80"]
+  check  = check.web
+  tier "tun" {
+    directors = [director.front["us"]]
+    method    = "tun"
+    farms     = [farm.near, farm.far]
+    #- encap      = "gue" # default: "ipip"
+    #- encap_port = 6080  # default
+    #- one_packet = false # default
+    #- persistence = {
+    #-   timeout = "5m"
+    #-   netmask = 24
+    #- }
+    #- quorum = {
+    #-   min_up  = "50%"
+    #-   restore = "60%"
+    #- }
+  }
+}
+#- virtual_service "mark" {
+#-   region = region.us
+#-   vip    = "198.51.100.6"
+#-   ports  = ["tcp/80"]
+#-   fwmark = 7
+#-   tier "tun" {
+#-     directors = [failover.front]
+#-     method    = "tun"
+#-     farms     = [farm.near]
+#-   }
+#- }
+
+policy "global" { # steps run in order; default: these four, with 1 answer
+  step "health" {
+    fail_open = true # default
+  }
+  #- step "geo" {}
+  #- step "prefixes" {
+  #-   default = region.eu
+  #- }
+  #- step "nearest" {}
+  #- step "capacity" {}
+  #- step "sticky" {}
+  step "weight" {}
+  step "rotate" {}
+  step "limit" {
+    answers = 1 # default
+  }
+}
+
+domain "www" {
+  zone   = zone.shop
+  ttl    = "5s" # default: "30s"
+  policy = policy.global
+  #- min_ttl = "5s"
+  #- types   = ["A"]
+  answer "eu" {
+    service = virtual_service.eu
+    weight  = 1 # default
+  }
+  answer "us" {
+    service = virtual_service.us
+    region  = region.us # default: the service's
+  }
+}
+domain "static" {
+  name = "static.g.shop.example." # default: the label
+  answer "eu" {                   # addresses instead of a service
+    addresses = ["192.0.2.5"]
+    region    = region.eu
+    check     = check.web # default for addresses: none, they are up
+  }
+  #- answer "cdn" {
+  #-   cname = "cdn.shop.example."
+  #- }
+}
