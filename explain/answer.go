@@ -291,12 +291,13 @@ func (a *answering) sample(out *Answer, like Record) {
 func (a *answering) notes(reply Reply) ([]string, error) {
 	var notes []string
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	topo := a.world.topo
 	var zones []string
-	for _, z := range a.world.topo.Zones {
+	for _, z := range topo.Zones {
 		zones = append(zones, z.Name)
 	}
 	switch last := len(reply.Answer) - 1; {
-	case reply.Rcode == "REFUSED" && slices.ContainsFunc(zones, func(z string) bool { return strings.HasSuffix("."+a.question.Name, "."+z) }):
+	case reply.Rcode == "REFUSED" && slices.ContainsFunc(topo.Zones, func(z *topology.Zone) bool { return within(a.question.Name, z) }):
 		add("the name server refuses questions of type %s", a.question.Type)
 	case reply.Rcode == "REFUSED":
 		add("%s lies in no zone of the file; there is %s", a.question.Name, few(zones, ", "))
@@ -319,20 +320,20 @@ func (a *answering) notes(reply Reply) ([]string, error) {
 			}
 		}
 	}
-	if meant := meant(a.world.topo, reply, a.question.Name); meant != "" {
+	if meant := meant(topo, reply, a.question.Name); meant != "" {
 		add("did you mean %s?", meant)
 	}
 	if slices.ContainsFunc(reply.Answer, func(r Record) bool { return r.Type == "SOA" }) {
 		add("the serial number is the time at which the server reads the file; 0 stands for it here")
 	}
 	var dead []string
-	for _, n := range a.world.topo.Nameservers {
+	for _, n := range topo.Nameservers {
 		if a.world.dead(n.ID) != nil {
 			dead = append(dead, n.ID)
 		}
 	}
 	switch {
-	case len(dead) > 0 && len(dead) == len(a.world.topo.Nameservers):
+	case len(dead) > 0 && len(dead) == len(topo.Nameservers):
 		add("every nameserver is down: nobody gets this answer")
 	case len(dead) == 1:
 		add("%s is down: resolvers ask the other nameservers", dead[0])

@@ -72,7 +72,7 @@ type Asked struct {
 // A Down is an object that counts as dead because somebody said so.
 type Down struct {
 	Object string `json:"object"`
-	With   int    `json:"with"` // how many objects follow it
+	With   int    `json:"objects_with_it"` // how many follow it
 }
 
 // A Step is what a step of the policy did.

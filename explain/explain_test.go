@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gslb/conf"
 	"gslb/dnsserver"
 	"gslb/explain"
@@ -348,3 +350,193 @@ domain "www" {
 		})
 	}
 }
+
+// Screens as operators see them. UPDATE=1 writes them anew.
+func TestScreens(t *testing.T) {
+	const two, three = "examples/two-tier.hcl", "lab/testdata/three-regions.hcl"
+	for name, c := range map[string]struct {
+		path, name, typ  string
+		client, resolver string
+		state            explain.State
+	}{
+		"two-tier":                     {path: two, name: "www"},
+		"two-tier-region-down":         {path: two, name: "www", state: explain.State{Down: []string{"region.us", "director.nat[eu1]"}}},
+		"two-tier-all-down":            {path: two, name: "www", state: explain.State{Down: []string{"farm.web", "nameserver.ns"}}},
+		"direct-nat":                   {path: "examples/direct.hcl", name: "nat"},
+		"direct-tun":                   {path: "examples/direct.hcl", name: "tun", state: explain.State{Down: []string{"farm.near"}}},
+		"direct-dr":                    {path: "examples/direct.hcl", name: "dr", state: explain.State{Down: []string{"farm.dr.server.big"}}},
+		"round-robin":                  {path: "examples/round-robin.hcl", name: "www"},
+		"hybrid":                       {path: "examples/hybrid.hcl", name: "www", resolver: "198.51.100.99"},
+		"three-regions":                {path: three, name: "www", state: explain.State{Down: []string{"region.us", "farm.paris.server.s[1]"}}},
+		"three-regions-v6":             {path: three, name: "www", typ: "AAAA", client: "2001:db8:9::9"},
+		"three-regions-v6-client-of-a": {path: three, name: "www", client: "2001:db8:9::9"},
+		"three-regions-no-such-name":   {path: three, name: "ww"},
+		"three-regions-no-such-zone":   {path: three, name: "www.lib.example"},
+		"three-regions-soa":            {path: three, name: "lab.example", typ: "SOA"},
+		"three-regions-nameserver":     {path: three, name: "ns-a"},
+		"two-tier-static":              {path: two, name: "static", typ: "TXT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			topo := read(t, c.path)
+			q := explain.Question{Type: "A", Client: netip.MustParseAddr("203.0.113.9")}
+			if c.typ != "" {
+				q.Type = c.typ
+			}
+			if c.client != "" {
+				q.Client = netip.MustParseAddr(c.client)
+			}
+			if c.resolver != "" {
+				q.Resolver = netip.MustParseAddr(c.resolver)
+			}
+			var err error
+			if q.Name, err = explain.Absolute(topo, c.name); err != nil {
+				t.Fatal(err)
+			}
+			x, err := explain.Explain(topo, q, c.state, newServer(t, topo).ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, x.Text(explain.Paint{}))
+		})
+	}
+}
+
+// What the file need not say, and what many servers or ports make of a screen.
+func TestScreenOfALargeFarm(t *testing.T) {
+	topo := parse(t, large)
+	for name, c := range map[string]struct {
+		name, client string
+		down         []string
+	}{
+		"large":      {"alias", "203.0.113.9", []string{"farm.f.server.s[1]", "farm.f.server.s[40]"}},
+		"no-check":   {"u", "2001:db8::7", []string{"farm.u.server.s[0]"}},
+		"elsewhere":  {"out", "203.0.113.9", nil},
+		"delegation": {"x.sub.z.example", "203.0.113.9", nil},
+		"no-data":    {"six", "203.0.113.9", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := explain.Question{Type: "A", Client: netip.MustParseAddr(c.client)}
+			if q.Client.Is6() {
+				q.Type = "AAAA"
+			}
+			var err error
+			if q.Name, err = explain.Absolute(topo, c.name); err != nil {
+				t.Fatal(err)
+			}
+			x, err := explain.Explain(topo, q, explain.State{Down: c.down}, newServer(t, topo).ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, x.Text(explain.Paint{}))
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", "screens", name+".txt")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: (-want +got)\n%s", path, diff)
+	}
+}
+
+const large = `
+region "eu" {}
+network "edge" {
+  region = region.eu
+  cidr = ["192.0.2.0/24", "2001:db8:1::/64"]
+}
+network "in" {
+  region = region.eu
+  cidr = "10.1.0.0/22"
+}
+zone "z" {
+  name = "z.example"
+  record "alias" {
+    type = "CNAME"
+    data = "www"
+  }
+  record "out" {
+    type = "CNAME"
+    data = "www.example.com."
+  }
+  record "mail" {
+    type = "A"
+    data = "192.0.2.5"
+  }
+  record "sub" {
+    type = "NS"
+    data = "ns.example.net."
+  }
+  record "six" {
+    type = "AAAA"
+    data = "2001:db8::1"
+  }
+}
+zone "y" { name = "y.example" }
+nameserver "ns" {
+  for_each  = { a = 53, b = 54 }
+  region    = region.eu
+  addresses = [cidrhost("192.0.2.0/24", each.value)]
+}
+director "d" {
+  network = network.edge
+  address = ["192.0.2.11", "2001:db8:1::11"]
+  inside = { network = network.in, address = "10.1.0.1" }
+}
+farm "f" {
+  network = network.in
+  gateway = director.d
+  server "s" {
+    for_each = range(300)
+    address = cidrhost("10.1.0.0/22", 10 + each.value)
+    weight = each.value == 2 ? 0 : 1
+  }
+}
+virtual_service "w" {
+  region = region.eu
+  vip = "192.0.2.5"
+  ports = ["tcp/80", "tcp/443", "udp/53"]
+  tier "n" {
+    directors = [director.d]
+    method = "nat"
+    scheduler = "mh"
+    farms = [farm.f]
+  }
+}
+farm "u" {
+  network = network.edge
+  server "s" {
+    for_each = range(2)
+    address = [cidrhost("192.0.2.0/24", 100 + each.value), cidrhost("2001:db8:1::/64", 100 + each.value)]
+  }
+}
+virtual_service "u" {
+  region = region.eu
+  vip = ["192.0.2.6", "2001:db8:1::6"]
+  ports = ["udp/53"]
+  tier "n" {
+    directors = [director.d]
+    method = "tun"
+    scheduler = "sh"
+    farms = [farm.u]
+  }
+}
+domain "www" {
+  zone = zone.z
+  answer "w" { service = virtual_service.w }
+}
+domain "u" {
+  zone = zone.y
+  answer "u" { service = virtual_service.u }
+}
+`

@@ -35,7 +35,7 @@ func Absolute(topo *topology.Topology, given string) (string, error) {
 		return found[0] + ".", nil
 	}
 	for _, z := range topo.Zones {
-		if strings.HasSuffix("."+name+".", "."+z.Name) {
+		if within(name+".", z) {
 			return name + ".", nil
 		}
 	}
@@ -44,6 +44,8 @@ func Absolute(topo *topology.Topology, given string) (string, error) {
 	}
 	return name + ".", nil
 }
+
+func within(name string, z *topology.Zone) bool { return strings.HasSuffix("."+name, "."+z.Name) }
 
 // names are those of a topology, without their last dots, each once.
 func names(topo *topology.Topology) []string {
@@ -73,6 +75,9 @@ func meant(topo *topology.Topology, r Reply, name string) string {
 	zone := ""
 	switch r.Rcode {
 	case "REFUSED":
+		if slices.ContainsFunc(topo.Zones, func(z *topology.Zone) bool { return within(name, z) }) {
+			return "" // for another reason
+		}
 	case "NXDOMAIN":
 		name, zone = r.Name, "."+strings.TrimSuffix(r.Zone, ".")
 	default:

@@ -34,7 +34,7 @@ type Hop struct {
 	Weight  uint32     `json:"weight"`      // at the director before, 0 where it gets nothing
 	Share   float64    `json:"share"`       // 0 to 1, of what that director gets
 	Total   float64    `json:"total_share"` // 0 to 1, of what the VIP gets
-	Client  bool       `json:"this_client"` // the one that this client is sent to
+	Client  []string   `json:"this_client"` // the ports at which this client is sent to it, as far as that is known
 	Forward *Forward   `json:"forward,omitempty"`
 }
 
@@ -89,18 +89,46 @@ func (a *answering) paths(answer Answer) []Path {
 			for _, port := range s.Ports {
 				p := a.path(s, vip, port)
 				p.Share = r.Share
-				same := slices.IndexFunc(out[from:], func(o Path) bool {
-					return reflect.DeepEqual(o.First, p.First) && slices.Equal(o.Why, p.Why)
-				})
+				same := slices.IndexFunc(out[from:], func(o Path) bool { return slices.Equal(o.Why, p.Why) && same(*o.First, *p.First) })
 				if same < 0 {
 					out = append(out, p)
 					continue
 				}
 				out[from+same].Ports = append(out[from+same].Ports, p.Ports...)
+				join(out[from+same].First, *p.First)
 			}
 		}
 	}
 	return out
+}
+
+// same reports whether two ways differ in nothing but where this client goes.
+func same(a, b Hop) bool {
+	behind := func(h *Hop) *Forward {
+		f := h.Forward
+		h.Client, h.Forward = nil, nil
+		return f
+	}
+	f, g := behind(&a), behind(&b)
+	if !reflect.DeepEqual(a, b) || (f == nil) != (g == nil) {
+		return false
+	}
+	if f == nil {
+		return true
+	}
+	one, other := *f, *g
+	one.Next, other.Next = nil, nil
+	return reflect.DeepEqual(one, other) && slices.EqualFunc(f.Next, g.Next, same)
+}
+
+// join adds to a way where this client goes on one that is the same.
+func join(into *Hop, from Hop) {
+	into.Client = append(into.Client, from.Client...)
+	if into.Forward != nil {
+		for i := range into.Forward.Next {
+			join(&into.Forward.Next[i], from.Forward.Next[i])
+		}
+	}
 }
 
 func (a *answering) nameserver(addr netip.Addr) string {
@@ -119,7 +147,7 @@ func (a *answering) path(s *topology.Service, vip netip.Addr, port topology.Port
 	if why := a.world.dead(s.ID); why != nil {
 		p.Why = why
 	}
-	h := Hop{Object: first.ID, Kind: "director", Address: vip, State: Up, Why: []string{}, Weight: 1, Share: 1, Total: 1, Client: true}
+	h := Hop{Object: first.ID, Kind: "director", Address: vip, State: Up, Why: []string{}, Weight: 1, Share: 1, Total: 1, Client: []string{port.String()}}
 	if len(p.Why) == 0 {
 		if why := a.world.director(role{first, s}, vip, port.Number); len(why) > 0 {
 			p.Why = why
@@ -140,10 +168,7 @@ func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip
 	w := a.world
 	p := w.part(role{d, s})
 	key := tiers.VIPKey(port.Proto, netip.AddrPortFrom(vip, port.Number))
-	r := row{tiers.Service{Key: key, Scheduler: p.tier.Scheduler}}
-	if i := slices.IndexFunc(p.now.Services, func(s tiers.Service) bool { return s.Key == key }); i >= 0 {
-		r = row{p.now.Services[i]}
-	}
+	r := p.rows[key]
 	f := &Forward{Tier: p.tier.Name, Method: p.tier.Method.String(), Scheduler: r.Scheduler, Choice: schedulers[r.Scheduler], Next: []Hop{}}
 	f.Rewrite = rewrite(p, d, vip)
 	scheduler, _ := topology.SchedulerNamed(r.Scheduler)
@@ -166,14 +191,14 @@ func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip
 		if !ok {
 			continue
 		}
-		next := Hop{Object: h.id, Kind: "server", Address: addr, State: Up, Why: []string{}}
+		next := Hop{Object: h.id, Kind: "server", Address: addr, State: Up, Why: []string{}, Client: []string{}}
 		if h.director != nil {
 			next.Kind = "director"
 		}
 		if h.port != 0 && h.port != port.Number {
 			next.Port = h.port
 		}
-		dest, there := r.to(h, vip)
+		dest, there := r.to(h)
 		next.Weight = dest.Weight
 		why := w.hop(h, s, vip, port.Number)
 		checked := p.out(h, r)
@@ -182,6 +207,9 @@ func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip
 			next.Share = share(dest) / sum
 			if len(why) > 0 {
 				next.State, next.Why = Lost, why
+				if p.tier.Check == nil {
+					next.Why = append(slices.Clone(why), "tier "+p.tier.Name+" has no check to see it")
+				}
 			}
 		case len(checked) > 0:
 			next.State, next.Why = OutDown, checked
@@ -189,11 +217,12 @@ func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip
 			next.State = Draining
 		}
 		next.Total = total * next.Share
-		if mine && next.Share > 0 {
-			next.Client = eligible == 1 || chosen.IsValid() && chosen == dest.Addr
+		here := mine && next.Share > 0 && (eligible == 1 || chosen.IsValid() && chosen == dest.Addr)
+		if here {
+			next.Client = append(next.Client, port.String())
 		}
 		if h.director != nil && w.dead(h.id) == nil {
-			next.Forward = a.forward(s, h.director, vip, port, next.Total, next.Client)
+			next.Forward = a.forward(s, h.director, vip, port, next.Total, here)
 		}
 		f.Next = append(f.Next, next)
 	}

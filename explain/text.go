@@ -62,7 +62,7 @@ func (w *writer) question(x *Explanation) {
 	case q.Domain != "":
 		w.line("  name    %s, policy %s", q.Domain, q.Policy)
 	case q.Zone != "":
-		w.line("  name    nothing steers it, zone %s", q.Zone)
+		w.line("  zone    %s", q.Zone)
 	}
 	for i, d := range x.Down {
 		title := "down"
@@ -229,7 +229,7 @@ func (w *writer) path(x *Explanation, p Path) {
 	}
 	w.line("  %s -> %s", client, at(*p.First))
 	w.line("  %s  %s", p.First.Object, w.state(*p.First))
-	w.behind(*p.First, at, "    ")
+	w.behind(*p.First, at, p.Ports, "    ", "")
 	w.line("  reply: %s", p.Reply)
 }
 
@@ -248,19 +248,24 @@ func (w *writer) state(h Hop) string {
 	case Draining:
 		return "weight 0: nothing new comes"
 	case Lost:
-		return w.paint.with(w.paint.Bad, "dead and chosen all the same") + ", for want of a check" + why
+		return w.paint.with(w.paint.Bad, "dead and chosen all the same") + why
 	}
 	return ""
 }
 
-// behind writes what a director does and what is behind it.
-func (w *writer) behind(h Hop, at func(Hop) string, indent string) {
+// behind writes what a director does with packets, unless that was said, and
+// what is behind it. Ports are those of the path.
+func (w *writer) behind(h Hop, at func(Hop) string, ports []string, indent, said string) string {
 	f := h.Forward
 	if f == nil {
-		return
+		return said
 	}
-	w.line("%s%s", indent, w.paint.with(w.paint.Dim, fmt.Sprintf("tier %s, %s: %s", f.Tier, f.Method, f.Rewrite)))
-	w.line("%s%s", indent, w.paint.with(w.paint.Dim, fmt.Sprintf("%s: %s", f.Scheduler, f.Choice)))
+	does := fmt.Sprintf("tier %s, %s: %s\n%s: %s", f.Tier, f.Method, f.Rewrite, f.Scheduler, f.Choice)
+	if does != said {
+		for line := range strings.SplitSeq(does, "\n") {
+			w.line("%s%s", indent, w.paint.with(w.paint.Dim, line))
+		}
+	}
 	objects, places := 0, 0
 	where := func(n Hop) string {
 		if n.Kind == "director" {
@@ -271,26 +276,43 @@ func (w *writer) behind(h Hop, at func(Hop) string, indent string) {
 	for _, n := range f.Next {
 		objects, places = max(objects, len(n.Object)), max(places, len(where(n)))
 	}
-	left := 0
+	left, states, inner := 0, map[string]int{}, ""
 	for i, n := range f.Next {
-		if i >= shown && len(f.Next) > shown+1 && !n.Client {
+		if i >= shown && len(f.Next) > shown+1 && len(n.Client) == 0 {
 			left++
+			states[n.State]++
 			continue
 		}
 		share := "-"
 		if n.Share > 0 {
 			share = percent(n.Share)
 		}
-		said := w.state(n)
-		if n.Client {
-			said = strings.TrimSuffix("<- this client, "+said, ", ")
+		var words []string
+		switch {
+		case len(n.Client) == len(ports):
+			words = append(words, "<- this client")
+		case len(n.Client) > 0:
+			words = append(words, "<- this client at "+strings.Join(n.Client, ", "))
 		}
-		w.line("%s%6s  %-*s  %-*s  %s", indent, share, objects, n.Object, places, where(n), said)
-		w.behind(n, at, indent+"        ")
+		if state := w.state(n); state != "" {
+			words = append(words, state)
+		}
+		w.line("%s%6s  %-*s  %-*s  %s", indent, share, objects, n.Object, places, where(n), strings.Join(words, ", "))
+		inner = w.behind(n, at, ports, indent+"        ", inner)
 	}
 	if left > 0 {
-		w.line("%s        and %d more", indent, left)
+		var words []string
+		for _, state := range []string{Up, OutDown, Draining, Lost} {
+			if states[state] > 0 {
+				words = append(words, fmt.Sprintf("%d %s", states[state], state))
+			}
+		}
+		if states[Up] == left {
+			words = []string{"all up"}
+		}
+		w.line("%s        and %d more: %s", indent, left, strings.Join(words, ", "))
 	}
+	return does
 }
 
 // percent is a part of one in percent: 50 %, 33.3 %, <0.1 %.

@@ -122,9 +122,17 @@ type part struct {
 	tier  *topology.Tier
 	last  bool
 	hops  []hop
-	now   tiers.Table                // what it forwards
-	whole tiers.Table                // what it would if everything worked
-	why   map[health.Target][]string // of the targets that are down
+	at    map[netip.Addr][]int // indexes of the hops with an address
+	now   tiers.Table          // what it forwards
+	whole tiers.Table          // what it would if everything worked
+	rows  map[tiers.Key]row    // of now
+	why   map[seen][]string    // what its checks find down
+}
+
+// seen is a hop as a check names it.
+type seen struct {
+	vip netip.Addr // that it is checked through; the zero Addr: it is checked itself
+	at  netip.Addr
 }
 
 // A hop is where a director may forward to: a real server or a director.
@@ -142,7 +150,7 @@ func (w *world) part(r role) *part {
 	if p, ok := w.parts[r]; ok {
 		return p
 	}
-	p := &part{why: map[health.Target][]string{}}
+	p := &part{at: map[netip.Addr][]int{}, rows: map[tiers.Key]row{}, why: map[seen][]string{}}
 	at := slices.IndexFunc(r.service.Tiers, func(t *topology.Tier) bool { return slices.Contains(t.Directors, r.director) })
 	p.tier, p.last = r.service.Tiers[at], at == len(r.service.Tiers)-1
 	if p.last {
@@ -163,6 +171,11 @@ func (w *world) part(r role) *part {
 			p.hops = append(p.hops, hop{id: d.ID, addrs: d.Addrs, director: d})
 		}
 	}
+	for i, h := range p.hops {
+		for _, a := range h.addrs {
+			p.at[a] = append(p.at[a], i)
+		}
+	}
 	alone := &topology.Topology{Services: []*topology.Service{r.service}}
 	now, whole := health.View{}, health.View{}
 	for _, probe := range tiers.Probes(alone, r.director) {
@@ -170,28 +183,37 @@ func (w *world) part(r role) *part {
 		if !known {
 			why = w.reached(p, r.service, probe.Target)
 		}
-		if len(why) > 0 {
-			p.why[probe.Target] = why
+		if at := looked(probe.Target); len(why) > 0 && (p.why[at] == nil || slices.Compare(why, p.why[at]) < 0) {
+			p.why[at] = why
 		}
 		now[probe.Target] = health.State{Known: true, Up: len(why) == 0}
 		whole[probe.Target] = health.State{Known: true, Up: true}
 	}
 	p.now, p.whole = tiers.Compile(alone, r.director, now), tiers.Compile(alone, r.director, whole)
+	for _, s := range p.now.Services {
+		to := make(map[netip.AddrPort]tiers.Destination, len(s.Destinations))
+		for _, d := range s.Destinations {
+			to[d.Addr] = d
+		}
+		p.rows[s.Key] = row{s, to}
+	}
 	w.parts[r] = p
 	return p
 }
 
+// looked is what a target looks at.
+func looked(t health.Target) seen {
+	if t.Via.IsValid() {
+		return seen{t.Addr.Addr(), t.Via}
+	}
+	return seen{at: t.Addr.Addr()}
+}
+
 // reached is why a probe finds nobody.
 func (w *world) reached(p *part, s *topology.Service, t health.Target) []string {
-	at, vip, port := t.Addr.Addr(), netip.Addr{}, uint16(0)
-	if t.Via.IsValid() {
-		at, vip, port = t.Via, t.Addr.Addr(), t.Addr.Port()
-	}
-	for _, h := range p.hops {
-		if h.addrs.Has(at) {
-			if why := w.hop(h, s, vip, port); len(why) > 0 {
-				return why
-			}
+	for _, i := range p.at[looked(t).at] {
+		if why := w.hop(p.hops[i], s, t.Addr.Addr(), t.Addr.Port()); len(why) > 0 {
+			return why
 		}
 	}
 	return nil
@@ -217,7 +239,7 @@ func (w *world) director(r role, vip netip.Addr, port uint16) []string {
 	}
 	var causes []string
 	for _, h := range p.hops {
-		d, there := row.to(h, vip)
+		d, there := row.to(h)
 		why := p.out(h, row)
 		if there && d.Weight > 0 {
 			if why = w.hop(h, r.service, vip, port); len(why) == 0 {
@@ -239,63 +261,43 @@ func (w *world) director(r role, vip netip.Addr, port uint16) []string {
 // A row is a virtual service of a director's table.
 type row struct {
 	tiers.Service
+	destinations map[netip.AddrPort]tiers.Destination
 }
 
 // row is the one that a packet for a VIP and a TCP port meets, or, where the
 // port is only checked, the VIP's first.
 func (p *part) row(vip netip.Addr, port uint16) (row, bool) {
-	var first *tiers.Service
-	for i := range p.now.Services {
-		s := &p.now.Services[i]
-		if s.Key.VIP.Addr() != vip {
-			continue
-		}
-		if s.Key.Proto == topology.TCP && s.Key.VIP.Port() == port {
-			return row{*s}, true
-		}
-		if first == nil {
-			first = s
+	if r, ok := p.rows[tiers.VIPKey(topology.TCP, netip.AddrPortFrom(vip, port))]; ok {
+		return r, true
+	}
+	for _, s := range p.now.Services {
+		if s.Key.VIP.Addr() == vip {
+			return p.rows[s.Key], true
 		}
 	}
-	if first == nil {
-		return row{}, false
-	}
-	return row{*first}, true
+	return row{}, false
 }
 
 // to is the row's destination for a hop.
-func (r row) to(h hop, vip netip.Addr) (tiers.Destination, bool) {
-	addr, ok := h.addrs.Like(vip)
+func (r row) to(h hop) (tiers.Destination, bool) {
+	addr, _ := h.addrs.Like(r.Key.VIP.Addr())
 	port := r.Key.VIP.Port()
 	if h.port != 0 {
 		port = h.port
 	}
-	if ok {
-		for _, d := range r.Destinations {
-			if d.Addr == netip.AddrPortFrom(addr, port) {
-				return d, true
-			}
-		}
-	}
-	return tiers.Destination{}, false
+	d, ok := r.destinations[netip.AddrPortFrom(addr, port)]
+	return d, ok
 }
 
-// out is why a hop does not count for a row, as the checks say.
+// out is why a hop does not count for a row, as the director's checks say.
 func (p *part) out(h hop, r row) []string {
-	var found []string
-	for t, why := range p.why {
-		at := t.Addr.Addr()
-		if t.Via.IsValid() {
-			if t.Addr.Addr() != r.Key.VIP.Addr() {
-				continue
-			}
-			at = t.Via
-		}
-		if h.addrs.Has(at) && (found == nil || slices.Compare(why, found) < 0) {
-			found = why
+	for _, vip := range []netip.Addr{r.Key.VIP.Addr(), {}} {
+		addr, _ := h.addrs.Like(r.Key.VIP.Addr())
+		if why := p.why[seen{vip, addr}]; why != nil {
+			return why
 		}
 	}
-	return found
+	return nil
 }
 
 // service is why the VIP of a service does not answer at a port.

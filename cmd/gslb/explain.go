@@ -95,12 +95,10 @@ A target that is checked through its VIP also has "via", the destination.`,
 				return fmt.Errorf("explain %s: %w", q.Name, err)
 			}
 			if asJSON {
-				text, err := json.MarshalIndent(x, "", "  ")
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
-				return nil
+				out := json.NewEncoder(cmd.OutOrStdout())
+				out.SetIndent("", "  ")
+				out.SetEscapeHTML(false) // arrows stay readable
+				return out.Encode(x)
 			}
 			fmt.Fprint(cmd.OutOrStdout(), x.Text(explainPaint(cmd.OutOrStdout())))
 			return nil
