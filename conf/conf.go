@@ -56,6 +56,7 @@ func parse(src Source, l limits) (*topology.Topology, hcl.Diagnostics) {
 // run reads, evaluates and checks the source.
 func (p *parser) run() hcl.Diagnostics {
 	p.read()
+	p.findSecrets(p.file)
 	if !p.fatal {
 		p.evaluate()
 	}

@@ -48,6 +48,7 @@ var summaries = map[string]string{
 	"GS010": "Invalid value",
 	"GS011": "Declared but not used",
 	"GS012": "Schema is newer than this program",
+	"GS014": "Secret in plain text",
 	"GS015": "File is not readable here",
 	"GS016": "Syntax error",
 	"GS017": "Invalid expression",
@@ -168,8 +169,8 @@ func (p *parser) add(severity hcl.DiagnosticSeverity, f fault) {
 		summary = caution
 	}
 	d := &hcl.Diagnostic{
-		Severity: severity, Summary: summary, Detail: f.detail,
-		Extra: &Extra{Code: f.code, Help: f.help, Related: f.rel, what: f.what},
+		Severity: severity, Summary: summary, Detail: redact(f.detail),
+		Extra: &Extra{Code: f.code, Help: redact(f.help), Related: f.rel, what: f.what},
 	}
 	if f.at != (hcl.Range{}) {
 		d.Subject = &f.at

@@ -49,7 +49,7 @@ type jsonPos struct {
 // JSON writes diagnostics for programs. Lines and columns count from 1, bytes
 // from 0.
 func JSON(diags hcl.Diagnostics, src Source) ([]byte, error) {
-	text := newLines(src)
+	text := newLines(src, diags)
 	out := jsonReport{FormatVersion: FormatVersion, Valid: true, Diagnostics: []jsonDiagnostic{}}
 	for _, d := range diags {
 		j := jsonDiagnostic{Severity: "error", Summary: d.Summary, Detail: d.Detail}

@@ -492,6 +492,10 @@ func (p *parser) convert(a *attr, f field, sc, parent *scope) *value {
 	if v.IsNull() {
 		return nil
 	}
+	if p.secretValue(a.name, v, out.at) {
+		out.bad = true
+		return out
+	}
 	if a.typ.conv == nil && a.typ.kinds == nil {
 		return nil
 	}

@@ -45,6 +45,7 @@ type parser struct {
 	owners   map[netip.Addr]owner   // every node's addresses
 	gateways map[*node][]netip.Addr // each network's router
 	plain    *node                  // the default check
+	secrets  []string               // written out and reported
 }
 
 func newParser(src Source, l limits) *parser {

@@ -23,7 +23,7 @@ const (
 // Text writes diagnostics for people: each with the lines of the file it is
 // about, the value underlined, what is wrong and the way out.
 func Text(w io.Writer, diags hcl.Diagnostics, src Source, color bool) {
-	t := texter{lines: newLines(src), color: color}
+	t := texter{lines: newLines(src, diags), color: color}
 	for i, d := range diags {
 		if i > 0 {
 			t.out.WriteByte('\n')
@@ -140,13 +140,16 @@ func printable(s string) string {
 	}, s)
 }
 
-// lines finds the text of lines.
+// lines finds the text of lines, without the secrets in it.
 type lines map[string]File
 
-func newLines(src Source) lines {
+func newLines(src Source, diags hcl.Diagnostics) lines {
 	l := lines{}
+	if len(diags) == 0 {
+		return l
+	}
 	for _, f := range slices.Concat(src.Files, src.VarFiles) {
-		l[f.Name] = f
+		l[f.Name] = File{f.Name, hide(f, diags)}
 	}
 	return l
 }
@@ -162,5 +165,5 @@ func (l lines) line(r hcl.Range) (string, int, bool) {
 	if i := bytes.IndexByte(f.Data[r.Start.Byte:], '\n'); i >= 0 {
 		end = r.Start.Byte + i
 	}
-	return strings.TrimSuffix(string(f.Data[start:end]), "\r"), start, true
+	return masked(strings.TrimSuffix(string(f.Data[start:end]), "\r")), start, true
 }

@@ -78,10 +78,20 @@ var (
 	tTTL    = &typ{doc: "a TTL such as \"30s\"", conv: convTTL}
 	tRate   = &typ{doc: "a rate such as \"400KB/s\"", conv: convRate}
 	tSecret = &typ{doc: "secret(\"file:...\") or secret(\"env:...\")", conv: func(v cty.Value) (any, *complaint) {
-		if v.Type() != secretType {
-			return no("the secret is written out: give secret(\"file:...\") or secret(\"env:...\")")
+		if v.Type() == secretType {
+			return v.EncapsulatedValue(), nil
 		}
-		return v.EncapsulatedValue(), nil
+		s, ok := text(v)
+		switch {
+		case !ok:
+			return no("%s is not secret(\"file:...\") or secret(\"env:...\")", show(v))
+		case strings.HasPrefix(s, "file:"), strings.HasPrefix(s, "env:"):
+			return nil, &complaint{text: show(v) + " is the place of a secret, not yet a secret", help: fmt.Sprintf("Write secret(%q).", s)}
+		}
+		return nil, &complaint{
+			code: "GS014", text: "A secret is written out here: everybody who sees the file, a plan or a log has it.",
+			help: "Give secret(\"file:...\") or secret(\"env:...\"), which is read on the node only, and make a new one: this one has been seen.",
+		}
 	}}
 
 	tIPs   = (&typ{conv: convIP}).many("IP addresses")
