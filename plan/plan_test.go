@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,18 @@ func TestJSONHasListsEverywhere(t *testing.T) {
 	}
 	if strings.Contains(string(text), "null") {
 		t.Errorf("null in %.500s", text)
+	}
+}
+
+func TestManualKnowsEveryDanger(t *testing.T) {
+	manual, err := os.ReadFile("../doc/manual/plan.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code := range details {
+		if !strings.Contains(string(manual), "`"+code+"`") {
+			t.Errorf("doc/manual/plan.md does not know %s", code)
+		}
 	}
 }
 
