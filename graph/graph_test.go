@@ -112,10 +112,10 @@ func topologies(t *testing.T) map[string]*topology.Topology {
 	all := map[string]*topology.Topology{
 		"nothing":         parse(t, "empty.hcl", ""),
 		"a region alone":  parse(t, "region.hcl", `region "r" {}`),
-		"twenty regions":  regions(t, 20, 4, 12, 2),
-		"many cells":      regions(t, 3, 20, 5, 3),
+		"twenty regions":  regions(t, 20, 4, 2, 2),
+		"many cells":      regions(t, 3, 20, 2, 3),
 		"many names":      regions(t, 2, 2, 2, 40),
-		"a hundred sites": regions(t, 100, 2, 2, 1),
+		"a hundred sites": regions(t, 100, 2, 1, 1),
 	}
 	names, err := filepath.Glob("../examples/*.hcl")
 	if err != nil || len(names) < 4 {
@@ -218,8 +218,8 @@ func TestTheSheetStaysOfAReadableShape(t *testing.T) {
 		w, h float64
 	}{
 		{"two tiers", read(t, "../examples/two-tier.hcl"), 1200, 800},
-		{"twenty regions", regions(t, 20, 4, 12, 2), 2400, 1600},
-		{"a hundred regions", regions(t, 100, 2, 2, 1), 4800, 4000},
+		{"twenty regions", regions(t, 20, 4, 2, 2), 2400, 1600},
+		{"a hundred regions", regions(t, 100, 2, 1, 1), 4800, 4000},
 		{"forty names", regions(t, 2, 2, 2, 40), 1400, 1200},
 	} {
 		if p := layout(compile(c.topo)); p.w > c.w || p.h > c.h {
@@ -265,7 +265,7 @@ func TestDrawingsAreWellFormedAndTheSameEachTime(t *testing.T) {
 // Ten times the directors and farms are at most ten times the text; in a
 // drawing they are one box.
 func TestDrawingsGrowInLineWithTheTopology(t *testing.T) {
-	small, large := regions(t, 2, 17, 10, 1), regions(t, 2, 170, 10, 1)
+	small, large := regions(t, 2, 17, 1, 1), regions(t, 2, 170, 1, 1)
 	for i, draw := range []func(*topology.Topology) string{Text, DOT, Mermaid, SVG} {
 		if a, b := len(draw(small)), len(draw(large)); b > 11*a {
 			t.Errorf("drawing %d: %d bytes become %d", i, a, b)

@@ -211,31 +211,48 @@ func (p *plan) block(all []*box, last map[*box][]*link, y float64) float64 {
 		pills[row[0]] = len(last[b])
 		rows = append(rows, row)
 	}
-	var rest []*box
-	for _, b := range all {
-		if !placed[b] {
-			rest = append(rest, b)
+	// What is left stands beside the rows that leave its column free, or
+	// below them all.
+	used, crossed := map[int]bool{}, map[int]bool{}
+	crosses := func(row []*box) bool { // its links pass a column between
+		for _, b := range row {
+			if b.kind == director && b.depth > 0 {
+				return true
+			}
 		}
+		return false
 	}
-	// The rest is centred over the rows when they leave its columns free.
-	used := map[int]bool{}
+	rows = slices.Concat(
+		slices.DeleteFunc(slices.Clone(rows), func(row []*box) bool { return !crosses(row) }),
+		slices.DeleteFunc(slices.Clone(rows), crosses))
 	for _, row := range rows {
+		first := len(p.cols)
 		for _, b := range row {
 			used[p.column(b)] = true
+			first = min(first, p.column(b))
+		}
+		if crosses(row) {
+			for c := first + 1; c < len(p.cols); c++ {
+				crossed[c] = true
+			}
 		}
 	}
-	var beside, below []*box
-	for _, b := range rest {
-		if used[p.column(b)] {
+	var beside, below, after []*box
+	for _, b := range all {
+		switch c := p.column(b); {
+		case placed[b]:
+		case used[c]:
 			below = append(below, b)
-		} else {
+		case crossed[c]:
+			after = append(after, b)
+		default:
 			beside = append(beside, b)
 		}
 	}
 	if len(below) > 0 {
 		rows = append(rows, below)
 	}
-	total := 0.0
+	total, top := 0.0, 0.0 // top: below the rows that cross
 	heights := make([]float64, len(rows))
 	for i, row := range rows {
 		heights[i] = max(p.stacks(row), float64(pills[row[0]])*(pillH+noteH+6)-6)
@@ -243,14 +260,20 @@ func (p *plan) block(all []*box, last map[*box][]*link, y float64) float64 {
 			total += boxGap
 		}
 		total += heights[i]
+		if crosses(row) {
+			top = total + boxGap
+		}
 	}
+	total = max(total, top+p.stacks(after))
 	h := max(total, p.stacks(beside))
-	at := y + (h-total)/2
+	y += (h - total) / 2
+	at := y
 	for i, row := range rows {
 		p.stack(row, at, heights[i])
 		at += heights[i] + boxGap
 	}
-	p.stack(beside, y, h)
+	p.stack(after, y+top, total-top)
+	p.stack(beside, y-(h-total)/2, h)
 	return h
 }
 
@@ -291,7 +314,7 @@ func (p *plan) front() (w, h float64) {
 		return 0, 0
 	}
 	for _, g := range p.dns {
-		w = max(w, textWidth(g.title, 13)+2*padX)
+		w = max(w, min(1.2*widest, textWidth(g.title, 13)))
 		for _, b := range g.boxes {
 			w = max(w, boxWidth(b))
 		}

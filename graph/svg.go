@@ -192,15 +192,26 @@ func (c *canvas) tip(x, y float64) {
 	c.printf(`<path class="tip" d="M%s %sl-7 -3.5v7z"/>`+"\n", num(x), num(y))
 }
 
-// fronts joins the nameservers to the zones they serve.
+// fronts joins the nameservers to the zones they serve: downwards to one,
+// beside the frames to several.
 func (c *canvas) fronts(p *plan) {
-	for i := 1; i < len(p.dns); i++ {
-		if p.dns[0].boxes[0].kind != nameserver {
-			return
-		}
-		x, y := p.dns[i].x+p.dns[i].w/2, p.dns[i].y
-		c.printf(`<path class="edge" d="M%s %sV%s"/>`+"\n", num(x), num(p.dns[i-1].y+p.dns[i-1].h), num(y-6))
+	if len(p.dns) < 2 || p.dns[0].boxes[0].kind != nameserver {
+		return
+	}
+	from, zones := p.dns[0], p.dns[1:]
+	if len(zones) == 1 {
+		x, y := from.x+from.w/2, zones[0].y
+		c.printf(`<path class="edge" d="M%s %sV%s"/>`+"\n", num(x), num(from.y+from.h), num(y-6))
 		c.printf(`<path class="tip" d="M%s %sl-3.5 -7h7z"/>`+"\n", num(x), num(y))
+		return
+	}
+	at := from.x - 13
+	end := zones[len(zones)-1].y + frameTop/2
+	c.printf(`<path class="edge" d="M%s %sH%sq-6 0 -6 6V%s"/>`+"\n", num(from.x), num(from.y+frameTop/2), num(at+6), num(end-6))
+	for _, z := range zones {
+		y := z.y + frameTop/2
+		c.printf(`<path class="edge" d="M%s %sq0 6 6 6H%s"/>`+"\n", num(at), num(y-6), num(z.x-6))
+		c.tip(z.x, y)
 	}
 }
 
