@@ -33,11 +33,12 @@ func (a *answering) steer(d *topology.Domain) {
 	for _, answer := range d.Answers {
 		for _, f := range []steering.Family{steering.V4, steering.V6} {
 			for _, t := range steering.Targets(answer, f) {
-				why := append(a.why[t], a.world.answered(answer, t)...) // answers may share a target
-				a.view[t] = health.State{Known: true, Up: len(why) == 0}
-				if len(why) > 0 {
-					a.why[t] = slices.Compact(why)
+				for _, why := range a.world.answered(answer, t) {
+					if !slices.Contains(a.why[t], why) { // answers may share a target
+						a.why[t] = append(a.why[t], why)
+					}
 				}
+				a.view[t] = health.State{Known: true, Up: len(a.why[t]) == 0}
 			}
 		}
 	}

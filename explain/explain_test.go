@@ -351,6 +351,49 @@ domain "www" {
 	}
 }
 
+// Over many clients, each destination of a hash scheduler is the client's as
+// often as its share says, and what is down is nobody's.
+func TestWhereAClientGoes(t *testing.T) {
+	topo := read(t, "examples/two-tier.hcl")
+	server := newServer(t, topo)
+	for name, c := range map[string]struct {
+		state explain.State
+		want  map[string]float64
+	}{
+		"everything works": {explain.State{}, map[string]float64{`director.nat["eu1"]`: 0.4, `director.nat["eu2"]`: 0.6}},
+		"one is down":      {explain.State{Down: []string{"director.nat[eu1]"}}, map[string]float64{`director.nat["eu1"]`: 0, `director.nat["eu2"]`: 1}},
+		"a check of one fails": {
+			explain.State{Targets: map[health.Target]bool{{Check: "check.web", Addr: netip.MustParseAddrPort("192.0.2.5:80"), Via: netip.MustParseAddr("192.0.2.22")}: false}},
+			map[string]float64{`director.nat["eu1"]`: 1, `director.nat["eu2"]`: 0}},
+		"a server of one is down": {explain.State{Down: []string{"farm.web[eu1].server.web[0]"}}, map[string]float64{`director.nat["eu1"]`: 0.4, `director.nat["eu2"]`: 0.6}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := c.state
+			state.Down = append([]string{"region.us"}, state.Down...)
+			const n = 1000
+			count := map[string]int{}
+			for i := range n {
+				q := explain.Question{Name: "www.g.shop.example.", Type: "A", Client: netip.AddrFrom4([4]byte{100, 64 + byte(i>>8), byte(i), 7})}
+				x, err := explain.Explain(topo, q, state, server.ask)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, h := range x.Paths[0].First.Forward.Next {
+					if h.Share != c.want[h.Object] {
+						t.Fatalf("%s has share %v, want %v", h.Object, h.Share, c.want[h.Object])
+					}
+					count[h.Object] += len(h.Client)
+				}
+			}
+			for object, share := range c.want {
+				if off := math.Abs(share - float64(count[object])/n); off > 0.04 {
+					t.Errorf("%s has share %v, and %d of %d clients", object, share, count[object], n)
+				}
+			}
+		})
+	}
+}
+
 // Screens as operators see them. UPDATE=1 writes them anew.
 func TestScreens(t *testing.T) {
 	const two, three = "examples/two-tier.hcl", "lab/testdata/three-regions.hcl"
