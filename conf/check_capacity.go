@@ -204,11 +204,21 @@ func (p *parser) checkBackup(f *node, by map[*node]*rewriter) {
 	if len(f.list("members")) < 2 || len(farms) == 0 {
 		return
 	}
+	l, _ := p.limitOf(weakest)
 	o, ok := offered(farms)
+	if active := f.nodes("members")[0]; !ok && weakest != active {
+		a, _ := p.limitOf(active)
+		p.warn(fault{
+			code: "GS246", at: f.at("members"),
+			detail: fmt.Sprintf("%s can rewrite %s (%d bytes / %v per packet), and %s, which takes over from it, %s (%d bytes / %v).",
+				active.id, rate(a.rate()), a.packet, a.cost, weakest.id, rate(least), l.packet, l.cost),
+			help: "Use a pair of equals, or say with throughput what the servers need.", rel: []Related{active.here(), weakest.here()},
+		})
+		return
+	}
 	if !ok || o.rate <= least {
 		return
 	}
-	l, _ := p.limitOf(weakest)
 	p.warn(fault{
 		code: "GS246", at: f.at("members"),
 		detail: fmt.Sprintf("When %s is all that is left of %s, it rewrites every packet: %d bytes / %v per packet = %s at most. %v: %s of what it can do.",
@@ -219,74 +229,146 @@ func (p *parser) checkBackup(f *node, by map[*node]*rewriter) {
 
 func percent(part float64) string { return fmt.Sprintf("%.0f %%", part*100) }
 
-// checkSpare warns of a service whose NAT directors can do the work together,
-// and cannot when one of them is down.
+// delivers is what comes out of a last tier at full load, by what its list of
+// directors names: of NAT directors no more than they can rewrite, of the
+// others what the servers offer. Farms that are counted already are left out.
+// False where something is not known or a director is a bottleneck by itself.
+func (p *parser) delivers(t *node, by map[*node]*rewriter, counted map[*node]bool) ([]float64, bool) {
+	if !complete(t, "directors") || !complete(t, "farms") || len(t.list("directors")) == 0 || t.method() == topology.NoMethod {
+		return nil, false
+	}
+	take := func(farms []*node) (float64, bool) {
+		sum := 0.0
+		for _, f := range farms {
+			o, ok := offered([]*node{f})
+			if !ok {
+				return 0, false
+			}
+			if !counted[f] {
+				sum += o.rate
+			}
+			counted[f] = true
+		}
+		return sum, true
+	}
+	if t.method() != topology.NAT || t.flag("fullnat") {
+		sum, ok := take(t.nodes("farms"))
+		return []float64{sum}, ok
+	}
+	var out []float64
+	for _, it := range t.list("directors") {
+		sum := 0.0
+		for _, d := range forwarders(t) {
+			r := by[d.node]
+			if d.it != it {
+				continue
+			}
+			if r == nil || r.over {
+				return nil, false
+			}
+			for _, f := range t.nodes("farms") {
+				if f.ref("gateway") != d.node {
+					continue
+				}
+				rate, ok := take([]*node{f})
+				if !ok {
+					return nil, false
+				}
+				sum += rate
+			}
+		}
+		out = append(out, sum)
+	}
+	return out, true
+}
+
+// checkSpare warns of a NAT tier in which the other directors cannot take over
+// what one of them carries.
 func (p *parser) checkSpare(s *node, by map[*node]*rewriter) {
 	tiers := s.of("tier")
 	if s.broken || len(tiers) == 0 {
 		return
 	}
 	t := tiers[len(tiers)-1]
-	if t.method() != topology.NAT || !complete(t, "directors") || !complete(t, "farms") || len(t.list("directors")) < 2 {
+	if t.method() != topology.NAT || len(t.list("directors")) < 2 {
 		return
 	}
-	sum, worst := 0.0, math.Inf(-1)
-	var lost *node
-	for _, it := range t.list("directors") {
-		best := math.Inf(-1) // of a pair one member works
-		for _, f := range forwarders(t) {
-			if f.it != it {
-				continue
-			}
-			r := by[f.node]
-			if r == nil || r.over {
-				return // GS231
-			}
-			l, ok := p.limitOf(f.node)
-			if !ok {
-				return
-			}
-			best = max(best, l.rate())
-		}
-		sum += best
-		if n := it.x.(*node); n.sch == directorBlock && best > worst {
-			lost, worst = n, best
+	if t.flag("fullnat") {
+		p.checkFullNAT(t)
+		return
+	}
+	rates, ok := p.delivers(t, by, map[*node]bool{})
+	if !ok {
+		return
+	}
+	sum, worst := 0.0, -1
+	for i, it := range t.list("directors") {
+		sum += rates[i]
+		if it.x.(*node).sch == directorBlock && (worst < 0 || rates[i] > rates[worst]) {
+			worst = i
 		}
 	}
+	if worst < 0 || rates[worst] <= sum-rates[worst] || sum == rates[worst] {
+		return
+	}
+	lost, rest := t.list("directors")[worst].x.(*node), sum-rates[worst]
+	p.warn(fault{
+		code: "GS501", at: t.at("directors"),
+		detail: fmt.Sprintf("The servers behind %s offer %s, and those behind all other directors of %s %s. With %s down, the others carry %s at full load (N-1), beside what they have of their own.",
+			lost.id, rate(rates[worst]), t.id, rate(rest), lost.id, percent(rates[worst]/rest)),
+		help: "Divide the servers more evenly, or over more directors.", rel: []Related{lost.here()},
+	})
+}
+
+// checkFullNAT is checkSpare where every director reaches every server.
+func (p *parser) checkFullNAT(t *node) {
 	o, ok := offered(t.nodes("farms"))
-	if !ok || lost == nil || o.rate <= sum-worst {
+	if !ok || !complete(t, "directors") || !complete(t, "farms") {
+		return
+	}
+	sum, worst := 0.0, 0.0
+	var lost *node
+	for _, d := range forwarders(t) {
+		l, ok := p.limitOf(d.node)
+		if !ok {
+			return
+		}
+		if d.nth > 0 {
+			continue // of a pair one works
+		}
+		sum += l.rate()
+		if d.pair == nil && l.rate() > worst {
+			lost, worst = d.node, l.rate()
+		}
+	}
+	if lost == nil || o.rate > sum || o.rate <= sum-worst {
 		return
 	}
 	p.warn(fault{
 		code: "GS501", at: t.at("directors"),
-		detail: fmt.Sprintf("%v. With %s down, the other directors of %s can rewrite %s: N-1, they carry %s.", o, lost.id, t.id, rate(sum-worst), percent(o.rate/(sum-worst))),
-		help:   "Add a director, or plan for less than the servers offer.", rel: []Related{lost.here()},
+		detail: fmt.Sprintf("%v. With %s down, the other directors of %s can rewrite %s: they carry %s at full load (N-1).", o, lost.id, t.id, rate(sum-worst), percent(o.rate/(sum-worst))),
+		help:   "Add a director.", rel: []Related{lost.here()},
 	})
 }
 
-// checkRegionSpare warns of a domain whose regions can do the work together,
-// and cannot when one of them is down.
+// checkRegionSpare warns of a domain in which the other regions cannot take
+// over what one of them carries.
 func (p *parser) checkRegionSpare(d *node, by map[*node]*rewriter) {
 	var order []*node
-	loads, limits := map[*node]float64{}, map[*node]float64{}
+	rates, loads := map[*node]float64{}, map[*node]float64{}
 	at := map[*node]item{}
 	counted := map[*node]bool{}
 	for _, a := range d.of("answer") {
 		s := a.ref("service")
 		weight, ok := get[int](a, "weight")
-		region := s.ref("region")
-		if s == nil || !ok || region == nil || s.broken {
+		region, tiers := s.ref("region"), []*node(nil)
+		if s != nil {
+			tiers = s.of("tier")
+		}
+		if !ok || region == nil || s.broken || len(tiers) == 0 {
 			return
 		}
-		tiers := s.of("tier")
-		if len(tiers) == 0 {
-			return
-		}
-		t := tiers[len(tiers)-1]
-		if t.method() != topology.NAT || !complete(t, "directors") || !complete(t, "farms") || !t.gave("directors") {
-			return
-		}
-		o, ok := offered(t.nodes("farms"))
+		each, ok := p.delivers(tiers[len(tiers)-1], by, counted)
 		if !ok {
 			return
 		}
@@ -294,74 +376,49 @@ func (p *parser) checkRegionSpare(d *node, by map[*node]*rewriter) {
 			order = append(order, region)
 			at[region] = item{s, a.at("service")}
 		}
-		if weight > 0 {
-			loads[region] += o.rate
-		}
-		for _, f := range forwarders(t) {
-			r := by[f.node]
-			if r == nil || r.over {
-				return // GS231
+		for _, r := range each {
+			rates[region] += r
+			if weight > 0 {
+				loads[region] += r
 			}
-			l, ok := p.limitOf(f.node)
-			if !ok {
-				return
-			}
-			if !counted[f.node] && (f.pair == nil || f.nth == 0) {
-				limits[region] += l.rate()
-			}
-			counted[f.node] = true
 		}
 	}
 	if d.broken || len(order) < 2 {
 		return
 	}
-	load := 0.0
+	sum := 0.0
 	for _, r := range order {
-		load += loads[r]
+		sum += rates[r]
 	}
 	var lost *node
 	worst := 1.0
 	for _, r := range order {
-		if loads[r] == 0 {
-			continue
-		}
-		rest := 0.0
-		for _, o := range order {
-			if o != r {
-				rest += limits[o]
-			}
-		}
-		if load/rest > worst {
-			lost, worst = r, load/rest
+		if rest := sum - rates[r]; rest > 0 && loads[r]/rest > worst {
+			lost, worst = r, loads[r]/rest
 		}
 	}
 	if lost == nil {
 		return
 	}
-	var rest []string
+	var names []string
 	for _, r := range order {
 		if r != lost {
-			rest = append(rest, fmt.Sprintf("%s can rewrite %s", r.id, rate(limits[r])))
+			names = append(names, r.name)
 		}
 	}
 	p.warn(fault{
 		code: "GS501", at: at[lost].at,
-		detail: fmt.Sprintf("The servers behind %s offer %s. With %s down, %s: N-1, %s.", d.id, rate(load), lost.id, strings.Join(rest, " and "), carries(order, lost, worst)),
-		help:   "Add directors there, or plan for less than the servers offer.", rel: []Related{d.here()},
+		detail: fmt.Sprintf("The servers of %s in %s offer %s, and those in all other regions %s. N-1: with %s down, %s %s %s at full load, beside what is there already.",
+			d.id, lost.id, rate(loads[lost]), rate(sum-rates[lost]), lost.name, strings.Join(names, " and "), carry(len(names)), percent(worst)),
+		help: "Add servers in the other regions, or regions.", rel: []Related{d.here()},
 	})
 }
 
-// carries is what the regions that are left have to do.
-func carries(all []*node, lost *node, part float64) string {
-	if len(all) > 2 {
-		return "they carry " + percent(part)
+func carry(n int) string {
+	if n == 1 {
+		return "carries"
 	}
-	for _, r := range all {
-		if r != lost {
-			return fmt.Sprintf("%s carries %s", r.name, percent(part))
-		}
-	}
-	return ""
+	return "carry"
 }
 
 // checkLone warns of a tier behind another that has one NAT director: it has

@@ -4,12 +4,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/hashicorp/hcl/v2"
 
 	"gslb/topology"
 )
@@ -31,6 +33,9 @@ func parseSource(t *testing.T, src Source) *topology.Topology {
 }
 
 func TestExamplesAreValidWithoutWarnings(t *testing.T) {
+	// Servers behind a tunnel in another region: what their provider lets out
+	// is not in the file.
+	meant := map[string]string{"direct.hcl": "GS225", "reference.hcl": "GS225"}
 	names, err := filepath.Glob("../examples/*.hcl")
 	if err != nil || len(names) < 3 {
 		t.Fatal(err, names)
@@ -42,6 +47,7 @@ func TestExamplesAreValidWithoutWarnings(t *testing.T) {
 		}
 		src := Source{Files: []File{{name, data}}}
 		_, diags := Parse(src)
+		diags = slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool { return Code(d) == meant[filepath.Base(name)] })
 		var b strings.Builder
 		Text(&b, diags, src, false)
 		if b.Len() > 0 {

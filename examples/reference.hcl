@@ -188,7 +188,8 @@ farm "web" {
 farm "near" {
   network = network.edge["us"]
   server "web" {
-    address = "198.51.100.31"
+    address    = "198.51.100.31"
+    throughput = "1200KB/s"
   }
 }
 farm "far" {

@@ -23,7 +23,7 @@ farm "web" {
   network  = network.inside[each.key]
   gateway  = director.nat[each.key]
   server "web" {
-    for_each   = range(14)
+    for_each   = range(parent.key == "a" ? 20 : 14)
     address    = "10.10.${parent.value}.${10 + each.value}"
     throughput = "400KB/s"
   }

@@ -1,7 +1,7 @@
 locals {
   sites = {
-    fra = { edge = "192.0.2.0/26", inside = "10.10.1.0/24", servers = 14 }
-    ash = { edge = "198.51.100.0/26", inside = "10.20.1.0/24", servers = 12 }
+    fra = { edge = "192.0.2.0/26", inside = "10.10.1.0/24", servers = 10 }
+    ash = { edge = "198.51.100.0/26", inside = "10.20.1.0/24", servers = 7 }
   }
 }
 region "site" {
