@@ -121,7 +121,7 @@ func (p *parser) checkNegative(z *node) {
 // that see all answers from one place.
 func (p *parser) checkDispersed() {
 	ns := p.all("nameserver")
-	if len(ns) < 2 || len(p.all("zone")) == 0 {
+	if len(ns) < 2 || len(p.all("zone")) == 0 || !p.whole("nameserver") || !p.whole("region") {
 		return // GS105
 	}
 	one := true // region
@@ -137,19 +137,19 @@ func (p *parser) checkDispersed() {
 	if one && len(p.all("region")) > 1 {
 		region := ns[0].ref("region")
 		f := fault{
-			code: "GS104", at: last.at("region"), detail: fmt.Sprintf("All %d name servers are in %s: while it is cut off, no name of the file is known.", len(ns), region.id),
+			code: "GS104", at: last.at("region"), detail: fmt.Sprintf("All name servers are in %s: while it is cut off, no name of the file is known.", region.id),
 			help: "Put one into another region.", rel: []Related{ns[0].here()},
 		}
 		if places := p.checkedPlaces(); len(places) > 1 {
 			f.code = "GS405"
-			f.detail = fmt.Sprintf("All %d name servers are in %s, and they decide from there whether the answers in %s are up: while it is cut off, they see the others as down, and no name of the file is known elsewhere.", len(ns), region.id, among(places))
+			f.detail = fmt.Sprintf("All name servers are in %s, and they decide from there whether the answers in %s are up: while it is cut off, they see the others as down, and no name of the file is known elsewhere.", region.id, strings.Join(places, " and "))
 		}
 		p.warn(f)
 		return
 	}
 	if prefix, ok := together(addrs); ok {
 		p.warn(fault{
-			code: "GS104", at: last.at("addresses"), detail: fmt.Sprintf("All %d name servers are in %s, which is one route for the Internet: while it is gone, no name of the file is known (RFC 2182 section 3.1).", len(ns), prefix),
+			code: "GS104", at: last.at("addresses"), detail: fmt.Sprintf("All name servers are in %s, which is one route for the Internet: while it is gone, no name of the file is known (RFC 2182 section 3.1).", prefix),
 			help: "Give one an address elsewhere.", rel: []Related{ns[0].here()},
 		})
 	}

@@ -130,6 +130,9 @@ func regionOf(a *node) *node {
 
 // checkFallbacks looks at where the users of regions go when nobody answers there.
 func (p *parser) checkFallbacks() {
+	if !p.whole("region") || !p.whole("domain") {
+		return
+	}
 	regions := map[string]*node{}
 	fallbacks := false
 	for _, r := range p.all("region") {

@@ -238,7 +238,7 @@ func mostPlaces(d *node) (int, *node, bool) {
 	if !d.gave("policy") {
 		return 1, nil, true
 	}
-	if d.ref("policy") == nil {
+	if pol := d.ref("policy"); pol == nil || pol.broken {
 		return 0, nil, false
 	}
 	limit := stepOf(d, "limit")
@@ -287,7 +287,7 @@ func (w *workload) rate() (float64, string, *node) {
 			continue
 		}
 		rate := float64(l.targets) / interval.Seconds()
-		parts = append(parts, fmt.Sprintf("%d targets / %v of %s", l.targets, interval, checkName(l.check)))
+		parts = append(parts, fmt.Sprintf("%d of %s / %v", l.targets, checkName(l.check), interval))
 		sum += rate
 		if rate > most {
 			top, most = l.check, rate
@@ -307,7 +307,7 @@ func (p *parser) checkBudget() {
 			return
 		}
 		f := fault{
-			code: "GS404", at: top.at("interval"), detail: fmt.Sprintf("%s probes %s = %.0f times a second; a node can be expected to do %d.", who, sum, rate, probeBudget),
+			code: "GS404", at: top.at("interval"), detail: fmt.Sprintf("%s probes %.0f times a second (targets / interval: %s); a node can be expected to do %d.", who, rate, sum, probeBudget),
 			help: "Use a longer interval, or fewer targets per node.", rel: []Related{decl.here()},
 		}
 		if f.at == (hcl.Range{}) { // nobody wrote it
@@ -519,9 +519,9 @@ func (p *parser) checkRoundTrips() {
 		}
 		n := trips[typ]
 		need := time.Duration(n) * l.trip
-		how := fmt.Sprintf("a %v check needs %d of them, %v", typ, n, need.Round(time.Millisecond))
+		how := fmt.Sprintf("a check of type %v needs %d of them, %v", typ, n, need.Round(time.Millisecond))
 		if n == 1 {
-			how = "a tcp check needs one"
+			how = "a check of type tcp needs one"
 		}
 		f := fault{
 			code: "GS411", at: c.at("timeout"), help: fmt.Sprintf("Give a timeout of %v or more.", roundUp(2*need, 50*time.Millisecond)),

@@ -136,10 +136,13 @@ var summaries = map[string]string{
 
 // The phrases of codes whose warnings are about another matter than their errors.
 var cautions = map[string]string{
+	"GS107": "Unusual SOA",
+	"GS109": "Costly signatures",
 	"GS225": "Replies leave by the servers' own route",
 	"GS227": "Scheduler does not fit",
 	"GS242": "Low quorum",
 	"GS243": "Weights far apart",
+	"GS305": "Place claimed twice",
 }
 
 // A fault is a diagnostic in the making.

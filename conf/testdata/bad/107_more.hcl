@@ -14,5 +14,5 @@ zone "a" {
 }
 zone "b" {
   name = "b.example"
-  soa  = { negative_ttl = "2d" } # WARN GS107: Invalid SOA
+  soa  = { negative_ttl = "2d" } # WARN GS107: Unusual SOA
 }

@@ -25,7 +25,7 @@ zone "b" {
 zone "e" {
   name = "e.example"
   dnssec { # WARN GS020: Not available yet
-    algorithm = "RSASHA256" # WARN GS109: Invalid DNSSEC
+    algorithm = "RSASHA256" # WARN GS109: Costly signatures
     keys      = secret("env:KEYS")
   }
 }

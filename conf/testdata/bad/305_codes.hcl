@@ -12,11 +12,11 @@ region "us" {
   continents = [
     "NA",
     "BR", # ERROR GS305: Wrong continent or country
-    "EU", # WARN GS305: Wrong continent or country
+    "EU", # WARN GS305: Place claimed twice
   ]
   countries = [
-    "DE", # WARN GS305: Wrong continent or country
+    "DE", # WARN GS305: Place claimed twice
     "US",
-    "US", # WARN GS305: Wrong continent or country
+    "US", # WARN GS305: Place claimed twice
   ]
 }
