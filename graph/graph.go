@@ -205,7 +205,7 @@ func (m *model) regions(s *sets) {
 		rates[b] += throughput(f)
 		b.lines = []string{plural(servers[b], "server")}
 		if rates[b] > 0 {
-			b.lines = append(b.lines, Rate(rates[b]))
+			b.lines = append(b.lines, perSecond(rates[b]))
 		}
 	}
 	var elsewhere *group
@@ -429,9 +429,9 @@ func (l *link) carries() string {
 	case l.limit > 0 && l.supply > 0:
 		return ratio(l.limit, l.supply)
 	case l.limit > 0:
-		return Rate(l.limit)
+		return perSecond(l.limit)
 	case l.supply > 0:
-		return Rate(l.supply)
+		return perSecond(l.supply)
 	}
 	return ""
 }

@@ -310,7 +310,7 @@ func TestRatesHaveThreeDigits(t *testing.T) {
 	for v, want := range map[float64]string{
 		0: "0 B/s", 999: "999 B/s", 400e3: "400 KB/s", 536 / 60e-6: "8.93 MB/s", 4.8e6: "4.8 MB/s", 999.6e6: "1 GB/s", 12.34e9: "12.3 GB/s",
 	} {
-		if got := Rate(v); got != want {
+		if got := perSecond(v); got != want {
 			t.Errorf("%v: got %s, want %s", v, got, want)
 		}
 	}

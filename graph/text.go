@@ -120,7 +120,7 @@ func way(b *branch, v *topology.Service) {
 			for _, f := range c.farms {
 				parts := []string{f.ID, plural(len(f.Servers), "server")}
 				if rate := throughput(f); rate > 0 {
-					parts = append(parts, Rate(rate))
+					parts = append(parts, perSecond(rate))
 				}
 				if f.Region != v.Region {
 					parts = append(parts, f.Region.ID)
@@ -135,7 +135,7 @@ func way(b *branch, v *topology.Service) {
 func node(v *topology.Service, t *topology.Tier, d *topology.Director) []string {
 	parts := []string{d.ID, d.Addrs.String()}
 	if rate := rewrites(t, []*topology.Director{d}); rate > 0 {
-		parts = append(parts, Rate(rate))
+		parts = append(parts, perSecond(rate))
 	}
 	if d.Region() != v.Region {
 		parts = append(parts, d.Region().ID)

@@ -10,8 +10,8 @@ import (
 	"gslb/topology"
 )
 
-// Rate writes bytes per second with three digits: "8.93 MB/s".
-func Rate(v float64) string {
+// perSecond writes bytes per second with three digits: "8.93 MB/s".
+func perSecond(v float64) string {
 	by, unit := scale(v)
 	return digits(v/by) + " " + unit
 }
