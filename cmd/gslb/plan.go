@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 
@@ -63,9 +64,16 @@ destination is counted with the kernel's own tables, for one client in each of
 }
 
 // sides reads both topologies, the second also when the first is wrong, so that
-// all faults are told at once.
+// all faults are told at once. Warnings are those of the second: the first is
+// in use, and has been looked at.
 func sides(in *cli.Inputs, args []string, errs io.Writer) (before, after *topology.Topology, err error) {
-	before, err = in.Topology(args[:1], errs)
+	var said bytes.Buffer
+	before, err = in.Topology(args[:1], &said)
+	if err != nil {
+		if _, err := said.WriteTo(errs); err != nil {
+			return nil, nil, err
+		}
+	}
 	after, second := in.Topology(args[1:], errs)
 	if err == nil {
 		err = second
