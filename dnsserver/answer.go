@@ -1,8 +1,8 @@
 package dnsserver
 
 import (
+	"bytes"
 	"net/netip"
-	"slices"
 
 	"github.com/miekg/dns"
 
@@ -13,35 +13,83 @@ import (
 // maxChain is how many CNAME and DNAME records one reply follows.
 const maxChain = 16
 
-// An asking is one query on its way through the zones (RFC 1034, section 4.3.2).
+// An asking is one query on its way through the zones (RFC 1034, section
+// 4.3.2). It is used again for the next query, so that its memory is.
 type asking struct {
-	table *Table
-	m     *message
-	u     uint64
-	typ   uint16
+	table  *Table
+	m      *message
+	u      uint64
+	typ    uint16
+	client netip.Prefix // whom the answer is for; the zero Prefix: nobody in particular
+	told   *Told        // nil but for Tell
 
-	key    [maxName]byte
+	rcode int
+	aa    bool
+	tc    bool
+	scope uint8 // how many bits of client the answer depends on (RFC 7871, section 7.2.1)
+	ede   ede
+	about []byte // what the answer is counted under when its rate is limited
+
+	arena  []byte   // names in lower case and data that were made for this reply
+	passed [][]byte // aliases that are in the answer already, in lower case
 	labels [maxLabels]int
-	places [8]steering.Place
-	rcode  int
-	aa     bool
-	tc     bool
-	passed []string // aliases that are in the answer already, in lower case
-	told   *Told    // nil but for Tell
+	places []steering.Place
+	made   rrset // a set that no zone has
+}
+
+// begin forgets the query before.
+func (a *asking) begin(t *Table, m *message, r *Request, q *query, told *Told) {
+	a.table, a.m, a.u, a.typ, a.told = t, m, r.U, q.typ, told
+	a.rcode, a.aa, a.tc, a.scope, a.ede, a.about = 0, false, false, 0, ede{}, nil
+	a.arena, a.passed = a.arena[:0], a.passed[:0]
+	a.client = q.subnet.prefix()
+	if !q.subnet.asked && r.From.IsValid() {
+		a.client = netip.PrefixFrom(r.From, r.From.BitLen())
+	}
+}
+
+// lower is name in lower case, good for the rest of the query. What grows out
+// of the arena leaves behind what stands in it.
+func (a *asking) lower(name []byte) []byte {
+	from := len(a.arena)
+	a.arena = lower(a.arena, name)
+	return a.arena[from:len(a.arena):len(a.arena)]
+}
+
+// join is two parts of data one after the other.
+func (a *asking) join(head, tail []byte) []byte {
+	from := len(a.arena)
+	a.arena = append(append(a.arena, head...), tail...)
+	return a.arena[from:len(a.arena):len(a.arena)]
 }
 
 // pass remembers an alias and reports whether it is a new one.
-func (a *asking) pass(alias string) bool {
-	alias = key(alias)
-	if slices.Contains(a.passed, alias) {
-		return false
+func (a *asking) pass(alias []byte) bool {
+	alias = a.lower(alias)
+	for _, before := range a.passed {
+		if bytes.Equal(before, alias) {
+			return false
+		}
 	}
 	a.passed = append(a.passed, alias)
 	return true
 }
 
+// count names what the answer is counted under, unless that is known.
+func (a *asking) count(about []byte) {
+	if a.about == nil {
+		a.about = about
+	}
+}
+
+// deny says that the name, or its type, is not there.
+func (a *asking) deny(z *zone, rcode int) {
+	a.rcode, a.aa, a.about = rcode, true, z.lowered
+	a.require(authority, z.name, &z.negative)
+}
+
 // require adds a set that the reply is not whole without.
-func (a *asking) require(to section, owner string, set *rrset) bool {
+func (a *asking) require(to section, owner []byte, set *rrset) bool {
 	if !a.m.add(to, owner, set) {
 		a.tc = true
 		return false
@@ -51,12 +99,13 @@ func (a *asking) require(to section, owner string, set *rrset) bool {
 
 // resolve answers for name, which lies in z, and follows aliases as far as
 // our zones go.
-func (a *asking) resolve(z *zone, name string) {
+func (a *asking) resolve(z *zone, name []byte) {
 	for z != nil {
+		lowered := a.lower(name)
 		if a.told != nil {
-			a.told.Name, a.told.Zone = text(name), text(z.name)
+			a.told.Name, a.told.Zone = text(string(name)), text(z.key)
 		}
-		target, more := a.step(z, name)
+		target, more := a.step(z, name, lowered)
 		if !more {
 			return
 		}
@@ -65,38 +114,40 @@ func (a *asking) resolve(z *zone, name string) {
 			return
 		}
 		name = target
-		z = a.table.zone(key(name), a.typ)
+		z = a.table.zone(a.lower(name), a.typ)
 	}
 	if a.told != nil {
-		a.told.Name, a.told.Zone = text(name), ""
+		a.told.Name, a.told.Zone = text(string(name)), ""
 	}
 }
 
 // step answers for name within z and returns the alias's target if it is one.
-func (a *asking) step(z *zone, name string) (target string, more bool) {
-	lowered := string(lower(a.key[:0], name))
+func (a *asking) step(z *zone, name, lowered []byte) (target []byte, more bool) {
 	starts := labels(a.labels[:0], lowered)
-	apex := len(starts) - len(labels(nil, z.key))
+	apex := len(starts) - z.labels
 
 	// Down from the apex, to see what stands in the way.
-	n := z.nodes[z.key]
+	n := z.apex
 	for i := apex; ; i-- {
 		at := lowered[starts[i]:]
 		if i < apex {
-			below, ok := z.nodes[at]
+			below, ok := z.nodes[string(at)]
 			if !ok {
 				return a.synthesize(z, name, lowered[starts[i+1]:])
 			}
 			n = below
 		}
 		if ns := n.set(dns.TypeNS); ns != nil && i < apex && (i > 0 || a.typ != dns.TypeDS) {
+			a.about = at
 			a.refer(z, name[starts[i]:], at, ns)
-			return "", false
+			return nil, false
 		}
 		if i == 0 {
+			a.count(lowered)
 			return a.found(z, n, name)
 		}
 		if d := n.set(dns.TypeDNAME); d != nil {
+			a.count(at)
 			return a.redirect(name, starts[i], d)
 		}
 	}
@@ -104,28 +155,28 @@ func (a *asking) step(z *zone, name string) (target string, more bool) {
 
 // synthesize answers for a name that does not exist below encloser, the last
 // name above it that does (RFC 4592, section 3.3.1).
-func (a *asking) synthesize(z *zone, name, encloser string) (target string, more bool) {
-	if n, ok := z.nodes[wildcard(encloser)]; ok {
+func (a *asking) synthesize(z *zone, name, encloser []byte) (target []byte, more bool) {
+	wildcard := a.join([]byte("\x01*"), encloser)
+	if n, ok := z.nodes[string(wildcard)]; ok {
+		a.count(wildcard)
 		return a.found(z, n, name)
 	}
-	a.aa = true
-	a.rcode = dns.RcodeNameError
-	a.require(authority, z.name, &z.negative)
-	return "", false
+	a.deny(z, dns.RcodeNameError)
+	return nil, false
 }
 
 // found answers with what stands at n, which is called name.
-func (a *asking) found(z *zone, n *node, name string) (target string, more bool) {
+func (a *asking) found(z *zone, n *node, name []byte) (target []byte, more bool) {
 	a.aa = true
 	if cname := n.set(dns.TypeCNAME); cname != nil && a.typ != dns.TypeCNAME {
 		if !a.pass(name) || !a.require(answer, name, cname) || a.typ == dns.TypeANY {
-			return "", false
+			return nil, false
 		}
-		return string(cname.data[0]), true
+		return cname.data[0], true
 	}
 	if a.typ == dns.TypeANY && !n.empty() {
 		a.any(z, n, name)
-		return "", false
+		return nil, false
 	}
 	if n.domain != nil && (a.typ == dns.TypeA || a.typ == dns.TypeAAAA) {
 		if a.told != nil {
@@ -133,80 +184,116 @@ func (a *asking) found(z *zone, n *node, name string) (target string, more bool)
 		}
 		if set := a.steer(n.domain); len(set.data) > 0 {
 			a.require(answer, name, set)
-			return "", false
+			return nil, false
 		}
 	} else if set := n.set(a.typ); set != nil {
 		if a.require(answer, name, set) && a.typ == dns.TypeNS {
-			a.addresses(z, set, func(string) bool { return false })
+			a.addresses(z, set, nil)
 		}
-		return "", false
+		return nil, false
 	}
-	a.require(authority, z.name, &z.negative) // no data
-	return "", false
+	a.deny(z, dns.RcodeSuccess)
+	return nil, false
 }
 
 // any answers with a little: the whole would help nobody but those who want
 // large replies sent elsewhere (RFC 8482, section 4.2).
-func (a *asking) any(z *zone, n *node, name string) {
+func (a *asking) any(z *zone, n *node, name []byte) {
 	if hinfo := n.set(dns.TypeHINFO); hinfo != nil {
 		a.require(answer, name, hinfo)
 		return
 	}
-	a.require(answer, name, &rrset{typ: dns.TypeHINFO, ttl: z.soa.ttl, data: [][]byte{[]byte("\x07RFC8482\x00")}})
+	a.require(answer, name, a.make(dns.TypeHINFO, z.soa.ttl, a.join([]byte("\x07RFC8482"), []byte{0})))
 }
 
-// steer makes the set that a domain answers this query with.
+// make makes a set that no zone has.
+func (a *asking) make(typ uint16, ttl uint32, data ...[]byte) *rrset {
+	a.made.typ, a.made.ttl, a.made.data = typ, ttl, append(a.made.data[:0], data...)
+	return &a.made
+}
+
+// steer makes the set that a domain answers this query with. What it depends
+// on of a.client must be told in a.scope: nothing as yet, every client has the
+// same choice.
 func (a *asking) steer(d *topology.Domain) *rrset {
 	family := steering.V4
 	if a.typ == dns.TypeAAAA {
 		family = steering.V6
 	}
-	set := &rrset{typ: a.typ, ttl: seconds(d.TTL)}
-	var seen []netip.Addr
-	for _, p := range a.table.steering.Pick(a.places[:0], d, family, a.u) {
+	set := a.make(a.typ, seconds(d.TTL))
+	a.places = a.table.steering.Pick(a.places[:0], d, family, a.u)
+	for _, p := range a.places {
 		for _, addr := range p.Addrs {
-			if !topology.Addrs(seen).Has(addr) { // two answers may share an address
-				seen = append(seen, addr)
-				set.data = append(set.data, addr.AsSlice())
-			}
+			a.include(set, addr)
 		}
+	}
+	if len(set.data) == 0 && steered(d, family) {
+		a.ede = ede{true, dns.ExtendedErrorCodeNoReachableAuthority, "no answer of the name is up"}
 	}
 	return set
 }
 
+// include adds an address, unless it is there: two answers may share one.
+func (a *asking) include(set *rrset, addr netip.Addr) {
+	var octets [16]byte
+	n := 16
+	if addr.Is4() {
+		*(*[4]byte)(octets[:]), n = addr.As4(), 4
+	} else {
+		octets = addr.As16()
+	}
+	for _, before := range set.data {
+		if bytes.Equal(before, octets[:n]) {
+			return
+		}
+	}
+	set.data = append(set.data, a.join(octets[:n], nil))
+}
+
+// steered reports whether a domain has addresses of a family, up or not.
+func steered(d *topology.Domain, family steering.Family) bool {
+	for _, answer := range d.Answers {
+		for _, addr := range answer.Addrs {
+			if addr.Is4() == (family == steering.V4) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // redirect answers with the DNAME that stands above name, at offset at of it,
 // and the CNAME that follows from it (RFC 6672, section 3.1).
-func (a *asking) redirect(name string, at int, dname *rrset) (target string, more bool) {
+func (a *asking) redirect(name []byte, at int, dname *rrset) (target []byte, more bool) {
 	a.aa = true
 	if a.pass(name[at:]) && !a.require(answer, name[at:], dname) || a.typ == dns.TypeANY {
-		return "", false
+		return nil, false
 	}
-	target = name[:at] + string(dname.data[0])
+	target = a.join(name[:at], dname.data[0])
 	if len(target) > maxName {
 		a.rcode = dns.RcodeYXDomain
-		return "", false
+		return nil, false
 	}
-	more = a.pass(name) && a.require(answer, name, &rrset{typ: dns.TypeCNAME, ttl: dname.ttl, data: [][]byte{[]byte(target)}})
+	more = a.pass(name) && a.require(answer, name, a.make(dns.TypeCNAME, dname.ttl, target))
 	return target, more && a.typ != dns.TypeCNAME
 }
 
 // refer sends the asker on to the nameservers of a name below us.
-func (a *asking) refer(z *zone, name, cut string, ns *rrset) {
+func (a *asking) refer(z *zone, name, cut []byte, ns *rrset) {
 	if !a.require(authority, name, ns) {
 		return
 	}
-	a.addresses(z, ns, func(host string) bool { return under(host, cut) })
+	a.addresses(z, ns, cut)
 }
 
 // addresses adds what we know of the addresses of nameservers. Without those
-// that are needed, being found only where they lead to, the reply is cut
-// (RFC 9471); they come first.
-func (a *asking) addresses(z *zone, ns *rrset, needed func(host string) bool) {
+// that lie below the cut, being found only where they lead to, the reply is
+// truncated (RFC 9471); they come first. A nil cut is none.
+func (a *asking) addresses(z *zone, ns *rrset, cut []byte) {
 	for _, need := range []bool{true, false} {
-		for _, host := range ns.data {
-			name := string(host)
-			lowered := key(name)
-			if needed(lowered) != need {
+		for _, name := range ns.data {
+			lowered := a.lower(name)
+			if needed := cut != nil && under(lowered, string(cut)); needed != need {
 				continue
 			}
 			home := z
@@ -215,7 +302,7 @@ func (a *asking) addresses(z *zone, ns *rrset, needed func(host string) bool) {
 					continue
 				}
 			}
-			n, ok := home.nodes[lowered]
+			n, ok := home.nodes[string(lowered)]
 			if !ok {
 				continue
 			}

@@ -25,7 +25,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(story.Name, func(t *testing.T) {
 			question, _, _ := strings.Cut(string(story.Data), "\n")
 			packet, via, u := ask(t, question)
-			reply := table.Reply(nil, packet, via, u)
+			reply := replyTo(table, packet, via, u)
 			got := question + "\n" + show(t, reply) + "\n"
 			if os.Getenv("UPDATE") != "" {
 				archive.Files[i].Data = []byte(got)

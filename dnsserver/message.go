@@ -13,6 +13,7 @@ type message struct {
 	buf   []byte
 	limit int  // for everything but OPT
 	full  bool // a set did not fit: nothing more is added
+	asked bool // the question is in it
 
 	counts [3]uint16 // answer, authority, additional
 
@@ -30,41 +31,28 @@ const (
 	additional
 )
 
-// begin starts the reply to q in buf, at most limit bytes long.
-func (m *message) begin(buf []byte, q *query, limit int) {
-	m.limit = limit
-	if q.edns {
-		m.limit -= optLen
-	}
+// begin starts a reply of at most limit bytes in buf, of which keep stay free
+// for the OPT record.
+func (m *message) begin(buf []byte, limit, keep int) {
+	m.limit, m.full, m.asked, m.counts, m.known = limit-keep, false, false, [3]uint16{}, 0
 	m.buf = append(buf[:0], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 }
 
 // ask puts the question in, byte for byte: its case may be a secret that the
 // asker wants to see again.
 func (m *message) ask(question []byte) {
-	m.learn(len(m.buf), string(question[:len(question)-4]))
+	m.asked = true
+	m.learn(len(m.buf), question[:len(question)-4])
 	m.buf = append(m.buf, question...)
 }
 
-// finish writes the header and, where q had one, the OPT record, and returns the reply.
-func (m *message) finish(q *query, rcode int, aa, tc bool) []byte {
-	h := m.buf[:headerLen]
-	binary.BigEndian.PutUint16(h, q.id)
-	h[2] = 0x80 | byte(q.opcode)<<3 | bit(aa)<<2 | bit(tc)<<1 | bit(q.rd)
-	h[3] = bit(q.cd)<<4 | byte(rcode&0xf)
-	clear(h[4:])
-	if len(m.buf) > headerLen && q.asked {
-		h[5] = 1
+// cut takes everything out but the question.
+func (m *message) cut(question []byte) {
+	m.buf = m.buf[:headerLen]
+	if m.asked {
+		m.buf = append(m.buf, question...)
 	}
-	if q.edns {
-		m.counts[additional]++
-		m.buf = append(m.buf, 0, 0, byte(dns.TypeOPT), UDPSize>>8, UDPSize&0xff, byte(rcode>>4), 0, bit(q.do)<<7, 0, 0, 0)
-		h = m.buf[:headerLen]
-	}
-	for i, n := range m.counts {
-		binary.BigEndian.PutUint16(h[6+2*i:], n)
-	}
-	return m.buf
+	m.counts = [3]uint16{}
 }
 
 func bit(b bool) byte {
@@ -76,7 +64,7 @@ func bit(b bool) byte {
 
 // add puts a set into a section and reports whether it fitted. Sections are
 // filled in their order.
-func (m *message) add(to section, owner string, set *rrset) bool {
+func (m *message) add(to section, owner []byte, set *rrset) bool {
 	if m.full {
 		return false
 	}
@@ -114,7 +102,7 @@ func (m *message) data(typ uint16, data []byte) {
 	for range names {
 		r := reader{packet: data}
 		r.skipName()
-		m.name(string(data[:r.at]))
+		m.name(data[:r.at])
 		data = data[r.at:]
 	}
 	m.buf = append(m.buf, data...)
@@ -122,7 +110,7 @@ func (m *message) data(typ uint16, data []byte) {
 
 // name writes a name, its end as a pointer where the same labels in the same
 // case stand in the message already.
-func (m *message) name(name string) {
+func (m *message) name(name []byte) {
 	for at := 0; name[at] != 0; at += int(name[at]) + 1 {
 		if p, ok := m.find(name[at:]); ok {
 			from := len(m.buf)
@@ -137,7 +125,7 @@ func (m *message) name(name string) {
 }
 
 // learn remembers the labels of a name that starts at offset from.
-func (m *message) learn(from int, name string) {
+func (m *message) learn(from int, name []byte) {
 	for at := 0; at < len(name) && name[at] != 0; at += int(name[at]) + 1 {
 		if from+at >= 0x4000 || m.known == len(m.names) {
 			return
@@ -147,7 +135,7 @@ func (m *message) learn(from int, name string) {
 	}
 }
 
-func (m *message) find(name string) (uint16, bool) {
+func (m *message) find(name []byte) (uint16, bool) {
 	for _, p := range m.names[:m.known] {
 		if m.stands(int(p), name) {
 			return p, true
@@ -157,7 +145,7 @@ func (m *message) find(name string) (uint16, bool) {
 }
 
 // stands reports whether the name at offset at of the message is name.
-func (m *message) stands(at int, name string) bool {
+func (m *message) stands(at int, name []byte) bool {
 	for {
 		switch n := int(m.buf[at]); {
 		case n >= 0xc0: // we wrote it, and it points back
@@ -166,7 +154,7 @@ func (m *message) stands(at int, name string) bool {
 			return false
 		case n == 0:
 			return true
-		case !bytes.Equal(m.buf[at+1:at+1+n], []byte(name[1:1+n])):
+		case !bytes.Equal(m.buf[at+1:at+1+n], name[1:1+n]):
 			return false
 		default:
 			at += n + 1

@@ -11,9 +11,9 @@ const (
 	maxLabels = 128
 )
 
-// lower writes name in lower case to buf. Lengths of labels are below 64 and
+// lower appends name to buf in lower case. Lengths of labels are below 64 and
 // so never taken for letters.
-func lower(buf []byte, name string) []byte {
+func lower[N string | []byte](buf []byte, name N) []byte {
 	for i := range len(name) {
 		c := name[i]
 		if 'A' <= c && c <= 'Z' {
@@ -27,7 +27,7 @@ func lower(buf []byte, name string) []byte {
 func key(name string) string { return string(lower(nil, name)) }
 
 // labels appends to buf where each label of name starts, the root's included.
-func labels(buf []int, name string) []int {
+func labels[N string | []byte](buf []int, name N) []int {
 	for i := 0; ; i += int(name[i]) + 1 {
 		buf = append(buf, i)
 		if name[i] == 0 {
@@ -37,17 +37,17 @@ func labels(buf []int, name string) []int {
 }
 
 // parent is name without its first label; the root has none.
-func parent(name string) (string, bool) {
+func parent[N string | []byte](name N) (above N, ok bool) {
 	if name[0] == 0 {
-		return "", false
+		return above, false
 	}
 	return name[int(name[0])+1:], true
 }
 
 // under reports whether name is zone or lies below it. Both are in lower case.
-func under(name, zone string) bool {
+func under[N string | []byte](name N, zone string) bool {
 	for {
-		if name == zone {
+		if string(name) == zone {
 			return true
 		}
 		if len(name) <= len(zone) {
@@ -56,9 +56,5 @@ func under(name, zone string) bool {
 		name, _ = parent(name)
 	}
 }
-
-// wildcard is the name whose records speak for what does not exist directly
-// below name (RFC 4592, section 2.1.1).
-func wildcard(name string) string { return "\x01*" + name }
 
 func isWildcard(name string) bool { return len(name) > 2 && name[0] == 1 && name[1] == '*' }

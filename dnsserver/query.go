@@ -6,49 +6,45 @@ import (
 	"github.com/miekg/dns"
 )
 
-const (
-	headerLen = 12
-	optLen    = 11 // of an OPT record without options
-)
+const headerLen = 12
 
-// A query is what a message asks, as far as it could be read.
+// A query is what a message asks, as far as it could be read. Its slices are
+// parts of the message.
 type query struct {
 	id     uint16
 	opcode int
 	rd, cd bool
 
-	asked    bool // there is exactly one question and it could be read
-	question []byte
-	name     string // as it was sent
-	typ      uint16
-	class    uint16
+	questions int
+	asked     bool // there is exactly one question and it could be read
+	question  []byte
+	name      []byte // as it was sent
+	typ       uint16
+	class     uint16
 
-	malformed bool
-	edns      bool
-	version   uint8
-	do        bool
-	size      int // the largest reply over UDP the asker takes
+	fault string // what is wrong with the message; "" if nothing is
+	edns
 }
 
 // parse reads a message. It returns false for what deserves no reply: less
 // than a header, and replies, which answering could turn into a loop.
-func parse(packet []byte) (query, bool) {
+func (q *query) parse(packet []byte) bool {
 	if len(packet) < headerLen || packet[2]&0x80 != 0 {
-		return query{}, false
+		return false
 	}
-	q := query{
-		id:     binary.BigEndian.Uint16(packet),
-		opcode: int(packet[2]>>3) & 0xf,
-		rd:     packet[2]&1 != 0,
-		cd:     packet[3]&0x10 != 0,
-		size:   dns.MinMsgSize,
+	*q = query{
+		id:        binary.BigEndian.Uint16(packet),
+		opcode:    int(packet[2]>>3) & 0xf,
+		rd:        packet[2]&1 != 0,
+		cd:        packet[3]&0x10 != 0,
+		questions: int(binary.BigEndian.Uint16(packet[4:])),
+		edns:      edns{size: dns.MinMsgSize},
 	}
-	questions := int(binary.BigEndian.Uint16(packet[4:]))
 	additional := int(binary.BigEndian.Uint16(packet[10:]))
 	records := int(binary.BigEndian.Uint16(packet[6:])) + int(binary.BigEndian.Uint16(packet[8:])) + additional
 
 	r := reader{packet: packet, at: headerLen}
-	for i := range questions {
+	for i := range q.questions {
 		from := r.at
 		plain := r.skipName()
 		typ, class := r.uint16(), r.uint16()
@@ -56,21 +52,32 @@ func parse(packet []byte) (query, bool) {
 			break
 		}
 		// There is nothing before the question's name that it could point to.
-		if i == 0 && questions == 1 && plain {
+		if i == 0 && q.questions == 1 && plain {
 			q.asked = true
 			q.question = packet[from:r.at]
-			q.name = string(packet[from : r.at-4])
+			q.name = packet[from : r.at-4]
 			q.typ, q.class = typ, class
 		}
 	}
 	for left := records; left > 0 && !r.failed; left-- {
 		q.record(&r, left <= additional)
 	}
-	// RFC 9619: a QUERY has one question.
-	if r.failed || r.at != len(packet) || q.opcode == dns.OpcodeQuery && !q.asked {
-		q.malformed = true
+	switch {
+	case r.failed:
+		q.fail("the message is cut short")
+	case r.at != len(packet):
+		q.fail("bytes after the message")
+	case q.questions == 1 && !q.asked:
+		q.fail("the question's name is compressed")
 	}
-	return q, true
+	return true
+}
+
+// fail notes the first thing that is wrong.
+func (q *query) fail(what string) {
+	if q.fault == "" {
+		q.fault = what
+	}
 }
 
 // record reads one record, of which only OPT matters (RFC 6891, section 6.1).
@@ -83,21 +90,16 @@ func (q *query) record(r *reader, additional bool) {
 	if r.failed || typ != dns.TypeOPT {
 		return
 	}
-	if q.edns || !root || !additional {
-		q.malformed = true // a second one, or one that is none
+	switch {
+	case !root || !additional:
+		q.fail("OPT at the wrong place")
+	case q.present:
+		q.fail("more than one OPT")
 	}
-	q.edns = true
-	q.size = max(int(class), dns.MinMsgSize)
-	q.version = uint8(ttl >> 16)
-	q.do = ttl&(1<<15) != 0
-	options := reader{packet: data}
-	for options.at < len(data) && !options.failed {
-		options.uint16() // options are optional: none is known here
-		options.bytes(int(options.uint16()))
+	if q.fault == "" {
+		q.read(class, ttl, data)
 	}
-	if options.failed {
-		q.malformed = true
-	}
+	q.present = true
 }
 
 // A reader takes a message apart. Once something is missing, failed stays set

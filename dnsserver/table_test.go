@@ -70,7 +70,7 @@ func TestReplyToMessages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			reply := table.Reply(nil, packet, UDP, 0)
+			reply := replyTo(table, packet, UDP, 0)
 			if diff := cmp.Diff(c.want, show(t, reply)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -88,7 +88,7 @@ func TestReplyToMessages(t *testing.T) {
 // changes its case by it.
 func TestCompression(t *testing.T) {
 	packet, _, _ := ask(t, "; EXAMPLE.org NS")
-	reply := table(t).Reply(nil, packet, UDP, 0)
+	reply := replyTo(table(t), packet, UDP, 0)
 	var m dns.Msg
 	if err := m.Unpack(reply); err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func FuzzReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, packet []byte, u uint64) {
 		for _, via := range []Transport{UDP, TCP} {
-			reply := table.Reply(nil, packet, via, u)
+			reply := replyTo(table, packet, via, u)
 			if reply == nil {
 				if len(packet) >= headerLen && packet[2]&0x80 == 0 {
 					t.Fatal("silence to a query")
@@ -142,7 +142,8 @@ func FuzzReply(f *testing.F) {
 			limit := dns.MaxMsgSize
 			if via == UDP {
 				limit = dns.MinMsgSize
-				if q, _ := parse(packet); q.edns {
+				var q query
+				if q.parse(packet); q.present && q.opcode == dns.OpcodeQuery {
 					limit = max(dns.MinMsgSize, min(q.size, UDPSize))
 				}
 			}
@@ -153,7 +154,8 @@ func FuzzReply(f *testing.F) {
 			if err := m.Unpack(reply); err != nil {
 				t.Fatalf("reply %x: %v", reply, err)
 			}
-			if again, ok := parse(append([]byte{reply[0], reply[1], reply[2] &^ 0x80}, reply[3:]...)); !ok || m.Opcode == dns.OpcodeQuery && len(m.Question) > 0 && again.malformed {
+			var again query
+			if ok := again.parse(append([]byte{reply[0], reply[1], reply[2] &^ 0x80}, reply[3:]...)); !ok || m.Opcode == dns.OpcodeQuery && len(m.Question) > 0 && again.fault != "" {
 				t.Fatalf("reply %x has bytes left or missing", reply)
 			}
 			if !m.Response || m.RecursionAvailable || m.Zero || m.AuthenticatedData {

@@ -31,7 +31,7 @@ type Record struct {
 	Data string
 }
 
-// Tell returns what [Table.Reply] answers over TCP when asked for the name, as
+// Tell returns what is answered over TCP when asked for the name, as
 // zone-file text, and the type, as in "A", and where the answer comes from.
 func (t *Table) Tell(name, typ string, u uint64) (Told, error) {
 	number, ok := dns.StringToType[typ]
@@ -49,7 +49,8 @@ func (t *Table) Tell(name, typ string, u uint64) (Told, error) {
 	packet = binary.BigEndian.AppendUint16(packet, dns.ClassINET)
 	var told Told
 	var m dns.Msg
-	reply := t.reply(nil, packet, TCP, u, &told)
+	var w Worker
+	reply := w.reply(nil, t, &Options{}, Request{Packet: packet, Via: TCP, U: u}, &told)
 	if reply == nil {
 		return Told{}, errors.New("no reply")
 	}

@@ -20,9 +20,12 @@ type Zones struct {
 }
 
 type zone struct {
-	name     string // as it is sent
+	name     []byte // as it is sent
 	key      string
+	lowered  []byte           // key
+	labels   int              // the root's included
 	nodes    map[string]*node // by key; empty non-terminals are here too
+	apex     *node
 	soa      rrset
 	negative rrset // the SOA with the TTL of a negative answer
 }
@@ -109,13 +112,12 @@ func (c *compiler) zone(tz *topology.Zone, nameservers []*topology.Nameserver, s
 		c.fault("zone %s: %w", tz.Name, err)
 		return
 	}
-	z := &zone{name: name, key: key(name), nodes: map[string]*node{}}
+	z := newZone(name)
 	if _, ok := c.zones.zones[z.key]; ok {
 		c.fault("zone %s: declared twice", tz.Name)
 		return
 	}
 	c.zones.zones[z.key] = z
-	z.node(z.key)
 
 	if len(nameservers) == 0 {
 		c.fault("zone %s: no nameserver", tz.Name)
@@ -179,7 +181,7 @@ func (c *compiler) glue(ns *topology.Nameserver, tz *topology.Zone) {
 		return // told by zone
 	}
 	host = key(host)
-	z := c.zones.enclosing(host)
+	z := c.zones.enclosing([]byte(host))
 	if z == nil {
 		return
 	}
@@ -215,7 +217,7 @@ func (c *compiler) cut(tz *topology.Zone) {
 		return
 	}
 	if above, ok := parent(child.key); ok {
-		if z := c.zones.enclosing(above); z != nil {
+		if z := c.zones.enclosing([]byte(above)); z != nil {
 			z.node(child.key)
 		}
 	}
@@ -278,6 +280,12 @@ func (z *zone) owners() []string {
 	return list
 }
 
+func newZone(name string) *zone {
+	z := &zone{name: []byte(name), key: key(name), nodes: map[string]*node{}}
+	z.lowered, z.labels, z.apex = []byte(z.key), len(labels(nil, z.key)), z.node(z.key)
+	return z
+}
+
 // node returns the node at a name of the zone, which then exists, as do all
 // names between it and the apex.
 func (z *zone) node(owner string) *node {
@@ -312,9 +320,9 @@ func (z *zone) add(owner string, typ uint16, ttl uint32, data []byte) {
 }
 
 // enclosing is the zone that a name in lower case lies in: the longest that matches.
-func (z *Zones) enclosing(name string) *zone {
+func (z *Zones) enclosing(name []byte) *zone {
 	for ok := true; ok; name, ok = parent(name) {
-		if found := z.zones[name]; found != nil {
+		if found := z.zones[string(name)]; found != nil {
 			return found
 		}
 	}

@@ -1,0 +1,91 @@
+package dnsserver
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// common are the queries that make up nearly all of what a name server is asked.
+func common(t testing.TB) map[string][]byte {
+	t.Helper()
+	packets := map[string][]byte{}
+	for name, c := range map[string]struct {
+		name    string
+		typ     uint16
+		edns    bool
+		options []dns.EDNS0
+	}{
+		"a static address":       {"mail.example.org.", dns.TypeA, false, nil},
+		"a static address, EDNS": {"MAIL.example.org.", dns.TypeAAAA, true, nil},
+		"a steered address":      {"www.g.example.org.", dns.TypeA, false, nil},
+		"a steered address, everything": {"www.g.example.org.", dns.TypeAAAA, true, []dns.EDNS0{
+			&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: netip.MustParseAddr("203.0.113.0").AsSlice()},
+			&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "2464c4abcf10c957"},
+			&dns.EDNS0_NSID{Code: dns.EDNS0NSID},
+		}},
+		"a steered wildcard":         {"a.b.any.g.example.org.", dns.TypeA, true, nil},
+		"an alias of a steered name": {"steered.example.org.", dns.TypeA, true, nil},
+		"below a DNAME":              {"host.moved.example.org.", dns.TypeA, true, nil},
+		"no data":                    {"mail.example.org.", dns.TypeHTTPS, true, nil},
+		"no such name":               {"nothing.example.org.", dns.TypeA, true, nil},
+		"a referral":                 {"www.child.example.org.", dns.TypeA, true, nil},
+		"ANY":                        {"mail.example.org.", dns.TypeANY, true, nil},
+		"none of ours":               {"www.example.com.", dns.TypeA, true, nil},
+	} {
+		m := new(dns.Msg).SetQuestion(c.name, c.typ)
+		if c.edns {
+			m.SetEdns0(1232, false)
+			m.IsEdns0().Option = c.options
+		}
+		packet, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		packets[name] = packet
+	}
+	return packets
+}
+
+// full is a server with everything switched on.
+func full(t testing.TB) *Server {
+	t.Helper()
+	s := new(Server)
+	s.Publish(table(t))
+	s.Configure(&Options{Node: "ns-a", Cookies: []Secret{{1}, {2}}, Allow: Networks{netip.MustParsePrefix("192.0.2.0/24")}, Limit: Limit{PerSecond: 1 << 20, Slip: 2}})
+	return s
+}
+
+// The way of a datagram takes no memory from the heap.
+func TestCommonQueriesAllocateNothing(t *testing.T) {
+	d := datagrams{server: full(t)}
+	from, now := netip.MustParseAddrPort("192.0.2.9:4711"), time.Now()
+	buf := make([]byte, 0, UDPSize)
+	for name, packet := range common(t) {
+		t.Run(name, func(t *testing.T) {
+			if n := testing.AllocsPerRun(100, func() {
+				if d.reply(buf, packet, from, now) == nil {
+					t.Fatal("silence")
+				}
+			}); n != 0 {
+				t.Errorf("%v allocations for each query, want none", n)
+			}
+		})
+	}
+}
+
+func BenchmarkReply(b *testing.B) {
+	d := datagrams{server: full(b)}
+	from, now := netip.MustParseAddrPort("192.0.2.9:4711"), time.Now()
+	buf := make([]byte, 0, UDPSize)
+	for name, packet := range common(b) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for range b.N {
+				d.reply(buf, packet, from, now)
+			}
+		})
+	}
+}

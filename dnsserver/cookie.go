@@ -1,0 +1,134 @@
+package dnsserver
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"strings"
+)
+
+// Lengths of the two halves of a cookie (RFC 9018, section 4).
+const (
+	clientCookie = 8
+	serverCookie = 16
+)
+
+// How old a server cookie may be, in seconds (RFC 9018, section 4.3).
+const (
+	cookieOld    = 3600 // older is no longer accepted
+	cookieEarly  = 300  // so much may the clock of another node be ahead
+	cookieRenews = 1800 // older is replaced
+)
+
+// A Secret is what server cookies are made with. All nodes that share an
+// address share it (RFC 9018, section 5).
+type Secret [16]byte
+
+// ParseSecrets reads secrets, 32 hexadecimal digits in each line. The first
+// makes cookies, all are accepted. Empty lines and what follows a "#" do not count.
+func ParseSecrets(text string) ([]Secret, error) {
+	var secrets []Secret
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		b, err := hex.DecodeString(line)
+		if err != nil || len(b) != len(Secret{}) {
+			return nil, fmt.Errorf("line %d: a cookie secret is 32 hexadecimal digits", number) // the line itself stays secret
+		}
+		secrets = append(secrets, Secret(b))
+	}
+	if len(secrets) == 0 {
+		return nil, errors.New("no cookie secret: give 32 hexadecimal digits")
+	}
+	return secrets, nil
+}
+
+// check looks at the cookie of a query that came from client at time now,
+// puts the server cookie for the reply into fresh and reports whether the one
+// sent is good.
+func check(fresh *[serverCookie]byte, secrets []Secret, sent []byte, client netip.Addr, now uint32) bool {
+	theirs, ours := sent[:clientCookie], sent[clientCookie:]
+	good, keep := false, false
+	if len(ours) == serverCookie && ours[0] == 1 {
+		made := binary.BigEndian.Uint32(ours[4:])
+		age := int32(now - made) // RFC 1982: the clock may go round
+		if -cookieEarly <= age && age <= cookieOld {
+			for i := range secrets {
+				secrets[i].bake(fresh, theirs, [4]byte(ours[:4]), made, client)
+				if *fresh == [serverCookie]byte(ours) {
+					good = true
+					keep = i == 0 && age <= cookieRenews && [4]byte(ours[:4]) == [4]byte{1}
+					break
+				}
+			}
+		}
+	}
+	if !keep {
+		secrets[0].bake(fresh, theirs, [4]byte{1}, now, client)
+	}
+	return good
+}
+
+// bake makes a server cookie (RFC 9018, section 4.4).
+func (s *Secret) bake(cookie *[serverCookie]byte, theirs []byte, version [4]byte, made uint32, client netip.Addr) {
+	var input [clientCookie + 8 + 16]byte
+	copy(input[:], theirs)
+	copy(input[clientCookie:], version[:])
+	binary.BigEndian.PutUint32(input[clientCookie+4:], made)
+	n := clientCookie + 8
+	if client.Is4() {
+		octets := client.As4()
+		n += copy(input[n:], octets[:])
+	} else {
+		octets := client.As16()
+		n += copy(input[n:], octets[:])
+	}
+	copy(cookie[:], input[clientCookie:clientCookie+8])
+	binary.LittleEndian.PutUint64(cookie[8:], sipHash(s, input[:n]))
+}
+
+// sipHash is SipHash-2-4 of data (Aumasson and Bernstein, 2012).
+func sipHash(key *Secret, data []byte) uint64 {
+	k0, k1 := binary.LittleEndian.Uint64(key[:]), binary.LittleEndian.Uint64(key[8:])
+	v0, v1, v2, v3 := k0^0x736f6d6570736575, k1^0x646f72616e646f6d, k0^0x6c7967656e657261, k1^0x7465646279746573
+	round := func() {
+		v0 += v1
+		v1 = bits.RotateLeft64(v1, 13) ^ v0
+		v0 = bits.RotateLeft64(v0, 32)
+		v2 += v3
+		v3 = bits.RotateLeft64(v3, 16) ^ v2
+		v0 += v3
+		v3 = bits.RotateLeft64(v3, 21) ^ v0
+		v2 += v1
+		v1 = bits.RotateLeft64(v1, 17) ^ v2
+		v2 = bits.RotateLeft64(v2, 32)
+	}
+	last := uint64(len(data)) << 56
+	for ; len(data) >= 8; data = data[8:] {
+		m := binary.LittleEndian.Uint64(data)
+		v3 ^= m
+		round()
+		round()
+		v0 ^= m
+	}
+	for i, b := range data {
+		last |= uint64(b) << (8 * i)
+	}
+	v3 ^= last
+	round()
+	round()
+	v0 ^= last
+	v2 ^= 0xff
+	for range 4 {
+		round()
+	}
+	return v0 ^ v1 ^ v2 ^ v3
+}
