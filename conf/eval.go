@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"gslb/internal/near"
 )
 
 // Nothing is evaluated in an order of its own: whatever an expression names
@@ -221,8 +223,8 @@ func (p *parser) members(root string, t hcl.Traversal) ([]string, bool) {
 		return nil, false // it is the block of the unknown kind
 	}
 	f := fault{code: "GS008", at: hcl.RangeBetween(t[0].SourceRange(), t[1].SourceRange()), detail: fmt.Sprintf("There is no %s.", root+tag(name))}
-	if near := near(name, all); near != "" {
-		f.help = "Did you mean " + root + tag(near) + "?"
+	if n := near.Word(name, all); n != "" {
+		f.help = "Did you mean " + root + tag(n) + "?"
 	} else if len(all) > 0 {
 		f.help = "Declared are " + among(prefixed(root, all)) + "."
 	} else {

@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
+
+	"gslb/internal/near"
 )
 
 // An Expansion is what a file says once for_each, references, functions and
@@ -294,7 +296,7 @@ func IsAddress(s string) bool {
 			words = append(words, k.name)
 		}
 	}
-	return slices.Contains(words, kind) || near(kind, words) != ""
+	return slices.Contains(words, kind) || near.Word(kind, words) != ""
 }
 
 // Find returns the objects an address means: one, or all instances where it
@@ -328,7 +330,7 @@ func (x *Expansion) Find(address string) (found []*Object, help string) {
 			words = append(words, bare(s))
 		}
 	}
-	if n := near(bare(address), words); n != "" {
+	if n := near.Word(bare(address), words); n != "" {
 		return nil, "Did you mean " + quotes[n] + "?"
 	}
 	kind, _, _ := strings.Cut(bare(address), ".")

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
@@ -464,6 +465,14 @@ var cidrContains = function.New(&function.Spec{
 func text(v cty.Value) (string, bool) {
 	if v.IsNull() || !v.IsKnown() || !v.Type().IsPrimitiveType() {
 		return "", false
+	}
+	switch v.Type() {
+	case cty.String:
+		return v.AsString(), true
+	case cty.Number: // the library makes decimal digits of every number
+		if n, acc := v.AsBigFloat().Int64(); acc == big.Exact {
+			return strconv.FormatInt(n, 10), true
+		}
 	}
 	s, err := convert.Convert(v, cty.String)
 	if err != nil {

@@ -426,18 +426,6 @@ func TestFaultsInJSONAreFoundToo(t *testing.T) {
 	}
 }
 
-func TestSuggestions(t *testing.T) {
-	words := []string{"network", "director", "address", "vip", "ports", "check", "weight"}
-	for w, want := range map[string]string{
-		"netwrok": "network", "adress": "address", "vpi": "vip", "port": "ports", "wieght": "weight", "chekc": "check",
-		"director": "", "xyz": "", "": "", "v": "", "addresses": "address", "quorum": "",
-	} {
-		if got := near(w, words); got != want {
-			t.Errorf("near(%q) = %q, want %q", w, got, want)
-		}
-	}
-}
-
 func TestDurations(t *testing.T) {
 	for s, want := range map[string]time.Duration{
 		"2s": 2 * time.Second, "300ms": 300 * time.Millisecond, "1m30s": 90 * time.Second, "60us": 60 * time.Microsecond,

@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/json"
+
+	"gslb/internal/near"
 )
 
 // A raw is a block as the text has it, before for_each and evaluation.
@@ -355,7 +357,7 @@ func (p *parser) unknownBlock(r *raw, b *hclsyntax.Block, names, blocks []string
 	f := fault{code: "GS003", at: b.TypeRange, detail: fmt.Sprintf("There is no block %q in %s.", b.Type, where(r.sch))}
 	n, help := translated(b.Type, append(blocks, names...))
 	if n == "" {
-		if n = near(b.Type, blocks); n != "" {
+		if n = near.Word(b.Type, blocks); n != "" {
 			help = "Did you mean " + n + "?"
 		}
 	}
@@ -388,7 +390,7 @@ func (p *parser) unknownArgument(r *raw, name string, at hcl.Range, names, block
 	f := fault{code: "GS001", at: at, detail: fmt.Sprintf("There is no argument %q in %s.", name, where(r.sch))}
 	n, help := translated(name, names)
 	if n == "" {
-		if n = near(name, names); n != "" {
+		if n = near.Word(name, names); n != "" {
 			help = "Did you mean " + n + "?"
 		}
 	}
