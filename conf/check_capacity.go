@@ -122,6 +122,7 @@ func (p *parser) rewriters() ([]*rewriter, map[*node]*rewriter) {
 		if t.method() != topology.NAT || !complete(t, "directors") || !complete(t, "farms") {
 			continue
 		}
+		behind := farmsBehind(t)
 		for _, f := range forwarders(t) {
 			r := by[f.node]
 			if r == nil {
@@ -129,8 +130,12 @@ func (p *parser) rewriters() ([]*rewriter, map[*node]*rewriter) {
 				by[f.node] = r
 				out = append(out, r)
 			}
-			for _, farm := range t.nodes("farms") {
-				if (t.flag("fullnat") || farm.ref("gateway") == f.node) && !slices.Contains(r.farms, farm) {
+			reached := behind[f.node]
+			if t.flag("fullnat") {
+				reached = t.nodes("farms")
+			}
+			for _, farm := range reached {
+				if !slices.Contains(r.farms, farm) {
 					r.farms = append(r.farms, farm)
 				}
 			}
@@ -229,6 +234,15 @@ func (p *parser) checkBackup(f *node, by map[*node]*rewriter) {
 
 func percent(part float64) string { return fmt.Sprintf("%.0f %%", part*100) }
 
+// farmsBehind are a tier's farms by their gateway.
+func farmsBehind(t *node) map[*node][]*node {
+	out := map[*node][]*node{}
+	for _, f := range t.nodes("farms") {
+		out[f.ref("gateway")] = append(out[f.ref("gateway")], f)
+	}
+	return out
+}
+
 // delivers is what comes out of a last tier at full load, by what its list of
 // directors names: of NAT directors no more than they can rewrite, of the
 // others what the servers offer. Farms that are counted already are left out.
@@ -255,29 +269,18 @@ func (p *parser) delivers(t *node, by map[*node]*rewriter, counted map[*node]boo
 		sum, ok := take(t.nodes("farms"))
 		return []float64{sum}, ok
 	}
-	var out []float64
-	for _, it := range t.list("directors") {
-		sum := 0.0
-		for _, d := range forwarders(t) {
-			r := by[d.node]
-			if d.it != it {
-				continue
-			}
-			if r == nil || r.over {
-				return nil, false
-			}
-			for _, f := range t.nodes("farms") {
-				if f.ref("gateway") != d.node {
-					continue
-				}
-				rate, ok := take([]*node{f})
-				if !ok {
-					return nil, false
-				}
-				sum += rate
-			}
+	out := make([]float64, len(t.list("directors")))
+	behind := farmsBehind(t)
+	for _, d := range forwarders(t) {
+		r := by[d.node]
+		if r == nil || r.over {
+			return nil, false
 		}
-		out = append(out, sum)
+		sum, ok := take(behind[d.node])
+		if !ok {
+			return nil, false
+		}
+		out[d.of] += sum
 	}
 	return out, true
 }

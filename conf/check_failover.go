@@ -16,19 +16,20 @@ type forwarder struct {
 	pair *node // nil: named itself
 	nth  int   // of the pair's members
 	it   item  // what names it
+	of   int   // where that stands in the list
 }
 
 // forwarders lists the directors of a tier, those of its pairs among them.
 func forwarders(t *node) []forwarder {
 	var out []forwarder
-	for _, it := range t.list("directors") {
+	for i, it := range t.list("directors") {
 		n := it.x.(*node)
 		if n.sch != failoverBlock {
-			out = append(out, forwarder{node: n, it: it})
+			out = append(out, forwarder{node: n, it: it, of: i})
 			continue
 		}
-		for i, m := range n.nodes("members") {
-			out = append(out, forwarder{m, n, i, it})
+		for nth, m := range n.nodes("members") {
+			out = append(out, forwarder{m, n, nth, it, i})
 		}
 	}
 	return out
@@ -266,7 +267,7 @@ func (p *parser) checkVRRP(f *node) {
 	delay, given := get[time.Duration](vrrp, "preempt_delay")
 	sync := f.groups["sync"] != nil
 	switch {
-	case !given && vrrp.gave("preempt_delay"):
+	case !given && (vrrp.gave("preempt_delay") || vrrp.raw.known["preempt_delay"]):
 	case !given || delay == 0:
 		at := vrrp.raw.at
 		if given {

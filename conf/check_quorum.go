@@ -27,7 +27,7 @@ func (p *parser) checkPersistence(s, n *node) {
 	}
 	bits, ok := get[int](g, "netmask")
 	switch {
-	case !ok && !g.gave("netmask"):
+	case !ok && !g.gave("netmask") && !g.raw.known["netmask"]:
 		p.warn(fault{
 			code: "GS245", at: g.raw.at, detail: "A client is one address. Behind a provider's NAT a client's connections may come from several addresses of one prefix, and would go to several servers.",
 			help: "Give netmask = 24: then clients of one /24 are one client.",

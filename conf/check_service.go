@@ -337,6 +337,11 @@ func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
 				bad = p.gatewayLacks(t, vip)
 			}
 		}
+		if bad == nil && i == len(tiers)-1 && mixes(t) {
+			if p.checkCopied(t, it) {
+				return
+			}
+		}
 		if bad == nil {
 			continue
 		}
@@ -351,6 +356,32 @@ func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
 		p.report(f)
 		return
 	}
+}
+
+// checkCopied reports a pair that copies connections of which the servers have
+// another family than the VIP: the kernel refuses the one beside the other
+// (ip_vs_ctl.c, EINVAL).
+func (p *parser) checkCopied(t *node, it item) bool {
+	vip := it.x.(netip.Addr)
+	for _, d := range forwarders(t) {
+		if d.pair == nil || d.pair.groups["sync"] == nil {
+			continue
+		}
+		for _, f := range t.nodes("farms") {
+			for _, srv := range f.of("server") {
+				if _, ok := srv.addrs("address").Like(vip); ok || srv.val("address") == nil {
+					continue
+				}
+				p.report(fault{
+					code: "GS208", at: it.at, detail: fmt.Sprintf("%s has no %s address, and %s copies its connections: the kernel does not do that for services whose servers have another family.", srv.id, version(vip), d.pair.id),
+					help: "Leave sync out of the pair, or give the servers an address of that family.",
+					rel:  []Related{srv.here(), {d.pair.id + " copies its connections", d.pair.groups["sync"].raw.at}},
+				})
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // mixes reports whether a tier's tunnels take packets of one family through

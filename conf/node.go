@@ -526,8 +526,11 @@ func (p *parser) convert(a *attr, f field, sc, parent *scope) *value {
 func (p *parser) empty(a *attr, v *value) {
 	v.bad = true
 	code := "GS010"
-	if a.name == "directors" {
+	switch a.name {
+	case "directors":
 		code = "GS241"
+	case "members":
+		code = "GS252"
 	}
 	p.errorf(code, v.at, "%s is empty: give %s.", a.name, a.typ.doc)
 }

@@ -36,3 +36,24 @@ virtual_service "wrapped" {
     farms     = [farm.six]
   }
 }
+director "pair" {
+  for_each = { a = "21", b = "22" }
+  network  = network.edge
+  address  = ["192.0.2.${each.value}", "2001:db8::${each.value}"]
+}
+failover "pair" { # WARN GS020: Not available yet
+  members = values(director.pair)
+  vips    = ["192.0.2.7"]
+  sync    = { id = 7 }
+}
+virtual_service "copied" {
+  region = region.eu
+  vip    = "192.0.2.7" # ERROR GS208: Tier cannot carry this address family
+  ports  = ["tcp/80"]
+  tier "tun" {
+    directors = [failover.pair]
+    method    = "tun"
+    encap     = "gue" # WARN GS020: Not available yet
+    farms     = [farm.six]
+  }
+}

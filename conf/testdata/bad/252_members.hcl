@@ -34,3 +34,7 @@ virtual_service "www" {
     farms     = [farm.web]
   }
 }
+failover "nobody" { # WARN GS020: Not available yet
+  members = [] # ERROR GS252: Failover pair with the wrong members
+  vips    = ["192.0.2.7"] # WARN GS212: Nothing listens on the address
+}
