@@ -22,7 +22,7 @@ var rooms = map[string][]string{
 	// Nouns.
 	"topology": {},
 	// Decisions: no I/O, no clock, no goroutine.
-	"conf":          {"topology", "dnsserver/rr"},
+	"conf":          {"topology", "dnsserver/rr", "internal/near"},
 	"conf/format":   {"conf"},
 	"conf/codes":    {},
 	"health":        {"topology"},
@@ -31,12 +31,13 @@ var rooms = map[string][]string{
 	"graph":         {"topology"},
 	"plan":          {"topology", "health", "steering", "tiers"},
 	"dnsserver/rr":  {},
+	"dnsserver/zonefile": {"dnsserver/rr"},
 	"explain":       {"topology", "health", "steering", "tiers", "internal/near"},
 	"internal/near": {},
 	// Effects.
 	"conf/load":               {"conf"},
 	"health/probe":            {"topology", "health"},
-	"dnsserver":               {"topology", "steering", "dnsserver/rr"},
+	"dnsserver":               {"topology", "steering", "dnsserver/rr", "dnsserver/zonefile"},
 	"dnsserver/client":        {},
 	"dataplane":               {"tiers"},
 	"dataplane/fake":          {"tiers"},
@@ -45,16 +46,16 @@ var rooms = map[string][]string{
 	"dataplane/dataplanetest": {"topology", "tiers", "dataplane"},
 	"lab":                     {"topology", "health", "tiers", "dnsserver/client", "dataplane/ipvs"},
 	"lab/uml":                 {},
-	"internal/cli":            {"topology", "conf", "conf/load"},
+	"internal/cli":            {"topology", "conf", "conf/load", "internal/near"},
 	// Mains.
 	"lab/uml/umlrun": {"lab/uml"},
-	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "dnsserver", "explain", "lab", "lab/uml", "plan", "internal/cli"},
+	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/cli"},
 	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli"},
 }
 
 // pure are the rooms whose functions are arithmetic on values: what they may
 // import of the standard library is what cannot do anything else.
-var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "explain", "internal/near"}
+var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "dnsserver/zonefile", "explain", "internal/near"}
 
 // effects are the packages of the standard library with which a pure room
 // could do I/O, read the clock's consequences or throw dice.
@@ -67,11 +68,12 @@ var effects = []string{
 var libraries = map[string][]string{
 	"github.com/hashicorp/hcl/v2":     {"conf", "conf/format"},
 	"github.com/zclconf/go-cty":       {"conf"},
-	"github.com/miekg/dns":            {"dnsserver", "dnsserver/rr", "dnsserver/client"},
+	"github.com/miekg/dns":            {"dnsserver", "dnsserver/rr", "dnsserver/zonefile", "dnsserver/client"},
 	"github.com/moby/ipvs":            {"dataplane/ipvs"},
 	"github.com/vishvananda/netlink":  {"dataplane/hostnet", "lab"},
 	"github.com/vishvananda/netns":    {"lab"},
 	"github.com/hashicorp/yamux":      {"cmd/gslb"},
+	"github.com/spf13/pflag":          {"internal/cli"},
 	"github.com/spf13/cobra":          {"internal/cli", "cmd/gslb", "cmd/director"},
 	"golang.org/x/term":               {"internal/cli"},
 	"golang.org/x/sys":                {"health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "internal/cli", "cmd/gslb", "cmd/director"},
