@@ -14,7 +14,7 @@ import (
 // it is carried out.
 type Danger struct {
 	// Code is one of service_removed, vip_moves, vip_removed, last_server,
-	// region_left, domain_removed, zone_removed, max_remove, renumbered,
+	// farm_drained, region_left, domain_removed, zone_removed, max_remove, renumbered,
 	// gateway_changed, one_nameserver and one_director.
 	Code   string `json:"code"`
 	Object string `json:"object"`
@@ -28,6 +28,7 @@ var details = map[string]string{
 	"vip_removed":     "Connections to it end, and names in caches lead there for as long as their TTL.",
 	"vip_moves":       "The director that gets it does not know its connections: they end. Both must change at the same time, else two hosts answer for the VIP, or none.",
 	"last_server":     "Its clients are refused.",
+	"farm_drained":    "Nothing new goes there; what is left of the services takes it all.",
 	"gateway_changed": "Until `director realserver apply` has run on each of them, replies go by the old gateway and connections by the new one stall.",
 	"region_left":     "What takes its clients must carry them.",
 	"domain_removed":  "Clients that look for it find nothing, or what a wildcard record gives.",
@@ -79,7 +80,7 @@ func (p *Plan) serviceDangers(old, now *side) {
 		}
 		for _, s := range now.directors[id].table.Services {
 			was := old.directors[id].rows[s.Key]
-			if was != nil && s.Key.VIP.IsValid() && usable(*was) > 0 && usable(s) == 0 {
+			if svc := now.at[s.Key]; was != nil && svc != nil && svc.Tiers[0].Directors[0].ID == id && usable(*was) > 0 && usable(s) == 0 {
 				p.danger("last_server", id, "%s loses its last destination with a weight", s.Key)
 			}
 		}
@@ -94,7 +95,7 @@ func (p *Plan) serviceDangers(old, now *side) {
 			continue
 		}
 		if hasWeight(b) && !hasWeight(f) && len(now.ofFarm[f]) > 0 {
-			p.danger("last_server", f.ID, "loses its last real server with a weight")
+			p.danger("farm_drained", f.ID, "has no real server with a weight any more")
 		}
 		if b.Gateway != nil && f.Gateway != nil && b.Gateway.ID != f.Gateway.ID {
 			p.danger("gateway_changed", f.ID, "the gateway of %s changes from %s to %s", number(len(f.Servers), "real server"), b.Gateway.ID, f.Gateway.ID)

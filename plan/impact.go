@@ -128,7 +128,7 @@ func domainImpacts(old, now *topology.Topology) []DomainImpact {
 func steered(d *topology.Domain) string {
 	out := policyText(d.Policy)
 	for _, a := range d.Answers {
-		out += "\n" + place(a) + text(answerLeaves(a))
+		out += "\n" + place(a) + " " + text(answerLeaves(a))
 	}
 	return out
 }

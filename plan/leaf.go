@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,9 +17,9 @@ func leaves(kind, object string, before, after []leaf) []Change {
 	case before == nil && after == nil:
 		return nil
 	case before == nil:
-		return []Change{{Action: Add, Kind: kind, Object: object, Text: object + text(after), After: strings.TrimSpace(text(after))}}
+		return []Change{{Action: Add, Kind: kind, Object: object, Text: join(object, text(after)), After: text(after)}}
 	case after == nil:
-		return []Change{{Action: Remove, Kind: kind, Object: object, Text: object + text(before), Before: strings.TrimSpace(text(before))}}
+		return []Change{{Action: Remove, Kind: kind, Object: object, Text: join(object, text(before)), Before: text(before)}}
 	}
 	var out []Change
 	for i, b := range before {
@@ -28,21 +29,25 @@ func leaves(kind, object string, before, after []leaf) []Change {
 		}
 		out = append(out, Change{
 			Action: Modify, Kind: kind, Object: object, Before: b.value, After: a.value,
-			Text: object + " " + b.name + " " + or(b.value, "none") + " => " + or(a.value, "none"),
+			Text: join(object, b.name, or(b.value, "none"), "=>", or(a.value, "none")),
 		})
 	}
 	return out
 }
 
 func text(list []leaf) string {
-	var b strings.Builder
+	var words []string
 	for _, l := range list {
-		if l.value == "" {
-			continue
+		if l.value != "" {
+			words = append(words, l.name, l.value)
 		}
-		b.WriteString(" " + l.name + " " + l.value)
 	}
-	return b.String()
+	return strings.Join(words, " ")
+}
+
+// join puts a space between the words that are not empty.
+func join(words ...string) string {
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 }
 
 func or(s, otherwise string) string {

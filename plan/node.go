@@ -86,10 +86,6 @@ type hostLine struct{ kind, what, value, where string }
 
 func (l hostLine) text(value string) string { return join(l.what, value, l.where) }
 
-func join(words ...string) string {
-	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
-}
-
 func hostLines(h tiers.Host) []hostLine {
 	var out []hostLine
 	for _, s := range h.Sysctls {
@@ -211,7 +207,7 @@ func (p *Plan) nameservers(old, now *topology.Topology) {
 			if after != nil {
 				list = nameserverLeaves(after)
 			}
-			value := strings.TrimSpace(text(list))
+			value := text(list)
 			n.Changes = []Change{{Action: n.Action, Kind: "node", Text: value, After: value}}
 			if after == nil {
 				n.Changes[0].Before, n.Changes[0].After = value, ""
