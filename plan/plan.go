@@ -54,10 +54,12 @@ type Node struct {
 
 // A Zone is a zone with what changes of its answers.
 type Zone struct {
-	ID      string   `json:"id"`
-	Name    string   `json:"name"`
-	Action  Action   `json:"action"`
-	Changes []Change `json:"changes"`
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Action Action `json:"action"`
+	// Nameservers are those that answer for it afterwards: every one of the file.
+	Nameservers []string `json:"nameservers"`
+	Changes     []Change `json:"changes"`
 }
 
 // A Change is one thing that becomes another.

@@ -11,8 +11,15 @@ import (
 // zones adds what changes of the answers, zone by zone.
 func (p *Plan) zones(old, now *topology.Topology) {
 	was, is := domainsOf(old), domainsOf(now)
+	nameservers := []string{}
+	for _, n := range now.Nameservers {
+		nameservers = append(nameservers, n.ID)
+	}
 	both(old.Zones, now.Zones, func(z *topology.Zone) string { return z.ID }, func(id string, before, after *topology.Zone) {
 		z := Zone{ID: id, Action: action(before != nil, after != nil)}
+		if z.Nameservers = nameservers; after == nil {
+			z.Nameservers = []string{}
+		}
 		z.Changes = leaves("zone", id, zoneLeaves(before), zoneLeaves(after))
 		z.Changes = append(z.Changes, hostNames(old, now, before, after)...)
 		var records, recordsNow []*topology.Record

@@ -58,7 +58,7 @@ destination is counted with the kernel's own tables, for one client in each of
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the plan as JSON")
 	cmd.Flags().BoolVar(&exitcode, "detailed-exitcode", false, "exit with 0 without changes, 1 on error, 2 with changes")
-	cmd.Flags().StringVar(&detail, "detail", string(plan.Normal), "how much to show: `summary`, normal or full")
+	cmd.Flags().StringVar(&detail, "detail", string(plan.Normal), "show `LEVEL`: summary, normal or full")
 	in.Flags(cmd)
 	return cmd
 }
