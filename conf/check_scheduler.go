@@ -77,8 +77,16 @@ func (p *parser) checkScheduler(s *node, tiers []*node, i int) {
 			rel:  []Related{{tiers[i-1].id + " uses sh", tiers[i-1].at("scheduler")}},
 		})
 	}
-	if i == len(tiers)-1 {
-		p.checkShares(t, name)
+	at := t.at("scheduler")
+	switch i {
+	case len(tiers) - 1:
+		for _, g := range p.groups(t) {
+			if p.checkSteep(g) || p.checkShares(t, name, at, g) {
+				return
+			}
+		}
+	case len(tiers) - 2:
+		p.checkShares(t, name, at, p.fronted(tiers[i+1]))
 	}
 }
 
@@ -117,9 +125,10 @@ func (p *parser) checkFlags(t *node, name string) {
 	}
 }
 
-// A share is a real server with its part of the traffic.
+// A share is a destination with its part of the traffic: a real server, or a
+// director of a last tier with that of all servers behind it.
 type share struct {
-	srv    *node
+	dest   *node
 	weight int
 }
 
@@ -158,75 +167,118 @@ func (p *parser) groups(t *node) [][]share {
 	return out
 }
 
-// checkShares looks at whether the scheduler of a last tier gives each server
-// what its weight says.
-func (p *parser) checkShares(t *node, name string) {
-	at := t.at("scheduler")
-	for _, g := range p.groups(t) {
-		var light, heavy share
-		sum := 0
-		for _, s := range g {
-			sum += s.weight
-			if s.weight > 0 && (light.srv == nil || s.weight < light.weight) {
-				light = s
-			}
-			if s.weight > heavy.weight {
-				heavy = s
-			}
-		}
-		if light.srv == nil {
-			continue // GS243
-		}
-		switch {
-		case heavy.weight > steep*light.weight:
-			p.warn(fault{
-				code: "GS243", at: heavy.srv.at("weight"), detail: fmt.Sprintf("%s has weight %d and %s has %d: for each connection of the latter the former gets %d.", heavy.srv.id, heavy.weight, light.srv.id, light.weight, heavy.weight/light.weight),
-				help: "Use smaller ratios; weight 0 takes a server out.",
-				rel:  weightOf(light.srv),
-			})
-		case name == "mh" && len(g) > mhPlaces:
-			p.warn(fault{
-				code: "GS227", at: at, detail: fmt.Sprintf("The table of mh has %d places, and %s chooses from %d servers: some get nobody.", mhPlaces, t.id, len(g)),
-				help: "Use another scheduler, or another tier in between.",
-			})
-		case name == "mh" && heavy.weight > mhRatio*light.weight:
-			p.warn(fault{
-				code: "GS227", at: at, detail: fmt.Sprintf("mh keeps ratios of weights up to about %d to 1, and %s has weight %d where %s has %d: it gets a smaller part than that.", mhRatio, heavy.srv.id, heavy.weight, light.srv.id, light.weight),
-				help: "Use wlc or wrr, or smaller ratios.",
-				rel:  append(weightOf(heavy.srv), weightOf(light.srv)...),
-			})
-		case name == "sh" && sum > shPlaces:
-			p.warn(fault{code: "GS227", at: at, detail: starved(t, g, sum), help: "Use mh, or smaller weights with the same ratios."})
-		default:
-			continue
-		}
-		return
+// fronted is what a director in front of last tier t chooses from: package
+// tiers gives each director of t the weights behind it, in the smallest numbers
+// of the same ratio. Nil when they are not all known.
+func (p *parser) fronted(t *node) []share {
+	groups := p.groups(t)
+	if groups == nil || !complete(t, "directors") || t.method() != topology.NAT || t.flag("fullnat") {
+		return nil
 	}
+	behind := map[*node]int{}
+	for _, g := range groups {
+		for _, s := range g {
+			behind[s.dest.up.ref("gateway")] += s.weight
+		}
+	}
+	out := make([]share, len(t.list("directors")))
+	unit := 0
+	for _, d := range forwarders(t) {
+		out[d.of].dest = t.list("directors")[d.of].x.(*node)
+		out[d.of].weight += behind[d.node]
+	}
+	for _, s := range out {
+		for a, b := s.weight, unit; ; a, b = b, a%b {
+			if b == 0 {
+				unit = a
+				break
+			}
+		}
+	}
+	for i := range out {
+		out[i].weight /= max(unit, 1)
+	}
+	return out
+}
+
+// ends are the lightest destination that has a weight, and the heaviest.
+func ends(g []share) (light, heavy share) {
+	for _, s := range g {
+		if s.weight > 0 && (light.dest == nil || s.weight < light.weight) {
+			light = s
+		}
+		if s.weight > heavy.weight {
+			heavy = s
+		}
+	}
+	return light, heavy
+}
+
+// checkSteep warns of weights of which the small ones count for nothing.
+func (p *parser) checkSteep(g []share) bool {
+	light, heavy := ends(g)
+	if light.dest == nil || heavy.weight <= steep*light.weight {
+		return false // without a weight it is GS243 of another kind
+	}
+	p.warn(fault{
+		code: "GS243", at: heavy.dest.at("weight"), detail: fmt.Sprintf("%s has weight %d and %s has %d: for each connection of the latter the former gets %d.", heavy.dest.id, heavy.weight, light.dest.id, light.weight, heavy.weight/light.weight),
+		help: "Use smaller ratios; weight 0 takes a server out.",
+		rel:  weightOf(light.dest),
+	})
+	return true
+}
+
+// checkShares warns of a hash scheduler that cannot give each destination what
+// its weight says.
+func (p *parser) checkShares(t *node, name string, at hcl.Range, g []share) bool {
+	light, heavy := ends(g)
+	if light.dest == nil {
+		return false
+	}
+	sum := 0
+	for _, s := range g {
+		sum += s.weight
+	}
+	switch {
+	case name == "mh" && len(g) > mhPlaces:
+		p.warn(fault{
+			code: "GS227", at: at, detail: fmt.Sprintf("The table of mh has %d places, and %s chooses from %d destinations: some get nobody.", mhPlaces, t.id, len(g)),
+			help: "Use another scheduler, or another tier in between.",
+		})
+	case name == "mh" && heavy.weight > mhRatio*light.weight:
+		p.warn(fault{
+			code: "GS227", at: at, detail: fmt.Sprintf("mh keeps ratios of weights up to about %d to 1, and %s has weight %d where %s has %d: the former gets less than its share, the latter more.", mhRatio, heavy.dest.id, heavy.weight, light.dest.id, light.weight),
+			help: "Use wlc or wrr, or smaller ratios.",
+			rel:  append(weightOf(heavy.dest), weightOf(light.dest)...),
+		})
+	case name == "sh" && sum > shPlaces:
+		p.warn(fault{code: "GS227", at: at, detail: starved(t, g, sum), help: "Use mh, or smaller weights with the same ratios."})
+	default:
+		return false
+	}
+	return true
 }
 
 // starved says what sh does with weights that sum up to more than its places:
-// it deals them out in turn, to each server as many as it has weight.
+// it deals them out in turn, to each destination as many as it has weight. Who
+// is last depends on the order of addresses.
 func starved(t *node, g []share, sum int) string {
-	left, idle := shPlaces, 0
-	for _, s := range g {
-		if s.weight > 0 && left <= 0 {
-			idle++
-		}
-		left -= s.weight
+	text := fmt.Sprintf("The table of sh has %d places and gives each destination as many in a row as it has weight. The weights of the %d that a director of %s chooses from sum up to %d", shPlaces, len(g), t.id, sum)
+	first := g[0].weight
+	same := !slices.ContainsFunc(g, func(s share) bool { return s.weight != first })
+	if idle := len(g) - (shPlaces+first-1)/max(first, 1); same && idle > 0 {
+		return fmt.Sprintf("%s: no client gets to %d of them.", text, idle)
 	}
-	text := fmt.Sprintf("The table of sh has %d places and gives each server as many in a row as it has weight. The weights of the %d servers that a director of %s chooses from sum up to %d", shPlaces, len(g), t.id, sum)
-	if idle == 0 {
-		return text + ": the last one gets less than its share."
-	}
-	return fmt.Sprintf("%s: %d of them get nobody.", text, idle)
+	return text + ": the last get less than their share, or nobody."
 }
 
-// weightOf is where a server's weight stands, nothing when it is the table's default.
-func weightOf(srv *node) []Related {
-	if v := srv.vals["weight"]; v == nil || v.at == (hcl.Range{}) {
+// weightOf is where a destination's weight stands, nothing when the file does
+// not say it.
+func weightOf(dest *node) []Related {
+	if v := dest.vals["weight"]; v == nil || v.at == (hcl.Range{}) {
 		return nil
 	}
-	return []Related{{srv.id + " has its weight here", srv.at("weight")}}
+	return []Related{{dest.id + " has its weight here", dest.at("weight")}}
 }
 
 // checkMethodArguments looks at the arguments that only some methods have.

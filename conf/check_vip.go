@@ -210,7 +210,7 @@ func (p *parser) checkPublic() {
 			}
 			for _, it := range r.list("data") {
 				if a, err := netip.ParseAddr(it.x.(string)); err == nil {
-					look(it, a, "an answer for "+p.fqdn[r])
+					look(it, a, "an answer of "+r.id)
 				}
 			}
 		}
