@@ -16,7 +16,8 @@ const maxWeight = 65535
 // view of its destinations, in canonical order. A service of which a destination
 // has not been checked yet is undecided. Else a destination that is not up
 // is left out, except under a hash scheduler for TCP, where it stays with
-// weight 0: the other clients' places in the hash table are then untouched.
+// weight 0: the other clients' places in the hash table are then untouched,
+// under mh always, under sh where the weights are equal (see [Spread]).
 // (For UDP it must go, or the kernel sends a flow to the dead server for ever.)
 func Compile(topo *topology.Topology, self *topology.Director, v health.View) Table {
 	var t Table
