@@ -1,17 +1,20 @@
-# make test   everything that must hold: vet, rules, unit tests, kernel tests, labs
-# make demo   the system doing its job on this machine, with faults
-# make build  bin/gslb and bin/director
-# make lint   more than vet; needs time and memory, so not part of test
-# make clean  removes bin/
+# make test    everything that must hold: vet, rules, unit tests, kernel tests, labs
+# make demo    the system doing its job on this machine, with faults
+# make build   bin/gslb and bin/director
+# make lint    more than vet; needs time and memory, so not part of test
+# make man     bin/man: the manual pages
+# make install the programs, manual pages and shell completions below PREFIX (/usr/local)
+# make clean   removes bin/
 
 GO    ?= go
 bin   := $(CURDIR)/bin
+PREFIX ?= /usr/local
 # Static programs run anywhere, also in the kernels that tests carry them into.
 static := CGO_ENABLED=0 $(GO)
 
 # The parts of test one after the other: labs need the machine for themselves.
 .NOTPARALLEL:
-.PHONY: build test unit kernel lab demo lint clean
+.PHONY: build test unit kernel lab demo lint man install clean
 
 build:
 	@test -x bin/gslb || echo "building bin/gslb and bin/director (the first time takes a minute)"
@@ -41,6 +44,24 @@ demo: build
 
 lint: build
 	$(GO) tool -modfile=tools/go.mod golangci-lint run
+
+man: build
+	@rm -rf bin/man
+	@bin/gslb man bin/man
+	@bin/director man bin/man
+
+to := $(DESTDIR)$(PREFIX)
+install: man
+	install -d "$(to)/bin" "$(to)/share/man/man1" "$(to)/share/man/man5"
+	install bin/gslb bin/director "$(to)/bin"
+	install -m 644 bin/man/*.1 "$(to)/share/man/man1"
+	install -m 644 bin/man/*.5 "$(to)/share/man/man5"
+	install -d "$(to)/share/bash-completion/completions" "$(to)/share/zsh/site-functions" "$(to)/share/fish/vendor_completions.d"
+	for p in gslb director; do \
+		bin/$$p completion bash >"$(to)/share/bash-completion/completions/$$p" && \
+		bin/$$p completion zsh >"$(to)/share/zsh/site-functions/_$$p" && \
+		bin/$$p completion fish >"$(to)/share/fish/vendor_completions.d/$$p.fish" || exit 1; \
+	done
 
 clean:
 	rm -rf bin

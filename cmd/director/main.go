@@ -23,6 +23,9 @@ func run(args []string, stdout, stderr io.Writer) int {
   director stop --flush`,
 	}
 	root.AddCommand(runCmd(), listCmd(), realserverCmd(), stopCmd())
+	root.AddCommand(cli.Man(root))
+	cli.Flag(root, "run", "node", cli.Objects("director"))
+	cli.Flag(root, "realserver apply", "node", cli.Objects("server", "director"))
 	return cli.Run(root, args, stdout, stderr)
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gslb/conf"
 	"gslb/internal/cli"
 )
 
@@ -26,5 +27,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		serveCmd(),
 		labCmd(),
 	)
+	root.AddCommand(cli.Man(root, cli.Manual{Name: "gslb-topology", About: "the language of topology files", Text: conf.Manual()}))
+	complete(root)
 	return cli.Run(root, args, stdout, stderr)
 }

@@ -50,7 +50,9 @@ func Run(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	root.Version = version()
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError{err} })
+	root.SetFlagErrorFunc(badFlag)
+	builtin(root, args)
+	help(root)
 	groups(root)
 	root.SetArgs(twoDashes(root, args))
 	command, err := root.ExecuteContextC(ctx)
@@ -87,6 +89,23 @@ func version() string {
 	return out + " " + info.GoVersion
 }
 
+// builtin adds the commands that the library brings along, so that they have
+// the same manners. There is no PowerShell where this runs.
+func builtin(root *cobra.Command, args []string) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		for _, shell := range c.Commands() {
+			if shell.Name() == "powershell" {
+				c.RemoveCommand(shell)
+			}
+		}
+	}
+}
+
 // groups makes the wrong number of arguments a usage error everywhere, and a
 // command that only has subcommands show its help.
 func groups(c *cobra.Command) {
@@ -101,7 +120,7 @@ func groups(c *cobra.Command) {
 	if c.HasSubCommands() && !c.Runnable() {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return Usagef("unknown command %q for %q", args[0], c.CommandPath())
+				return unknown(c, args[0])
 			}
 			return nil
 		}
