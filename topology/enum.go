@@ -38,7 +38,28 @@ const (
 	CheckTCP             // connects
 	CheckHTTP            // GET, status
 	CheckHTTPS           // the same over TLS
+	CheckTLS             // handshake
+	CheckUDP             // sends, waits for a reply
+	CheckDNS             // asks a question, over UDP and where the reply is cut over TCP
+	CheckICMP            // echo request (ping)
+	CheckGRPC            // grpc.health.v1.Health/Check
+	CheckExec            // runs a program
 )
+
+// Proto is the protocol whose ports the check looks at; none for a check that
+// looks at no port.
+func (c CheckType) Proto() Proto {
+	switch c {
+	case CheckTCP, CheckHTTP, CheckHTTPS, CheckTLS, CheckGRPC:
+		return TCP
+	case CheckUDP, CheckDNS:
+		return UDP
+	}
+	return NoProto
+}
+
+// CheckTypes are the types of check that a file may name.
+func CheckTypes() []string { return append([]string(nil), checkTypes[1:]...) }
 
 // A StepKind is what a policy step does.
 type StepKind uint8
@@ -50,13 +71,21 @@ const (
 	StepWeight          // prefers places in proportion to their weights
 	StepRotate          // starts at another place every time
 	StepLimit           // cuts the list
+
+	StepPrefixes // leaves the region whose prefixes have the client
+	StepGeo      // leaves the region that the client belongs to, else the nearest
+	StepASN      // leaves the region that serves the client's autonomous system
+	StepNearest  // leaves the places that are nearest to the client
+	StepFailover // leaves the first place
+	StepSticky   // prefers the same places for the same client
+	StepPolicy   // the steps of another policy
 )
 
 var (
 	methods    = []string{"none", "nat", "tun", "dr"}
 	protos     = []string{"none", "tcp", "udp"}
-	checkTypes = []string{"none", "tcp", "http", "https"}
-	stepKinds  = []string{"none", "health", "weight", "rotate", "limit"}
+	checkTypes = []string{"none", "tcp", "http", "https", "tls", "udp", "dns", "icmp", "grpc", "exec"}
+	stepKinds  = []string{"none", "health", "weight", "rotate", "limit", "prefixes", "geo", "asn", "nearest", "failover", "sticky", "policy"}
 )
 
 func (m Method) String() string    { return word(methods, int(m)) }
@@ -76,13 +105,14 @@ func ParseProto(s string) (Proto, error) {
 	return Proto(i), err
 }
 
-// ParseCheckType reads "tcp", "http" or "https".
+// ParseCheckType reads "tcp", "http", "https", "tls", "udp", "dns", "icmp",
+// "grpc" or "exec".
 func ParseCheckType(s string) (CheckType, error) {
 	i, err := index(checkTypes, s)
 	return CheckType(i), err
 }
 
-// ParseStepKind reads "health", "weight", "rotate" or "limit".
+// ParseStepKind reads "health", "weight", "geo" and the like.
 func ParseStepKind(s string) (StepKind, error) {
 	i, err := index(stepKinds, s)
 	return StepKind(i), err

@@ -28,6 +28,14 @@ type Topology struct {
 	Services    []*Service
 	Policies    []*Policy
 	Domains     []*Domain
+	GeoIP       *GeoIP // nil: no database says where clients are
+}
+
+// GeoIP names the databases that say where addresses are. They are read on
+// the node.
+type GeoIP struct {
+	City string // file; "": none
+	ASN  string // file; "": none
 }
 
 // Addrs are the addresses of one interface or VIP: at most one of each family.
@@ -66,6 +74,16 @@ type Region struct {
 	ID       string // address in the file: region.eu, region.site["eu"]
 	Name     string // label, or label-key with for_each: eu, site-eu
 	Location *Point // nil: not given
+	// Continents (codes such as EU), Countries (ISO 3166-1 alpha-2), ASNs and
+	// Prefixes (host bits zero) are whose users it serves.
+	Continents []string
+	Countries  []string
+	ASNs       []uint32
+	Prefixes   []netip.Prefix
+	Fallback   []*Region // who takes its users over when nobody here is up, in order
+	// Bias makes the region count as nearer (up to 99) or further (down to
+	// -99) than it is, see [Answer.Bias].
+	Bias int
 }
 
 // A Point is a place on earth in degrees: latitude -90 to 90, longitude -180 to 180.
@@ -186,7 +204,8 @@ type Port struct {
 
 func (p Port) String() string { return p.Proto.String() + "/" + utoa(p.Number) }
 
-// A Check says how to find out whether something lives.
+// A Check says how to find out whether something lives. Which fields count
+// depends on Type; the others have their zero values.
 type Check struct {
 	ID       string // "" for the default check
 	Type     CheckType
@@ -196,10 +215,36 @@ type Check struct {
 	Jitter   float64       // 0 to 1: part of Interval by which a start may be early
 	Rise     int           // consecutive successes that bring it up, 1 or more
 	Fall     int           // consecutive failures that take it down, 1 or more
-	Path     string        // http, https: starts with "/"
-	Host     string        // http, https: Host header and SNI; "" = the address
-	Status   []int         // http, https: accepted; empty = 200 to 399
-	Verify   bool          // https: certificate must be valid for Host
+	Flap     Flap
+	// SlowStart is how long the weight of what has come up again grows; 0: it
+	// is whole at once.
+	SlowStart time.Duration
+
+	Path            string   // http, https: starts with "/"
+	Host            string   // http, https: Host header and SNI; tls, grpc: SNI and authority; "" = the address
+	Status          []int    // http, https: accepted; empty = 200 to 399
+	Verify          bool     // https, tls, grpc: certificate must be valid for Host
+	CertificateDays int      // https, tls, grpc: days that the certificate must be valid still; 0: no matter
+	Text            string   // tcp, udp, http, https: must be in the reply; "" = no matter
+	Pattern         string   // the same as a regular expression (RE2)
+	Send            string   // tcp, udp: sent first
+	Query           string   // dns: name that is asked for
+	QueryType       string   // dns: "A", "SOA", ...
+	Rcodes          []string // dns: accepted; empty = NOERROR
+	Records         []string // dns: data of records that must be in the answer
+	TLS             bool     // grpc: over TLS
+	Service         string   // grpc: name of the service; "" = the server as a whole
+	Command         []string // exec: absolute path and arguments
+	Environment     []string // exec: NAME=VALUE, sorted
+}
+
+// A Flap is how long something that comes and goes is kept down. The zero
+// value: no longer than anything else.
+type Flap struct {
+	Count  int           // from this one in a row on it is held down; 0: never
+	Window time.Duration // going down less than this after coming up is one more in a row
+	Hold   time.Duration // how long the first time; doubled every time after
+	Max    time.Duration // never longer
 }
 
 // A Zone is an authoritative DNS zone.
@@ -213,6 +258,11 @@ type Zone struct {
 	NegativeTTL time.Duration
 	TTL         time.Duration // of SOA, NS, glue and of records without one
 	Records     []*Record
+	// File is the path of a master file (RFC 1035, section 5) with further
+	// records, ready to be opened; "" = none. Its SOA and the NS records of the
+	// zone itself, where it has them, stand instead of those made of the fields
+	// above and of the file's nameservers.
+	File string
 }
 
 // A Record is a static RRset member list, data in zone-file text; relative
@@ -244,37 +294,45 @@ func (n *Nameserver) NameIn(z *Zone) string {
 	return n.Label + "." + z.Name
 }
 
-// A Policy is how a domain's answer is chosen: steps in order.
-type Policy struct {
-	ID    string // "" for the default policy
-	Steps []Step
-}
-
-// A Step of a policy. Which fields count depends on Kind.
-type Step struct {
-	Kind     StepKind
-	FailOpen bool // health: all down = all are answered; false = none
-	Answers  int  // limit: at most this many places, 1 or more
-}
-
 // A Domain is a steered name.
 type Domain struct {
 	ID      string
 	Name    string // canonical, trailing dot
 	Zone    *Zone
-	TTL     time.Duration
-	Policy  *Policy // never nil
+	TTL     time.Duration // the highest that its answers have
+	MinTTL  time.Duration // the lowest, while a change is near; TTL: they all have the same
+	Types   []string      // record types that are answered, upper case; empty: A and AAAA
+	Policy  *Policy       // never nil
 	Answers []*Answer
 }
 
-// An Answer is one place a domain may point to: a service's VIPs or literal addresses.
+// Has reports whether the domain answers a record type.
+func (d *Domain) Has(typ string) bool {
+	if len(d.Types) == 0 {
+		return typ == "A" || typ == "AAAA"
+	}
+	for _, t := range d.Types {
+		if t == typ {
+			return true
+		}
+	}
+	return false
+}
+
+// An Answer is one place a domain may point to: a service's VIPs, literal
+// addresses or another name.
 type Answer struct {
 	ID      string
 	Label   string
 	Region  *Region // the service's; nil for literal addresses without one
 	Service *Service
-	Addrs   []netip.Addr // never empty: Service's VIPs, or literal
+	Addrs   []netip.Addr // Service's VIPs, or literal; empty only where there is a CNAME
+	CNAME   string       // canonical, trailing dot; "": none
 	Weight  int          // 0 to 65535; 0 = never chosen while another weighs more
 	Check   *Check       // nil: always up
 	Port    uint16       // where Check looks when it names no port
+	// Bias in percent, -99 to 99: a positive one takes that part off the
+	// distance of a client, a negative one makes it longer as much as the
+	// positive one makes it shorter. It is the region's where the file gives none.
+	Bias int
 }
