@@ -1,6 +1,7 @@
 package dnsserver
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/dnsserver/rr"
+	"gslb/dnsserver/zonefile"
 	"gslb/topology"
 )
 
@@ -26,6 +28,9 @@ type zone struct {
 	labels   int              // the root's included
 	nodes    map[string]*node // by key; empty non-terminals are here too
 	apex     *node
+	ttl      uint32         // of what the topology says of its nameservers, seconds
+	file     *zonefile.Zone // nil: none
+	lines    map[string]int // of names in file, once asked for
 	soa      rrset
 	negative rrset // the SOA with the TTL of a negative answer
 }
@@ -56,11 +61,16 @@ func (n *node) set(typ uint16) *rrset {
 // Len is the number of zones.
 func (z *Zones) Len() int { return len(z.zones) }
 
-// Compile makes the zones of topo with the given SOA serial number. Its error
-// lists everything that cannot be served.
-func Compile(topo *topology.Topology, serial uint32) (*Zones, error) {
+// Compile makes the zones of topo with the given SOA serial number, which
+// zones whose master file has a SOA do without. The files are those of the
+// zones that have one; which is whose, their origins tell. The error lists
+// everything that cannot be served.
+func Compile(topo *topology.Topology, serial uint32, files ...*zonefile.Zone) (*Zones, error) {
 	zs := &Zones{zones: make(map[string]*zone, len(topo.Zones))}
-	c := compiler{zones: zs}
+	c := compiler{zones: zs, files: make(map[string]*zonefile.Zone, len(files))}
+	for _, f := range files {
+		c.files[dns.CanonicalName(f.Origin)] = f
+	}
 	for _, tz := range topo.Zones {
 		c.zone(tz, topo.Nameservers, serial)
 	}
@@ -89,6 +99,7 @@ func Compile(topo *topology.Topology, serial uint32) (*Zones, error) {
 // A compiler collects faults, so that all of them can be told at once.
 type compiler struct {
 	zones  *Zones
+	files  map[string]*zonefile.Zone
 	faults []error
 }
 
@@ -113,15 +124,46 @@ func (c *compiler) zone(tz *topology.Zone, nameservers []*topology.Nameserver, s
 		return
 	}
 	z := newZone(name)
+	z.ttl = seconds(tz.TTL)
 	if _, ok := c.zones.zones[z.key]; ok {
 		c.fault("zone %s: declared twice", tz.Name)
 		return
 	}
 	c.zones.zones[z.key] = z
 
-	if len(nameservers) == 0 {
-		c.fault("zone %s: no nameserver", tz.Name)
+	if tz.File != "" {
+		if z.file = c.files[dns.CanonicalName(tz.Name)]; z.file == nil {
+			c.fault("zone %s: %s has not been read", tz.Name, tz.File)
+			return
+		}
+		for _, r := range z.file.Records {
+			z.add(key(r.Owner), r.Type, r.TTL, r.Data)
+		}
+	}
+	if z.apex.set(dns.TypeNS) == nil {
+		if len(nameservers) == 0 {
+			c.fault("zone %s: no nameserver", tz.Name)
+			return
+		}
+		c.nameservers(z, tz, nameservers)
+	}
+	if soa := z.apex.set(dns.TypeSOA); soa != nil {
+		z.soa = *soa
+	} else if !c.soa(z, tz, nameservers, serial) {
 		return
+	}
+	minimum := z.soa.data[0][len(z.soa.data[0])-4:]
+	z.negative = rrset{typ: dns.TypeSOA, ttl: min(z.soa.ttl, binary.BigEndian.Uint32(minimum), maxTTL), data: z.soa.data} // RFC 2308, section 3
+	for _, r := range tz.Records {
+		c.record(z, tz, r)
+	}
+}
+
+// soa makes a SOA of what the topology says.
+func (c *compiler) soa(z *zone, tz *topology.Zone, nameservers []*topology.Nameserver, serial uint32) bool {
+	if len(nameservers) == 0 {
+		c.fault("zone %s: no nameserver to name in its SOA", tz.Name)
+		return false
 	}
 	soa, err := rr.Wire(&dns.SOA{
 		Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET},
@@ -130,11 +172,15 @@ func (c *compiler) zone(tz *topology.Zone, nameservers []*topology.Nameserver, s
 	})
 	if err != nil {
 		c.fault("zone %s: %w", tz.Name, err)
-		return
+		return false
 	}
 	z.soa = rrset{typ: dns.TypeSOA, ttl: seconds(tz.TTL), data: [][]byte{soa}}
-	z.negative = rrset{typ: dns.TypeSOA, ttl: min(seconds(tz.TTL), seconds(tz.NegativeTTL)), data: z.soa.data} // RFC 2308, section 3
 	z.add(z.key, z.soa.typ, z.soa.ttl, soa)
+	return true
+}
+
+// nameservers lists the topology's as the zone's.
+func (c *compiler) nameservers(z *zone, tz *topology.Zone, nameservers []*topology.Nameserver) {
 	for _, ns := range nameservers {
 		host, err := rr.Name(ns.NameIn(tz))
 		if err != nil {
@@ -142,9 +188,6 @@ func (c *compiler) zone(tz *topology.Zone, nameservers []*topology.Nameserver, s
 			continue
 		}
 		z.add(z.key, dns.TypeNS, seconds(tz.TTL), []byte(host))
-	}
-	for _, r := range tz.Records {
-		c.record(z, tz, r)
 	}
 }
 
@@ -180,13 +223,16 @@ func (c *compiler) glue(ns *topology.Nameserver, tz *topology.Zone) {
 	if err != nil {
 		return // told by zone
 	}
+	if of, ok := c.find(tz.Name); !ok || !of.lists(host) {
+		return // the zone's file has nameservers of its own
+	}
 	host = key(host)
 	z := c.zones.enclosing([]byte(host))
 	if z == nil {
 		return
 	}
 	for _, a := range ns.Addrs {
-		z.add(host, addressType(a), z.soa.ttl, a.AsSlice())
+		z.add(host, addressType(a), z.ttl, a.AsSlice())
 	}
 }
 
@@ -226,46 +272,63 @@ func (c *compiler) cut(tz *topology.Zone) {
 // check finds what may not stand beside or below each other.
 func (c *compiler) check(z *zone) {
 	for _, owner := range z.owners() {
-		n := z.nodes[owner]
-		name := text(owner)
-		for _, typ := range []uint16{dns.TypeCNAME, dns.TypeDNAME} {
-			set := n.set(typ)
-			if set == nil {
-				continue
-			}
-			if len(set.data) > 1 {
-				c.fault("%s: more than one %s", name, dns.Type(typ)) // RFC 2181, section 10.1; RFC 6672, section 2.4
-			}
-		}
-		if n.set(dns.TypeCNAME) != nil && (len(n.sets) > 1 || n.domain != nil) {
-			c.fault("%s: CNAME beside other data", name) // RFC 1034, section 3.6.2
-		}
-		if d := n.set(dns.TypeDNAME); d != nil {
-			if owner != z.key && n.set(dns.TypeNS) != nil {
-				c.fault("%s: DNAME beside NS", name) // RFC 6672, section 2.3
-			}
-			if target := key(string(d.data[0])); under(target, owner) {
-				c.fault("%s: DNAME leads to %s below itself, which has no end", name, text(target))
-			}
-		}
-		if isWildcard(owner) && (n.set(dns.TypeNS) != nil || n.set(dns.TypeDNAME) != nil) {
-			c.fault("%s: NS or DNAME at a wildcard has no meaning", name) // RFC 4592, sections 4.2 and 4.4
-		}
-		if n.domain != nil && (n.set(dns.TypeA) != nil || n.set(dns.TypeAAAA) != nil) {
-			c.fault("domain %s: %s also has static addresses", n.domain.ID, name)
-		}
-		if n.domain != nil && n.set(dns.TypeNS) != nil && owner != z.key {
-			c.fault("domain %s: %s is delegated", n.domain.ID, name)
-		}
-		for above, ok := parent(owner); ok && owner != z.key && under(above, z.key); above, ok = parent(above) {
-			switch up := z.nodes[above]; {
-			case up.set(dns.TypeDNAME) != nil && !n.empty():
-				c.fault("%s: lies below the DNAME of %s", name, text(above)) // RFC 6672, section 2.4
-			case n.domain != nil && above != z.key && up.set(dns.TypeNS) != nil:
-				c.fault("domain %s: %s lies below the delegation of %s", n.domain.ID, name, text(above))
-			}
+		c.node(z, owner, z.nodes[owner])
+	}
+	z.file, z.lines = nil, nil // were for errors
+}
+
+func (c *compiler) node(z *zone, owner string, n *node) {
+	if len(n.sets) == 0 && n.domain == nil {
+		return
+	}
+	fault := func(format string, args ...any) {
+		c.fault("%s%w", z.where(owner), fmt.Errorf(format, args...))
+	}
+	name := func() string { return text(owner) }
+	for _, typ := range []uint16{dns.TypeCNAME, dns.TypeDNAME} {
+		if set := n.set(typ); set != nil && len(set.data) > 1 {
+			fault("%s: more than one %s", name(), dns.Type(typ)) // RFC 2181, section 10.1; RFC 6672, section 2.4
 		}
 	}
+	if n.set(dns.TypeCNAME) != nil && (!n.alone() || n.domain != nil) {
+		fault("%s: CNAME beside other data", name()) // RFC 1034, section 3.6.2
+	}
+	if d := n.set(dns.TypeDNAME); d != nil {
+		if owner != z.key && n.set(dns.TypeNS) != nil {
+			fault("%s: DNAME beside NS", name()) // RFC 6672, section 2.3
+		}
+		if target := key(string(d.data[0])); under(target, owner) {
+			fault("%s: DNAME leads to %s below itself, which has no end", name(), text(target))
+		}
+	}
+	if isWildcard(owner) && (n.set(dns.TypeNS) != nil || n.set(dns.TypeDNAME) != nil) {
+		fault("%s: NS or DNAME at a wildcard has no meaning", name()) // RFC 4592, sections 4.2 and 4.4
+	}
+	if n.domain != nil && (n.set(dns.TypeA) != nil || n.set(dns.TypeAAAA) != nil) {
+		fault("domain %s: %s also has static addresses", n.domain.ID, name())
+	}
+	if n.domain != nil && n.set(dns.TypeNS) != nil && owner != z.key {
+		fault("domain %s: %s is delegated", n.domain.ID, name())
+	}
+	for above, ok := parent(owner); ok && owner != z.key && under(above, z.key); above, ok = parent(above) {
+		switch up := z.nodes[above]; {
+		case up.set(dns.TypeDNAME) != nil && !n.empty():
+			fault("%s: lies below the DNAME of %s", name(), text(above)) // RFC 6672, section 2.4
+		case n.domain != nil && above != z.key && up.set(dns.TypeNS) != nil:
+			fault("domain %s: %s lies below the delegation of %s", n.domain.ID, name(), text(above))
+		}
+	}
+}
+
+// alone reports whether a CNAME has nothing beside it but what signs it and
+// proves it (RFC 2181, section 10.1; RFC 4034, sections 3 and 4).
+func (n *node) alone() bool {
+	for _, set := range n.sets {
+		if set.typ != dns.TypeCNAME && set.typ != dns.TypeRRSIG && set.typ != dns.TypeNSEC {
+			return false
+		}
+	}
+	return true
 }
 
 func (n *node) empty() bool { return len(n.sets) == 0 && n.domain == nil }
@@ -317,6 +380,30 @@ func (z *zone) add(owner string, typ uint16, ttl uint32, data []byte) {
 		}
 	}
 	set.data = append(set.data, data)
+}
+
+// lists reports whether host is a nameserver of the zone.
+func (z *zone) lists(host string) bool {
+	ns := z.apex.set(dns.TypeNS)
+	return ns != nil && slices.ContainsFunc(ns.data, func(data []byte) bool { return key(string(data)) == key(host) })
+}
+
+// where is the place of a name in the zone's file, for errors; "" if it is not
+// from there.
+func (z *zone) where(owner string) string {
+	if z.file == nil {
+		return ""
+	}
+	if z.lines == nil {
+		z.lines = map[string]int{}
+		for _, r := range z.file.Records {
+			z.lines[key(r.Owner)] = r.Line
+		}
+	}
+	if line, ok := z.lines[owner]; ok {
+		return fmt.Sprintf("%s:%d: ", z.file.File, line)
+	}
+	return ""
 }
 
 // enclosing is the zone that a name in lower case lies in: the longest that matches.

@@ -39,7 +39,7 @@ func Parse(typ, data, origin string) (dns.RR, error) {
 	if _, more := parser.Next(); more || parser.Err() != nil {
 		return nil, fmt.Errorf("%s data %q: more than one record", typ, data)
 	}
-	if err := wire(record); err != nil {
+	if _, err := Sent(record); err != nil {
 		return nil, fmt.Errorf("%s data %q: %w", typ, data, err)
 	}
 	return record, nil
@@ -57,13 +57,19 @@ func Type(name string) (uint16, error) {
 		}
 		typ = n
 	}
-	switch {
-	case typ == dns.TypeSOA:
+	if typ == dns.TypeSOA {
 		return 0, errors.New("SOA is no record of its own: the zone has it")
-	case typ == dns.TypeNone, typ == dns.TypeReserved, typ == dns.TypeOPT, 128 <= typ && typ <= 255:
-		return 0, fmt.Errorf("%s is no type of a zone's record", name) // RFC 6895, section 3.1: meta and query types
+	}
+	if !Holds(typ) {
+		return 0, fmt.Errorf("%s is no type of a zone's record", name)
 	}
 	return typ, nil
+}
+
+// Holds reports whether a zone may hold records of a type: meta and query
+// types live in messages only (RFC 6895, section 3.1).
+func Holds(typ uint16) bool {
+	return typ != dns.TypeNone && typ != dns.TypeReserved && typ != dns.TypeOPT && (typ < 128 || typ > 255)
 }
 
 // plain refuses text that a zone file would read as something other than
@@ -91,28 +97,29 @@ func plain(data string) error {
 	return nil
 }
 
-// wire makes sure that the record survives being sent: what resolvers read of
-// it, sent on, is the same.
-func wire(record dns.RR) error {
+// Sent is [Wire] of a record that survives being sent: what resolvers read of
+// it, sent on, is the same. Other records are an error.
+func Sent(record dns.RR) ([]byte, error) {
 	sent, err := Wire(record)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(sent) == 0 && record.Header().Rrtype != dns.TypeAPL && record.Header().Rrtype != dns.TypeNULL && dns.TypeToRR[record.Header().Rrtype] != nil {
-		return errors.New("no data")
+	typ := record.Header().Rrtype
+	if len(sent) == 0 && typ != dns.TypeAPL && typ != dns.TypeNULL && dns.TypeToRR[typ] != nil {
+		return nil, errors.New("no data")
 	}
-	back, _, err := dns.UnpackRRWithHeader(dns.RR_Header{Name: ".", Rrtype: record.Header().Rrtype, Class: dns.ClassINET, Rdlength: uint16(len(sent))}, sent, 0)
+	back, _, err := dns.UnpackRRWithHeader(dns.RR_Header{Name: ".", Rrtype: typ, Class: dns.ClassINET, Rdlength: uint16(len(sent))}, sent, 0)
 	if err != nil {
-		return errors.New(cause(err))
+		return nil, errors.New(cause(err))
 	}
 	again, err := Wire(back)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !bytes.Equal(sent, again) {
-		return fmt.Errorf("cannot be sent as written, only as %q", Data(back))
+		return nil, fmt.Errorf("cannot be sent as written, only as %q", Data(back))
 	}
-	return nil
+	return sent, nil
 }
 
 // Data is the data of a record as zone-file text, for a type without a name
@@ -134,8 +141,12 @@ func cause(err error) string {
 
 // Wire is the data of a record as it is sent, names not compressed.
 func Wire(record dns.RR) ([]byte, error) {
-	buf := make([]byte, dns.MaxMsgSize)
+	buf := make([]byte, dns.Len(record))
 	end, err := dns.PackRR(record, buf, 0, nil, false)
+	if err != nil { // the length is an estimate
+		buf = make([]byte, dns.MaxMsgSize)
+		end, err = dns.PackRR(record, buf, 0, nil, false)
+	}
 	if err != nil {
 		return nil, errors.New(cause(err))
 	}

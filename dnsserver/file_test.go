@@ -1,0 +1,88 @@
+package dnsserver
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gslb/dnsserver/zonefile"
+	"gslb/steering"
+	"gslb/topology"
+)
+
+// compiled is the table of a topology of one zone with a master file.
+func compiled(t *testing.T, text, records string, nameservers ...*topology.Nameserver) (*Table, error) {
+	t.Helper()
+	z := zone1("example.org.", records)
+	z.File = "x.zone"
+	f, err := zonefile.Parse(z.File, z.Name, text, z.TTL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	topo := &topology.Topology{Zones: []*topology.Zone{z}, Nameservers: nameservers}
+	zones, err := Compile(topo, serial, f)
+	if err != nil {
+		return nil, err
+	}
+	return NewTable(zones, steering.Compile(topo, nil)), nil
+}
+
+var oneNameserver = &topology.Nameserver{ID: "nameserver.a", Label: "ns-a", Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.53")}}
+
+func TestZonesWithFiles(t *testing.T) {
+	const soa = "@ 500 SOA ns1 hostmaster 7 2 3 4 200\n"
+	for name, c := range map[string]struct {
+		text, records, ask, want string
+		nameservers              []*topology.Nameserver
+	}{
+		"the SOA is the file's":                    {soa, "", "; example.org SOA", "answer: example.org. 500 IN SOA ns1.example.org. hostmaster.example.org. 7 2 3 4 200", []*topology.Nameserver{oneNameserver}},
+		"and so is the TTL of what does not exist": {soa, "", "; x.example.org A", "authority: example.org. 200 IN SOA ns1.example.org. hostmaster.example.org. 7 2 3 4 200", []*topology.Nameserver{oneNameserver}},
+		"without one the topology makes it": {"www A 192.0.2.1\n", "", "; example.org SOA",
+			"answer: example.org. 3600 IN SOA ns-a.example.org. hostmaster.example.org. 2026010100 7200 900 1209600 30", []*topology.Nameserver{oneNameserver}},
+		"the nameservers are the file's": {soa + "@ NS ns1\nns1 A 192.0.2.1\n", "", "; example.org NS",
+			"answer: example.org. 500 IN NS ns1.example.org.\nadditional: ns1.example.org. 500 IN A 192.0.2.1", []*topology.Nameserver{oneNameserver}},
+		"and those of the topology have no name there": {soa + "@ NS ns1\nns1 A 192.0.2.1\n", "", "; ns-a.example.org A",
+			"authority: example.org. 200 IN SOA ns1.example.org. hostmaster.example.org. 7 2 3 4 200", []*topology.Nameserver{oneNameserver}},
+		"without them they are the topology's": {soa, "", "; example.org NS",
+			"answer: example.org. 3600 IN NS ns-a.example.org.\nadditional: ns-a.example.org. 3600 IN A 192.0.2.53", []*topology.Nameserver{oneNameserver}},
+		"a file that has both needs no nameserver": {soa + "@ NS ns.example.net.\n", "", "; example.org NS", "answer: example.org. 500 IN NS ns.example.net.", nil},
+		"records of the topology join":             {soa + "www 60 TXT a\n", "www 30 TXT b", "; www.example.org TXT", "answer: www.example.org. 30 IN TXT \"a\"\nanswer: www.example.org. 30 IN TXT \"b\"", []*topology.Nameserver{oneNameserver}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table, err := compiled(t, c.text, c.records, c.nameservers...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			packet, via, u := ask(t, c.ask)
+			_, got, _ := strings.Cut(show(t, replyTo(table, packet, via, u)), "\n? ")
+			_, got, _ = strings.Cut(got, "\n")
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFaultsNameTheLineOfTheFile(t *testing.T) {
+	_, err := compiled(t, "a A 192.0.2.1\nb CNAME a\nb A 192.0.2.1\n\nold DNAME new\nx.old TXT x\n", "c 60 CNAME d\nc 60 CNAME e", oneNameserver)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	want := []string{"x.zone:3: b.example.org.: CNAME beside other data", "c.example.org.: more than one CNAME", "x.zone:6: x.old.example.org.: lies below the DNAME of old.example.org."}
+	got := strings.Split(err.Error(), "\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestCompileWantsTheFilesOfZones(t *testing.T) {
+	z := zone1("example.org.", "")
+	z.File, z.TTL = "x.zone", time.Hour
+	_, err := Compile(&topology.Topology{Zones: []*topology.Zone{z}, Nameservers: []*topology.Nameserver{oneNameserver}}, 1)
+	if err == nil || err.Error() != "zone example.org.: x.zone has not been read" {
+		t.Errorf("%v", err)
+	}
+}
