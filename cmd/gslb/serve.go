@@ -26,6 +26,7 @@ import (
 func serveCmd() *cobra.Command {
 	var node string
 	var listen []string
+	var replies replyFlags
 	var in cli.Inputs
 	cmd := &cobra.Command{
 		Use:   "serve FILE...",
@@ -34,8 +35,14 @@ func serveCmd() *cobra.Command {
 the answers of its domains so that none is given that is down.
 
 SIGHUP reads the files again. Files with errors are refused and the topology
-read before stays; the listening addresses stay in any case. The serial number
-of every SOA is the time of reading, in seconds since 1970.`,
+read before stays, or the zone if it is a zone's file; the listening addresses
+stay in any case. The serial number of every SOA that no zone's file has is the
+time of reading, in seconds since 1970.
+
+Queries are answered for everybody, but not without end: over UDP, where the
+sender may be a lie, --rate-limit bounds what one network is sent. A client that
+has shown a good DNS cookie is not limited; servers that share an address must
+share --cookie-secret.`,
 		Example: `  gslb serve shop.hcl --listen 127.0.0.1:5300     try it, without being root
   gslb serve shop.hcl --node 'nameserver.ns["fra"]'   as that nameserver, on port 53`,
 		Args: cobra.MinimumNArgs(1),
@@ -47,22 +54,31 @@ of every SOA is the time of reading, in seconds since 1970.`,
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
 			read := func() (*topology.Topology, error) { return in.Topology(paths, cmd.ErrOrStderr()) }
-			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, node, listen)
+			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, node, listen, &replies)
 		},
 	}
 	cmd.Flags().StringVar(&node, "node", "", "listen on port 53 of this nameserver's addresses, as in nameserver.NAME")
 	cmd.Flags().StringArrayVar(&listen, "listen", nil, "listen on `ADDR:PORT` (repeatable)")
+	replies.flags(cmd)
 	in.Flags(cmd)
 	return cmd
 }
 
 // serve answers until ctx ends.
-func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read func() (*topology.Topology, error), node string, listen []string) error {
+func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read func() (*topology.Topology, error), node string, listen []string, replies *replyFlags) error {
 	topo, err := read()
 	if err != nil {
 		return err
 	}
 	addrs, err := listenAddrs(topo, node, listen)
+	if err != nil {
+		return err
+	}
+	name := ""
+	if ns, ok := topo.Nameserver(node); ok {
+		name = ns.Label
+	}
+	options, err := replies.options(name)
 	if err != nil {
 		return err
 	}
@@ -85,6 +101,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 	d.probes = probe.NewSet(d.results)
 	defer d.probes.Close()
 	defer d.dns.Close()
+	d.dns.Configure(options)
 	if err := d.prepare(topo); err != nil {
 		return err
 	}
@@ -95,6 +112,11 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		}
 		if want, err := listenAddrs(topo, node, listen); err != nil || !slices.Equal(want, addrs) {
 			log.Warn("the nameserver's addresses have changed, those listened on stay until a restart", "node", node)
+		}
+		if options, err := replies.options(name); err != nil {
+			log.Error("cookie secrets refused, those read before stay", "reason", err)
+		} else {
+			d.dns.Configure(options)
 		}
 		return topo, nil
 	}
@@ -156,6 +178,7 @@ type dnsNode struct {
 	results chan probe.Result
 	view    health.View
 	serial  uint32
+	files   zoneFiles   // of the generation prepared last
 	now     *generation // what is served; nil before the first
 	next    *generation // what is to be served once its targets are known
 }
@@ -177,12 +200,18 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 	if len(topo.Zones) == 0 {
 		return errors.New("the topology has no zone: there is nothing to answer")
 	}
+	files, err := d.files.read(topo, func(err error) {
+		d.log.Error("zone file refused, the zone read before stays", "reason", err)
+	})
+	if err != nil {
+		return err
+	}
 	serial := nextSerial(d.serial, time.Now())
-	zones, err := dnsserver.Compile(topo, serial)
+	zones, err := dnsserver.Compile(topo, serial, files.zones()...)
 	if err != nil {
 		return fmt.Errorf("compile zones: %w", err)
 	}
-	d.serial = serial
+	d.serial, d.files = serial, files
 	g := &generation{topo: topo, zones: zones, targets: map[health.Target]bool{}}
 	var probes []probe.Probe
 	for _, p := range steering.Probes(topo) {
