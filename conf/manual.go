@@ -63,7 +63,7 @@ func (m *manual) block(b *block, in []*block) {
 		m.out.WriteString("\n")
 	}
 	if slices.Contains(kinds, b.name) && len(in) == 1 {
-		m.para("Expressions can read %s of a reference to it, beside `id`, its address, and `key`, its key of `for_each`.", readable(b))
+		m.para("Of a reference to it expressions can read %s.", readable(b))
 	}
 	if b == defaultsBlock {
 		m.defaults()
@@ -180,16 +180,13 @@ func describe(a *attr) string {
 	return strings.NewReplacer("|", "\\|", "<", "\\<").Replace(s)
 }
 
-// readable names the arguments that expressions can read through a reference.
+// readable names what expressions can read through a reference.
 func readable(b *block) string {
-	var names []string
+	names := []string{"`id` (its address)", "`key` (its key of `for_each`)"}
 	for _, a := range b.attrs {
 		if a.show {
 			names = append(names, "`"+a.name+"`")
 		}
-	}
-	if len(names) == 0 {
-		return "nothing"
 	}
 	return strings.Join(names, ", ")
 }
