@@ -263,11 +263,6 @@ type Zone struct {
 	// zone itself, where it has them, stand instead of those made of the fields
 	// above and of the file's nameservers.
 	File string
-	// File is the path of a master file (RFC 1035, section 5) with further
-	// records, ready to be opened; "" = none. Its SOA and the NS records of the
-	// zone itself, where it has them, stand instead of those made of the fields
-	// above and of the file's nameservers.
-	File string
 }
 
 // A Record is a static RRset member list, data in zone-file text; relative
