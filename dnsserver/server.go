@@ -1,16 +1,12 @@
 package dnsserver
 
 import (
-	"errors"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/miekg/dns"
 
 	"gslb/steering"
 )
@@ -22,8 +18,10 @@ type Server struct {
 	options atomic.Pointer[Options] // nil: the zero Options
 	limiter atomic.Pointer[limiter] // nil until there is a limit
 	turn    atomic.Uint64           // the number of TCP queries, which have no worker of their own
-	wait    sync.WaitGroup
-	idle    time.Duration // how long TCP clients may be silent; 0 is patience
+	stop    atomic.Bool             // no packet is to be read any more
+	workers sync.WaitGroup          // over UDP
+	wait    sync.WaitGroup          // over TCP
+	idle    time.Duration           // how long TCP clients may be silent; 0 is patience
 
 	mu         sync.Mutex
 	closed     bool
@@ -59,52 +57,27 @@ func (s *Server) Serve(l *Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listeners = append(s.listeners, l)
-	for range runtime.GOMAXPROCS(0) {
-		s.wait.Go(func() { s.packets(l.udp, l.Addr.Addr().IsUnspecified()) })
+	for _, socket := range l.udp {
+		d := datagrams{server: s, u: rand.Uint64()}
+		s.workers.Go(func() { socket.serve(d.reply, &s.stop) })
 	}
 	s.wait.Go(func() { s.accept(l.tcp) })
 }
 
 // Close stops answering and returns when no worker is left.
 func (s *Server) Close() {
+	s.stop.Store(true)
+	s.workers.Wait()
 	s.mu.Lock()
 	s.closed = true
 	for _, l := range s.listeners {
-		l.Close()
+		_ = l.Close()
 	}
 	for conn := range s.conns {
 		_ = conn.Close()
 	}
 	s.mu.Unlock()
 	s.wait.Wait()
-}
-
-// packets answers over UDP. Several workers read from one socket, each with
-// buffers and a number of its own.
-func (s *Server) packets(conn *net.UDPConn, everywhere bool) {
-	packet, buf := make([]byte, dns.MaxMsgSize), make([]byte, 0, UDPSize)
-	control := make([]byte, 128)
-	d := datagrams{server: s, u: rand.Uint64()}
-	for {
-		n, c, _, from, err := conn.ReadMsgUDPAddrPort(packet, control)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			time.Sleep(time.Millisecond) // the kernel is out of something; do not spin
-			continue
-		}
-		reply := d.reply(buf, packet[:n], from, time.Now())
-		if reply == nil {
-			continue
-		}
-		var source []byte
-		if everywhere {
-			source = replyFrom(control[:c])
-		}
-		// A reply that cannot be sent is like one that is lost: the asker asks again.
-		_, _, _ = conn.WriteMsgUDPAddrPort(reply, source, from)
-	}
 }
 
 // datagrams answers what comes over UDP, whoever reads and writes it. It

@@ -1,0 +1,318 @@
+package dnsserver
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A responder writes the reply to packet, which came from from at time now,
+// into buf and returns it, or nil where silence is the answer. It is called by
+// one goroutine and keeps none of its arguments.
+//
+// This is all that answering and moving packets know of each other: what reads
+// a socket here could as well read a ring shared with a network card.
+type responder func(buf, packet []byte, from netip.AddrPort, now time.Time) []byte
+
+const (
+	// atOnce is how many packets cross into the kernel in one call.
+	atOnce = 64
+
+	// queryRoom holds any query that means something, behind a PROXY header
+	// too; what is longer is cut off, which is a format error. Both rooms are
+	// odd numbers of cache lines, so that the packets of a batch do not fight
+	// for the same ones.
+	queryRoom = 33 * 64
+	replyRoom = 21 * 64
+
+	// look is how often an idle worker sees whether it should stop.
+	look = 100 * time.Millisecond
+)
+
+// A udpSocket is bound; of all that share its address the kernel gives each
+// the packets of some clients.
+type udpSocket struct {
+	fd         int
+	v4         bool
+	everywhere bool // on all addresses: replies must leave from the one asked
+}
+
+// openUDP binds n sockets to addr. Nobody else may have the address before.
+func openUDP(addr netip.AddrPort, n int) (sockets []*udpSocket, bound netip.AddrPort, err error) {
+	defer func() {
+		if err != nil {
+			closeUDP(sockets)
+			sockets = nil
+		}
+	}()
+	bound = addr
+	for i := range n {
+		s, err := newUDP(addr)
+		if err != nil {
+			return sockets, bound, err
+		}
+		sockets = append(sockets, s)
+		// The first is bound alone and shares afterwards: another program
+		// that would share too is found out.
+		if i > 0 {
+			if err := s.share(); err != nil {
+				return sockets, bound, err
+			}
+		}
+		if err := unix.Bind(s.fd, sockaddr(bound)); err != nil {
+			return sockets, bound, err
+		}
+		if i == 0 {
+			if bound, err = s.local(); err != nil {
+				return sockets, bound, err
+			}
+			if err := s.share(); err != nil {
+				return sockets, bound, err
+			}
+		}
+	}
+	return sockets, bound, nil
+}
+
+func newUDP(addr netip.AddrPort) (*udpSocket, error) {
+	s := &udpSocket{v4: addr.Addr().Is4(), everywhere: addr.Addr().IsUnspecified()}
+	family := unix.AF_INET6
+	if s.v4 {
+		family = unix.AF_INET
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	s.fd = fd
+	set := func(level, option, value int) {
+		if err == nil {
+			err = unix.SetsockoptInt(fd, level, option, value)
+		}
+	}
+	if !s.v4 {
+		set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+	}
+	if s.everywhere && s.v4 {
+		set(unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+	} else if s.everywhere {
+		set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	}
+	// A burst waits instead of being lost, as does what comes while one
+	// process hands over to another. Beyond net.core.rmem_max this takes
+	// CAP_NET_ADMIN; the kernel tells what it grants by granting it.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		set(unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
+		set(unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+	}
+	if err == nil {
+		err = s.wake()
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return s, nil
+}
+
+// wake makes waiting on the socket end now and then.
+func (s *udpSocket) wake() error {
+	patience := unix.NsecToTimeval(look.Nanoseconds())
+	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience); err != nil {
+		return err
+	}
+	return unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience)
+}
+
+func (s *udpSocket) share() error {
+	return unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+}
+
+// local is the address that the socket is bound to.
+func (s *udpSocket) local() (netip.AddrPort, error) {
+	name, err := unix.Getsockname(s.fd)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	switch name := name.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(name.Addr), uint16(name.Port)), nil
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(name.Addr), uint16(name.Port)), nil
+	}
+	return netip.AddrPort{}, fmt.Errorf("a socket of another family: %T", name)
+}
+
+func closeUDP(sockets []*udpSocket) {
+	for _, s := range sockets {
+		_ = unix.Close(s.fd)
+	}
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	unix.Msghdr
+	n uint32
+}
+
+// A batch is the memory that packets pass through between kernel and
+// responder: slot i holds a query, who sent it, to which of our addresses, and
+// the reply.
+type batch struct {
+	in, out [atOnce]mmsghdr
+	inData  [atOnce]unix.Iovec
+	outData [atOnce]unix.Iovec
+	peers   [atOnce]unix.RawSockaddrInet6 // large enough for IPv4's too
+	asked   [atOnce]control               // as it came
+	source  [atOnce]control               // as it goes
+	queries [atOnce][queryRoom]byte
+	replies [atOnce][replyRoom]byte
+}
+
+// A control is one ancillary message: the address of ours that is concerned.
+// IPv6's is the longer one.
+type control [unix.SizeofCmsghdr + (unix.SizeofInet6Pktinfo+7)&^7]byte
+
+func newBatch(s *udpSocket) *batch {
+	b := new(batch)
+	for i := range b.in {
+		b.inData[i].Base = &b.queries[i][0]
+		b.inData[i].SetLen(queryRoom)
+		b.in[i].Name = (*byte)(unsafe.Pointer(&b.peers[i]))
+		b.in[i].Namelen = unix.SizeofSockaddrInet6
+		b.in[i].Iov = &b.inData[i]
+		b.in[i].SetIovlen(1)
+		b.out[i].Iov = &b.outData[i]
+		b.out[i].SetIovlen(1)
+		b.out[i].Namelen = unix.SizeofSockaddrInet6
+		if s.v4 {
+			b.out[i].Namelen = unix.SizeofSockaddrInet4
+		}
+		if s.everywhere {
+			b.in[i].Control = &b.asked[i][0]
+			b.in[i].SetControllen(len(control{}))
+		}
+	}
+	return b
+}
+
+// serve answers what comes on the socket until stop is set, on a thread of its
+// own. Every query that it has taken is answered before it returns.
+func (s *udpSocket) serve(respond responder, stop *atomic.Bool) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	b := newBatch(s)
+	for !stop.Load() {
+		n, err := s.receive(b)
+		switch {
+		case n > 0:
+			s.send(b, s.answer(b, n, respond))
+		case err == unix.EAGAIN || err == unix.EINTR:
+		default:
+			time.Sleep(time.Millisecond) // the kernel is out of something; do not spin
+		}
+	}
+}
+
+// receive waits for a packet and takes those that have come with it.
+func (s *udpSocket) receive(b *batch) (int, syscall.Errno) {
+	n, _, err := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.in)), atOnce, unix.MSG_WAITFORONE, 0, 0)
+	if err != 0 {
+		return 0, err
+	}
+	return int(n), 0
+}
+
+// answer replies to n packets and returns how many replies there are.
+func (s *udpSocket) answer(b *batch, n int, respond responder) int {
+	now := time.Now()
+	replies := 0
+	for i := range n {
+		in := &b.in[i]
+		from := s.peer(&b.peers[i])
+		reply := respond(b.replies[i][:0], b.queries[i][:in.n], from, now)
+		if len(reply) > 0 {
+			out := &b.out[replies]
+			b.outData[replies].Base = &reply[0]
+			b.outData[replies].SetLen(len(reply))
+			out.Name = in.Name
+			if s.everywhere {
+				s.from(b, out, i)
+			}
+			replies++
+		}
+		in.Namelen = unix.SizeofSockaddrInet6
+		if s.everywhere {
+			in.SetControllen(len(control{}))
+		}
+	}
+	return replies
+}
+
+// peer reads a sender's address. The scope of a link-local one stays in the
+// socket address that the reply goes to.
+func (s *udpSocket) peer(name *unix.RawSockaddrInet6) netip.AddrPort {
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&name.Port))[:])
+	if s.v4 {
+		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
+		return netip.AddrPortFrom(netip.AddrFrom4(v4.Addr), port)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(name.Addr), port)
+}
+
+// from makes out leave from the address that packet i was sent to.
+func (s *udpSocket) from(b *batch, out *mmsghdr, i int) {
+	out.Control = nil
+	out.SetControllen(0)
+	asked := &b.asked[i]
+	head := (*unix.Cmsghdr)(unsafe.Pointer(asked))
+	const data = unix.SizeofCmsghdr
+	switch {
+	case b.in[i].Controllen < data:
+		return
+	case head.Level == unix.IPPROTO_IP && head.Type == unix.IP_PKTINFO:
+		// The interface stays open: routes say which.
+		b.source[i] = control{}
+		copy(b.source[i][data+4:data+8], asked[data+4:])
+		out.SetControllen(unix.CmsgSpace(unix.SizeofInet4Pktinfo))
+	case head.Level == unix.IPPROTO_IPV6 && head.Type == unix.IPV6_PKTINFO:
+		b.source[i] = control{}
+		copy(b.source[i][data:data+16], asked[data:])
+		out.SetControllen(unix.CmsgSpace(unix.SizeofInet6Pktinfo))
+	default:
+		return
+	}
+	*(*unix.Cmsghdr)(unsafe.Pointer(&b.source[i])) = *head
+	out.Control = &b.source[i][0]
+}
+
+// send sends n replies. One that cannot be sent is like one that is lost: the
+// asker asks again.
+func (s *udpSocket) send(b *batch, n int) {
+	for from := 0; from < n; {
+		sent, _, err := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.out[from])), uintptr(n-from), 0, 0, 0)
+		switch {
+		case err == 0:
+			from += int(sent)
+		case err == unix.EINTR:
+		default:
+			from++
+		}
+	}
+}
