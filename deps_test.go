@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"internal/near": {},
 	// Effects.
 	"conf/load":               {"conf"},
-	"health/probe":            {"topology", "health"},
+	"health/probe":            {"topology", "health", "dnsserver/client"},
 	"dnsserver":               {"topology", "steering", "dnsserver/rr", "dnsserver/zonefile"},
 	"dnsserver/client":        {},
 	"dataplane":               {"tiers"},

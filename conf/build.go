@@ -2,6 +2,7 @@ package conf
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,21 +153,47 @@ func (b *builder) check(n *node) *topology.Check {
 	}
 	c.Type, _ = get[topology.CheckType](n, "type")
 	c.Jitter, _ = get[float64](n, "jitter")
-	if c.Type == topology.CheckTCP {
-		return c
-	}
-	c.Path, c.Host, c.Verify = n.str("path"), n.str("host"), n.flag("verify")
+	c.SlowStart = n.duration("slow_start")
+	flap := b.p.groupOr(n, "flap")
+	c.Flap = topology.Flap{Count: flap.num("count"), Window: flap.duration("window"), Hold: flap.duration("hold"), Max: flap.duration("max")}
 	expect := b.p.groupOr(n, "expect")
-	for _, it := range expect.list("status") {
-		c.Status = append(c.Status, it.x.(int))
+	takes := func(name string) bool { return slices.Contains(argumentOf[name], c.Type) }
+	str := func(n *node, name string) string {
+		if !takes(name) {
+			return ""
+		}
+		return n.str(name)
+	}
+	c.Path, c.Host, c.Send = str(n, "path"), str(n, "host"), str(n, "send")
+	c.Query, c.QueryType, c.Service = str(n, "query"), strings.ToUpper(str(n, "query_type")), str(n, "grpc_service")
+	c.Text, c.Pattern = str(expect, "text"), str(expect, "pattern")
+	c.Verify, c.TLS = takes("verify") && n.flag("verify"), takes("tls") && n.flag("tls")
+	if takes("command") {
+		c.Command = n.strings("command")
+		c.Environment, _ = get[[]string](n, "environment")
+	}
+	if takes("status") {
+		for _, it := range expect.list("status") {
+			c.Status = append(c.Status, it.x.(int))
+		}
+	}
+	if takes("certificate_days") {
+		c.CertificateDays = expect.num("certificate_days")
+	}
+	if takes("rcode") {
+		c.Rcodes, c.Records = expect.strings("rcode"), expect.strings("answer")
 	}
 	return c
 }
 
 // standardCheck connects to the service's TCP port, the first of several.
 func (b *builder) standardCheck(ports []uint16) *topology.Check {
-	c := b.check(b.p.defaultCheck())
-	c.ID, c.Type, c.Path, c.Host, c.Verify, c.Status = "", topology.CheckTCP, "", "", false, nil
+	n := b.p.defaultCheck()
+	c := b.check(n)
+	c = &topology.Check{
+		Type: topology.CheckTCP, Port: c.Port, Interval: c.Interval, Timeout: c.Timeout, Jitter: c.Jitter,
+		Rise: c.Rise, Fall: c.Fall, Flap: c.Flap, SlowStart: c.SlowStart,
+	}
 	if len(ports) > 1 {
 		c.Port = ports[0]
 	}
@@ -245,8 +272,10 @@ func (b *builder) domain(n *node) {
 			if a.Check == nil {
 				a.Check = s.Check
 			}
-			if tcp := portsOf(ref, topology.TCP); len(tcp) > 0 {
-				a.Port = tcp[0]
+			if a.Check != nil {
+				if ports := portsOf(ref, asked(a.Check.Type)); len(ports) > 0 {
+					a.Port = ports[0]
+				}
 			}
 		}
 		d.Answers = append(d.Answers, a)

@@ -20,23 +20,7 @@ func (p *parser) checkChecks() {
 		if !ok {
 			continue
 		}
-		if typ == topology.CheckTCP {
-			for _, name := range []string{"path", "host", "verify"} {
-				if v := c.vals[name]; v != nil && v.own {
-					p.report(fault{
-						code: "GS010", at: v.at, detail: fmt.Sprintf("%s is for checks of type http and https; %s is of type tcp.", name, c.id),
-						help: "Leave it out, or change the type.",
-					})
-				}
-			}
-			if g := c.groups["expect"]; g != nil && g.up == c && len(g.raw.fields) > 0 {
-				p.errorf("GS010", g.raw.fields[0].at, "expect is for checks of type http and https; %s is of type tcp.", c.id)
-			}
-			continue
-		}
-		if v := c.vals["verify"]; typ == topology.CheckHTTP && v != nil && v.own && !v.bad && c.flag("verify") {
-			p.errorf("GS010", v.at, "verify is for checks of type https; %s is of type http.", c.id)
-		}
+		p.checkArguments(c, typ)
 		if s, ok := get[string](c, "path"); ok && !strings.HasPrefix(s, "/") {
 			p.report(fault{code: "GS010", at: c.at("path"), detail: fmt.Sprintf("path: %q does not begin with \"/\".", s), help: fmt.Sprintf("Write %q.", "/"+s)})
 		}
@@ -163,6 +147,7 @@ func (p *parser) checkServices() {
 			i := len(tiers) - 1
 			p.checkQuorum(s.groups["quorum"], tiers[i], members(tiers, i))
 		}
+		p.checkStraight(s, tiers)
 		p.checkVIPs(s, tiers)
 	}
 	p.checkOwners()
@@ -185,16 +170,19 @@ func (p *parser) checkPort(n, s *node) {
 	if c.gave("port") {
 		return
 	}
-	ports := portsOf(s, topology.TCP)
-	if len(ports) == 1 {
+	typ, ok := get[topology.CheckType](c, "type")
+	proto := asked(typ)
+	ports := portsOf(s, proto)
+	if !ok || !needsPort(typ) || len(ports) == 1 {
 		return
 	}
+	name := strings.ToUpper(proto.String())
 	f := fault{
 		code: "GS408", at: v.at, rel: []Related{c.here()}, help: "Give the check a port.",
-		detail: fmt.Sprintf("%s names no port and %s has %d for TCP.", c.id, s.id, len(ports)),
+		detail: fmt.Sprintf("%s names no port and %s has %d for %s.", c.id, s.id, len(ports), name),
 	}
 	if len(ports) == 0 {
-		f.detail = fmt.Sprintf("%s names no port and %s has none for TCP.", c.id, s.id)
+		f.detail = fmt.Sprintf("%s names no port and %s has none for %s.", c.id, s.id, name)
 	}
 	p.report(f)
 }

@@ -444,7 +444,10 @@ func serversOf(f *node) map[bool]int {
 
 // trips is how many round trips a check takes at least: one to connect, one
 // for question and answer, one for the handshake of TLS 1.3.
-var trips = map[topology.CheckType]int{topology.CheckTCP: 1, topology.CheckHTTP: 2, topology.CheckHTTPS: 3}
+var trips = map[topology.CheckType]int{
+	topology.CheckTCP: 1, topology.CheckHTTP: 2, topology.CheckHTTPS: 3, topology.CheckTLS: 2,
+	topology.CheckUDP: 1, topology.CheckDNS: 1, topology.CheckICMP: 1, topology.CheckGRPC: 2,
+}
 
 // A leap is the way from who probes to what it probes.
 type leap struct {
@@ -521,7 +524,7 @@ func (p *parser) checkRoundTrips() {
 		need := time.Duration(n) * l.trip
 		how := fmt.Sprintf("a check of type %v needs %d of them, %v", typ, n, need.Round(time.Millisecond))
 		if n == 1 {
-			how = "a check of type tcp needs one"
+			how = fmt.Sprintf("a check of type %v needs one", typ)
 		}
 		f := fault{
 			code: "GS411", at: c.at("timeout"), help: fmt.Sprintf("Give a timeout of %v or more.", roundUp(2*need, 50*time.Millisecond)),

@@ -251,7 +251,7 @@ func (p *parser) checkAnswers(d *node) {
 				})
 			}
 		}
-		if c := a.ref("check"); c != nil && s == nil && a.gave("addresses") && !c.gave("port") {
+		if c := a.ref("check"); c != nil && s == nil && a.gave("addresses") && !c.gave("port") && needsPort(typeOf(c)) {
 			p.report(fault{
 				code: "GS408", at: a.at("check"), detail: fmt.Sprintf("%s names no port, and addresses have none.", c.id),
 				help: "Give the check a port.", rel: []Related{c.here()},

@@ -37,7 +37,7 @@ var (
 	defaultsBlock = &block{
 		name: "defaults", one: true, doc: "Values for every block of a kind that does not give its own.",
 		kids: []*block{
-			inherits(checkBlock, "port", "path", "host", "interval", "timeout", "jitter", "rise", "fall", "verify", "expect"),
+			inherits(checkBlock, "port", "path", "host", "interval", "timeout", "jitter", "rise", "fall", "verify", "slow_start", "flap", "expect"),
 			inherits(serverBlock, "weight", "port", "throughput"),
 			inherits(directorBlock, "mtu", "tags", "capacity"),
 			inherits(domainBlock, "zone", "ttl", "policy"),
@@ -189,22 +189,47 @@ var (
 	checkBlock = &block{
 		name: "check", label: "name", doc: "How to find out whether something lives.",
 		attrs: []*attr{
-			{name: "type", typ: tCheckType, must: true, doc: "tcp, http or https."},
+			{name: "type", typ: tCheckType, must: true, doc: "tcp, http, https, tls, udp, dns, icmp, grpc or exec."},
 			{name: "port", typ: tPort, doc: "Port (default the destination's)."},
 			{name: "path", typ: tString, def: `"/"`, doc: "http, https: what is asked for."},
-			{name: "host", typ: tString, doc: "http, https: Host header and server name (default the address)."},
+			{name: "host", typ: tString, doc: "http, https, tls, grpc: Host header and server name (default the address)."},
 			{name: "interval", typ: tInterval, def: `"2s"`, doc: "From start to start."},
 			{name: "timeout", typ: tInterval, def: `"1s"`, doc: "When a check counts as failed; below interval."},
 			{name: "rise", typ: tCount, def: "2", doc: "Consecutive successes that bring it up."},
 			{name: "fall", typ: tCount, def: "3", doc: "Consecutive failures that take it down."},
 			{name: "jitter", typ: tPercent, def: `"20%"`, doc: "Part of the interval by which a check may start early."},
-			{name: "verify", typ: tBool, def: "false", doc: "https: the certificate must be valid for host."},
-			{name: "send", typ: tString, later: "Sending text in a check", doc: "Text to send."},
+			{name: "slow_start", typ: tSlowStart, doc: "How long the weight of what has come up again grows (default: it is whole at once)."},
+			{name: "verify", typ: tBool, def: "false", doc: "https, tls, grpc: the certificate must be valid for host."},
+			{name: "send", typ: tString, doc: "tcp, udp: text to send first."},
+			{name: "query", typ: tString, doc: "dns: name to ask for."},
+			{name: "query_type", typ: tString, def: `"A"`, doc: "dns: record type to ask for."},
+			{name: "tls", typ: tBool, def: "false", doc: "grpc: over TLS."},
+			{name: "grpc_service", typ: tString, doc: "grpc: name of the service (default: the server as a whole)."},
+			{name: "command", typ: tCommand, doc: "exec: program and arguments; exit status 0 is alive."},
+			{name: "environment", typ: tEnvironment, doc: "exec: variables of the program."},
 		},
-		kids: []*block{{
-			name: "expect", one: true, group: true, doc: "What counts as alive.",
-			attrs: []*attr{{name: "status", typ: tStatus, doc: "http, https: accepted status codes (default 200 to 399)."}},
-		}},
+		kids: []*block{
+			{
+				name: "flap", one: true, group: true, doc: "How long what comes and goes is kept down.",
+				attrs: []*attr{
+					{name: "count", typ: tFlaps, def: "3", doc: "From this time in a row on; 0: never."},
+					{name: "window", typ: tInterval, def: `"5m"`, doc: "Going down within this time after coming up is once more in a row."},
+					{name: "hold", typ: tInterval, def: `"30s"`, doc: "How long it is kept down, doubled with every time."},
+					{name: "max", typ: tInterval, def: `"10m"`, doc: "Longest time that it is kept down."},
+				},
+			},
+			{
+				name: "expect", one: true, group: true, doc: "What counts as alive.",
+				attrs: []*attr{
+					{name: "status", typ: tStatus, doc: "http, https: accepted status codes (default 200 to 399)."},
+					{name: "text", typ: tString, doc: "tcp, udp, http, https: text in the reply."},
+					{name: "pattern", typ: tPattern, doc: "tcp, udp, http, https: regular expression that matches in the reply."},
+					{name: "certificate_days", typ: tCount, doc: "https, tls, grpc: days that the certificate is valid still."},
+					{name: "rcode", typ: tRcodes, doc: "dns: accepted result codes (default NOERROR)."},
+					{name: "answer", typ: tStrings, doc: "dns: data of records in the answer."},
+				},
+			},
+		},
 	}
 	persistenceGroup = &block{
 		name: "persistence", one: true, group: true, later: "Persistence", doc: "Keeps a client on its server.",

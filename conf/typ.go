@@ -107,8 +107,7 @@ var (
 	tPorts = &typ{doc: "ports such as \"tcp/80\"", conv: convPorts, list: true, whole: distinct}
 
 	tMethod    = &typ{doc: "nat, tun or dr", conv: convWord(topology.ParseMethod, []string{"nat", "tun", "dr"}, nil)}
-	tCheckType = &typ{doc: "tcp, http or https", conv: convWord(topology.ParseCheckType, []string{"tcp", "http", "https"},
-		[]string{"dns", "icmp", "udp", "tls", "grpc", "agent"})}
+	tCheckType = &typ{doc: "a type of check such as http", conv: convWord(topology.ParseCheckType, topology.CheckTypes(), []string{"agent"})}
 	tScheduler = &typ{doc: "a scheduler such as wlc", conv: func(v cty.Value) (any, *complaint) {
 		s, c := convString(v)
 		if c != nil {

@@ -33,17 +33,29 @@ locals { # names of your own
 
 defaults { # what blocks get that say nothing else
   check = {
-    port     = 80
-    path     = "/"
-    host     = "www.g.shop.example"
-    interval = "500ms"
-    timeout  = "450ms"
-    jitter   = "20%"
-    rise     = 2
-    fall     = 3
-    verify   = false
+    port       = 80
+    path       = "/"
+    host       = "www.g.shop.example"
+    interval   = "500ms"
+    timeout    = "450ms"
+    jitter     = "20%"
+    rise       = 2
+    fall       = 3
+    verify     = false
+    slow_start = "20s"
+    flap = {
+      count  = 3
+      window = "5m"
+      hold   = "30s"
+      max    = "10m"
+    }
     expect = {
-      status = [200]
+      status  = [200]
+      text    = "server="
+      pattern = "^server="
+      #- certificate_days = 14
+      #- rcode = ["NOERROR"]
+      #- answer = ["192.0.2.5"]
     }
   }
   server = {
@@ -200,18 +212,26 @@ farm "far" {
 }
 
 check "web" {
-  type     = "http"
-  port     = 80                   # default: the destination's
-  path     = "/"                  # default
-  host     = "www.g.shop.example" # default: the address
-  interval = "500ms"
-  timeout  = "450ms"
-  rise     = 2     # default
-  fall     = 3     # default
-  jitter   = "20%" # default
-  #- send = "ping"
+  type       = "http"
+  port       = 80                   # default: the destination's
+  path       = "/"                  # default
+  host       = "www.g.shop.example" # default: the address
+  interval   = "500ms"
+  timeout    = "450ms"
+  rise       = 2     # default
+  fall       = 3     # default
+  jitter     = "20%" # default
+  slow_start = "20s" # default: the weight is whole at once
+  flap = {
+    count  = 3     # default
+    window = "5m"  # default
+    hold   = "30s" # default
+    max    = "10m" # default
+  }
   expect = {
-    status = [200, 204] # default: 200 to 399
+    status  = [200, 204] # default: 200 to 399
+    text    = "server="
+    pattern = "^server="
   }
 }
 #- check "slow" {
@@ -219,6 +239,34 @@ check "web" {
 #-   interval = "2s"  # default
 #-   timeout  = "1s"  # default
 #-   verify   = false # default
+#-   expect = { certificate_days = 14 }
+#- }
+#- check "smtp" {
+#-   type   = "tcp"
+#-   port   = 25
+#-   send   = "EHLO check.example\r\n"
+#-   expect = { pattern = "(?m)^250 " }
+#- }
+#- check "dns" {
+#-   type       = "dns"
+#-   port       = 53
+#-   query      = "www.g.shop.example"
+#-   query_type = "A" # default
+#-   expect = {
+#-     rcode  = ["NOERROR"] # default: NOERROR
+#-     answer = ["192.0.2.5"]
+#-   }
+#- }
+#- check "grpc" {
+#-   type         = "grpc"
+#-   port         = 50051
+#-   tls          = false # default
+#-   grpc_service = "shop.Cart" # default: the server as a whole
+#- }
+#- check "exec" {
+#-   type        = "exec"
+#-   command     = ["/usr/lib/gslb/check-db", "--quick"]
+#-   environment = { PGUSER = "check" }
 #- }
 
 virtual_service "eu" {

@@ -212,7 +212,7 @@ func (r role) target(vip netip.Addr, dest netip.AddrPort, port topology.Port) he
 	if r.tier.Method == topology.NAT {
 		moved := dest.Port() != port.Number // the server has a port of its own
 		switch {
-		case moved && (number == 0 || slices.Contains(r.service.Ports, topology.Port{Proto: topology.TCP, Number: number})):
+		case moved && (number == 0 || slices.Contains(r.service.Ports, topology.Port{Proto: r.asked(), Number: number})):
 			number = dest.Port()
 		case number == 0:
 			number = r.checkable(port)
@@ -225,17 +225,25 @@ func (r role) target(vip netip.Addr, dest netip.AddrPort, port topology.Port) he
 	return health.Target{Check: c.ID, Addr: netip.AddrPortFrom(vip, number), Via: dest.Addr()}
 }
 
-// checkable is the port that a check without one looks at for a row: all checks
-// connect by TCP, so for a UDP port it is the service's first TCP port.
+// checkable is the port that a check without one looks at for a row: the row's
+// own or, where the check speaks the other protocol, the service's first of it.
 func (r role) checkable(port topology.Port) uint16 {
-	if port.Proto != topology.TCP {
+	if port.Proto != r.asked() {
 		for _, other := range r.service.Ports {
-			if other.Proto == topology.TCP {
+			if other.Proto == r.asked() {
 				return other.Number
 			}
 		}
 	}
 	return port.Number
+}
+
+// asked is the protocol of the ports that the tier's check looks at.
+func (r role) asked() topology.Proto {
+	if r.tier.Check.Type.Proto() == topology.UDP {
+		return topology.UDP
+	}
+	return topology.TCP
 }
 
 // servers of the role's director: a NAT director has the farms whose gateway

@@ -39,22 +39,10 @@ func Ask(ctx context.Context, network string, server netip.AddrPort, local netip
 }
 
 func ask(ctx context.Context, network string, server netip.AddrPort, local netip.Addr, name, qtype string) (Answer, error) {
-	typ, ok := dns.StringToType[strings.ToUpper(qtype)]
-	if !ok {
-		return Answer{}, fmt.Errorf("%q is no record type", qtype)
-	}
-	if _, ok := dns.IsDomainName(name); !ok {
-		return Answer{}, fmt.Errorf("%q is no domain name", name)
-	}
-	query := new(dns.Msg).SetQuestion(dns.Fqdn(name), typ)
-	query.Id = uint16(rand.Uint32())
-	query.RecursionDesired = false
-	query.SetEdns0(1232, false)
-	packet, err := query.Pack()
+	query, err := question(name, qtype)
 	if err != nil {
 		return Answer{}, err
 	}
-
 	dialer := net.Dialer{}
 	switch {
 	case network != "udp" && network != "tcp":
@@ -70,6 +58,40 @@ func ask(ctx context.Context, network string, server netip.AddrPort, local netip
 		return Answer{}, bare(ctx, err)
 	}
 	defer conn.Close()
+	return exchange(ctx, conn, network, query)
+}
+
+// Exchange asks as [Ask] does, over a connection that the caller has made to the
+// server and closes. The question wants recursion, which only resolvers heed.
+func Exchange(ctx context.Context, conn net.Conn, network, name, qtype string) (Answer, error) {
+	query, err := question(name, qtype)
+	if err != nil {
+		return Answer{}, err
+	}
+	query.RecursionDesired = true
+	return exchange(ctx, conn, network, query)
+}
+
+func question(name, qtype string) (*dns.Msg, error) {
+	typ, ok := dns.StringToType[strings.ToUpper(qtype)]
+	if !ok {
+		return nil, fmt.Errorf("%q is no record type", qtype)
+	}
+	if _, ok := dns.IsDomainName(name); !ok {
+		return nil, fmt.Errorf("%q is no domain name", name)
+	}
+	query := new(dns.Msg).SetQuestion(dns.Fqdn(name), typ)
+	query.Id = uint16(rand.Uint32())
+	query.RecursionDesired = false
+	query.SetEdns0(1232, false)
+	return query, nil
+}
+
+func exchange(ctx context.Context, conn net.Conn, network string, query *dns.Msg) (Answer, error) {
+	packet, err := query.Pack()
+	if err != nil {
+		return Answer{}, err
+	}
 	// The end of ctx ends whatever waits on the connection.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()

@@ -4,15 +4,11 @@ package probe
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -22,8 +18,8 @@ import (
 	"gslb/topology"
 )
 
-// maxBody bounds what is read of a body: enough to let a server finish a small
-// answer, too little for a garbage source to cost anything.
+// maxBody bounds what is read of a body or reply, in bytes: enough to let a
+// server finish a small answer, too little for a garbage source to cost anything.
 const maxBody = 64 << 10
 
 // A Probe is a target and how to reach it.
@@ -49,80 +45,50 @@ type Result struct {
 func Once(ctx context.Context, p Probe) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Check.Timeout)
 	defer cancel()
-	var err error
-	switch p.Check.Type {
-	case topology.CheckTCP:
-		err = connect(ctx, p)
-	case topology.CheckHTTP, topology.CheckHTTPS:
-		err = get(ctx, p)
-	default:
-		err = fmt.Errorf("no probe for check type %s", p.Check.Type)
-	}
+	err := ask(ctx, p)
+	var because told
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &because):
+		return because.error
 	// The connection's own deadline may strike a moment before the context's.
-	if err != nil && (errors.Is(ctx.Err(), context.DeadlineExceeded) || os.IsTimeout(err)) {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), os.IsTimeout(err):
 		return fmt.Errorf("no answer within %v", p.Check.Timeout)
 	}
 	return err
 }
 
-func connect(ctx context.Context, p Probe) error {
-	c, err := dial(ctx, p)
-	if err != nil {
-		return cause(err)
+// told is an error that says more of a time that ran out than that it did.
+type told struct{ error }
+
+func ask(ctx context.Context, p Probe) error {
+	switch p.Check.Type {
+	case topology.CheckTCP, topology.CheckUDP:
+		return talk(ctx, p)
+	case topology.CheckHTTP, topology.CheckHTTPS:
+		return get(ctx, p)
+	case topology.CheckTLS:
+		return handshake(ctx, p)
+	case topology.CheckDNS:
+		return resolve(ctx, p)
+	case topology.CheckICMP:
+		return echo(ctx, p)
+	case topology.CheckGRPC:
+		return serving(ctx, p)
+	case topology.CheckExec:
+		return execute(ctx, p)
 	}
-	return c.Close()
+	return fmt.Errorf("no probe for check type %s", p.Check.Type)
 }
 
-func get(ctx context.Context, p Probe) error {
-	scheme, host := "http", p.Check.Host
-	if host == "" {
-		host = p.Target.Addr.String()
-	}
-	if p.Check.Type == topology.CheckHTTPS {
-		scheme = "https"
-	}
-	transport := &http.Transport{
-		// The host decides header, SNI and certificate; the target decides where the packets go.
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dial(ctx, p)
-		},
-		DisableKeepAlives:      true,
-		MaxResponseHeaderBytes: maxBody,
-		TLSClientConfig:        &tls.Config{InsecureSkipVerify: !p.Check.Verify, ServerName: p.Check.Host},
-	}
-	defer transport.CloseIdleConnections()
-	client := http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	path := p.Check.Path
-	if path == "" {
-		path = "/"
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+host+path, nil)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("User-Agent", "gslb-check")
-	answer, err := client.Do(request)
-	if err != nil {
-		return cause(err)
-	}
-	defer answer.Body.Close()
-	if !accepted(p.Check.Status, answer.StatusCode) {
-		return fmt.Errorf("status %d", answer.StatusCode)
-	}
-	if _, err := io.Copy(io.Discard, io.LimitReader(answer.Body, maxBody)); err != nil {
-		return cause(err)
+// straight refuses a probe that is to arrive through a VIP and cannot: what it
+// sends is not a connection that could carry a mark.
+func straight(p Probe) error {
+	if p.Mark != 0 {
+		return fmt.Errorf("a check of type %s cannot be made through a VIP, only of an address itself", p.Check.Type)
 	}
 	return nil
-}
-
-func accepted(want []int, status int) bool {
-	if len(want) == 0 {
-		return status >= 200 && status < 400
-	}
-	return slices.Contains(want, status)
 }
 
 // dial connects to the target. A probe with a mark has a source port that none
@@ -130,22 +96,27 @@ func accepted(want []int, status int) bool {
 // same addresses and ports before it looks at the mark, and one to a dead
 // destination stays in its table for a minute after the probe has given up
 // (the SYN_RECV timeout of net/netfilter/ipvs/ip_vs_proto_tcp.c).
-func dial(ctx context.Context, p Probe) (net.Conn, error) {
+func dial(ctx context.Context, p Probe, network string) (net.Conn, error) {
 	if p.Mark == 0 || !p.Source.IsValid() {
-		return dialer(p, 0).DialContext(ctx, "tcp", p.Target.Addr.String())
+		return dialer(p, network, 0).DialContext(ctx, network, p.Target.Addr.String())
 	}
 	for {
-		c, err := dialer(p, nextPort()).DialContext(ctx, "tcp", p.Target.Addr.String())
+		c, err := dialer(p, network, nextPort()).DialContext(ctx, network, p.Target.Addr.String())
 		if !errors.Is(err, unix.EADDRINUSE) || ctx.Err() != nil {
 			return c, err
 		}
 	}
 }
 
-func dialer(p Probe, port uint16) *net.Dialer {
+func dialer(p Probe, network string, port uint16) *net.Dialer {
 	d := &net.Dialer{KeepAlive: -1}
 	if p.Source.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Source, port))
+		local := netip.AddrPortFrom(p.Source, port)
+		if network == "udp" {
+			d.LocalAddr = net.UDPAddrFromAddrPort(local)
+		} else {
+			d.LocalAddr = net.TCPAddrFromAddrPort(local)
+		}
 	}
 	if p.Mark != 0 {
 		d.Control = func(_, _ string, raw syscall.RawConn) error {

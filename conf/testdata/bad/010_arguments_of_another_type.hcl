@@ -8,3 +8,45 @@ check "b" {
   path   = "healthz" # ERROR GS010: Invalid value
   verify = true      # ERROR GS010: Invalid value
 }
+check "c" {
+  type    = "icmp"
+  send    = "ping"         # ERROR GS010: Invalid value
+  command = ["/bin/ping"]  # ERROR GS010: Invalid value
+  flap    = { hold = "1h", max = "10m" } # ERROR GS010: Invalid value
+}
+check "d" {
+  type       = "dns"
+  query      = "www.example.org"
+  query_type = "AA" # ERROR GS010: Invalid value
+  expect = {
+    rcode = "NOERR" # ERROR GS010: Invalid value
+    text  = "x"     # ERROR GS010: Invalid value
+  }
+}
+check "e" {
+  type   = "grpc"
+  host   = "cart.example.org"
+  verify = true                      # ERROR GS010: Invalid value
+  expect = { certificate_days = 14 } # ERROR GS010: Invalid value
+}
+check "f" {
+  type        = "exec"
+  command     = ["check", "x"] # ERROR GS010: Invalid value
+  environment = { # ERROR GS010: Invalid value
+    "A B" = "c"
+  }
+  slow_start = "2h" # ERROR GS010: Invalid value
+}
+check "g" {
+  type   = "tcp"
+  expect = { pattern = "(" } # ERROR GS010: Invalid value
+}
+check "h" { # ERROR GS002: Missing argument
+  type = "udp"
+}
+check "i" { # ERROR GS002: Missing argument
+  type = "dns"
+}
+check "j" { # ERROR GS002: Missing argument
+  type = "exec"
+}

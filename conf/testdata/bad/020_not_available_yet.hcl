@@ -52,8 +52,7 @@ farm "web" {
   }
 }
 check "name" {
-  type = "dns"                      # ERROR GS020: Not available yet
-  send = "who" # ERROR GS020: Not available yet
+  type = "agent" # ERROR GS020: Not available yet
 }
 virtual_service "www" {
   region      = region.eu
