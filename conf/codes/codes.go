@@ -46,9 +46,16 @@ func markdown(code string) string {
 // All returns an entry for every page, in the order of the codes.
 func All() []Entry { return append([]Entry(nil), all...) }
 
-// Code returns the code that s means: "gs231", "231" and "GS231" are one.
+// Code returns the code that s means: "gs231", "231" and "GS231" are one, and
+// "1" is GS001.
 func Code(s string) string {
-	return "GS" + strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(s)), "GS")
+	number := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(s)), "GS")
+	if short := 3 - len(number); short > 0 {
+		if full := "GS" + strings.Repeat("0", short) + number; markdown(full) != "" {
+			return full
+		}
+	}
+	return "GS" + number
 }
 
 // Page returns the page of a code, as [Code] reads it, as plain text: examples

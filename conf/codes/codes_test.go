@@ -49,7 +49,11 @@ func TestPagesAreHeadedLikeTheDiagnostics(t *testing.T) {
 		if slices.Contains(elsewhere, e.Code) != (m[2] == "not given by validate") {
 			t.Errorf("%s: %q", e.Code, m[2])
 		}
-		if want := conf.Summary(e.Code); want != "" && m[1] != want {
+		want := conf.Summary(e.Code)
+		if caution := conf.Caution(e.Code); caution != "" {
+			want += " / " + caution
+		}
+		if want != "" && m[1] != want {
 			if os.Getenv("UPDATE") != "" {
 				rename(t, e, want+" ("+m[2]+")")
 				continue
@@ -131,12 +135,12 @@ func TestPagesHaveOneShape(t *testing.T) {
 }
 
 func TestACodeIsReadInAnyForm(t *testing.T) {
-	for _, s := range []string{"GS001", "gs001", "001", " Gs001 "} {
+	for _, s := range []string{"GS001", "gs001", "001", " Gs001 ", "1", "GS01"} {
 		if _, ok := codes.Page(s); !ok || codes.Code(s) != "GS001" {
 			t.Errorf("%q: %v, %s", s, ok, codes.Code(s))
 		}
 	}
-	for _, s := range []string{"", "GS", "GS1", "GS999", "../GS001", "GS001.md"} {
+	for _, s := range []string{"", "GS", "0", "23", "GS999", "../GS001", "GS001.md"} {
 		if page, ok := codes.Page(s); ok {
 			t.Errorf("%q has the page %q", s, page)
 		}
@@ -157,6 +161,35 @@ func TestNearACodeThatIsNotThere(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q: (-want +got)\n%s", code, diff)
+		}
+	}
+}
+
+// Examples are parts of topologies: what they refer to is elsewhere. What they
+// say themselves must be the language, but for the fault that the page is about.
+func TestExamplesAreOfTheLanguage(t *testing.T) {
+	names, err := filepath.Glob("pages/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	amiss := []string{"GS001", "GS003", "GS004", "GS005", "GS007", "GS010", "GS016", "GS017"}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := strings.TrimSuffix(filepath.Base(name), ".md")
+		for i, m := range regexp.MustCompile("(?s)```hcl fragment\n(.*?)```").FindAllStringSubmatch(string(data), -1) {
+			_, diags := conf.Parse(conf.Source{
+				Files: []conf.File{{Name: own, Data: []byte(m[1])}},
+				Texts: map[string]string{"servers.json": "[]", "serves.json": "[]"},
+			})
+			for _, d := range diags {
+				code := conf.Code(d)
+				if slices.Contains(amiss, code) && (code != own || i > 0) {
+					t.Errorf("%s, example %d: %v", own, i+1, d)
+				}
+			}
 		}
 	}
 }
