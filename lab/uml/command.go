@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"gslb/lab/debian"
 )
 
 // Command is a program to be carried into a guest. Its stdin is empty.
@@ -176,7 +178,7 @@ func withSystemPath(env []string) []string {
 		env, at = append(env, "PATH="), len(env)
 	}
 	have := filepath.SplitList(strings.TrimPrefix(env[at], "PATH="))
-	for _, d := range systemPath {
+	for _, d := range debian.Path {
 		if !slices.Contains(have, d) {
 			have = append(have, d)
 		}
