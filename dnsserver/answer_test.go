@@ -1,10 +1,13 @@
 package dnsserver
 
 import (
+	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
@@ -13,7 +16,8 @@ import (
 
 // The stories are sections of an archive: a sentence as the name; a question
 // "; name type [words]", where the words are edns, edns=SIZE, do, cd, rd, tcp,
-// class=X, u=NUMBER; and the reply in zone-file text. UPDATE=1 rewrites them.
+// class=X, u=NUMBER, nsid, keepalive, cookie=HEX, subnet=PREFIX, option=CODE:HEX;
+// and the reply in zone-file text. UPDATE=1 rewrites them.
 func TestAnswers(t *testing.T) {
 	const path = "testdata/answers.txtar"
 	archive, err := txtar.ParseFile(path)
@@ -25,7 +29,8 @@ func TestAnswers(t *testing.T) {
 		t.Run(story.Name, func(t *testing.T) {
 			question, _, _ := strings.Cut(string(story.Data), "\n")
 			packet, via, u := ask(t, question)
-			reply := replyTo(table, packet, via, u)
+			var w Worker
+			reply := w.Reply(nil, table, named, Request{Packet: packet, Via: via, U: u, From: netip.MustParseAddr("198.51.100.100"), Now: 1559731985, Idle: 10 * time.Second})
 			got := question + "\n" + show(t, reply) + "\n"
 			if os.Getenv("UPDATE") != "" {
 				archive.Files[i].Data = []byte(got)
@@ -41,6 +46,17 @@ func TestAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// named is a server that tells what it is asked, with the secret of RFC 9018's appendix A.
+var named = &Options{Node: "node-1", Cookies: secrets("e5e973e5a6b2a43f48e7dc849e37bfcf")}
+
+func secrets(text string) []Secret {
+	list, err := ParseSecrets(text)
+	if err != nil {
+		panic(err)
+	}
+	return list
 }
 
 // ask makes the message of a story's question.
@@ -60,6 +76,7 @@ func ask(t *testing.T, line string) ([]byte, Transport, uint64) {
 	m.Id, m.RecursionDesired = 4711, false
 	via, u := UDP, uint64(0)
 	size, edns, do := uint16(1232), false, false
+	var options []dns.EDNS0
 	for _, word := range words[2:] {
 		name, value, _ := strings.Cut(word, "=")
 		var n uint64
@@ -74,6 +91,27 @@ func ask(t *testing.T, line string) ([]byte, Transport, uint64) {
 			}
 		case "do":
 			edns, do = true, true
+		case "nsid":
+			options = append(options, &dns.EDNS0_NSID{Code: dns.EDNS0NSID})
+		case "keepalive":
+			options = append(options, &dns.EDNS0_LOCAL{Code: dns.EDNS0TCPKEEPALIVE})
+		case "cookie":
+			options = append(options, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: value})
+		case "subnet":
+			p := netip.MustParsePrefix(value)
+			family := uint16(1)
+			if p.Addr().Is6() {
+				family = 2
+			}
+			options = append(options, &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: family, SourceNetmask: uint8(p.Bits()), Address: p.Addr().AsSlice()})
+		case "option":
+			code, data, _ := strings.Cut(value, ":")
+			var option dns.EDNS0_LOCAL
+			if _, err := fmt.Sscan(code, &option.Code); err != nil {
+				t.Fatal(err)
+			}
+			option.Data, _ = hex.DecodeString(data)
+			options = append(options, &option)
 		case "cd":
 			m.CheckingDisabled = true
 		case "rd":
@@ -88,8 +126,9 @@ func ask(t *testing.T, line string) ([]byte, Transport, uint64) {
 			t.Fatalf("%q means nothing here", word)
 		}
 	}
-	if edns {
+	if edns || options != nil {
 		m.SetEdns0(size, do)
+		m.IsEdns0().Option = options
 	}
 	packet, err := m.Pack()
 	if err != nil {
@@ -109,7 +148,11 @@ func show(t testing.TB, reply []byte) string {
 		t.Fatalf("reply %x: %v", reply, err)
 	}
 	var b strings.Builder
-	b.WriteString(dns.RcodeToString[m.Rcode])
+	rcode := dns.RcodeToString[m.Rcode]
+	if m.Rcode == dns.RcodeBadVers {
+		rcode = "BADVERS" // which the library calls by TSIG's name
+	}
+	b.WriteString(rcode)
 	for _, f := range []struct {
 		set  bool
 		name string
@@ -132,10 +175,30 @@ func show(t testing.TB, reply []byte) string {
 		for _, r := range s.records {
 			if opt, ok := r.(*dns.OPT); ok {
 				fmt.Fprintf(&b, "\nopt: version %d size %d do %v", opt.Version(), opt.UDPSize(), opt.Do())
+				for _, option := range opt.Option {
+					fmt.Fprintf(&b, "\n%s", showOption(option))
+				}
 				continue
 			}
 			fmt.Fprintf(&b, "\n%s: %s", s.mark, strings.ReplaceAll(r.String(), "\t", " "))
 		}
 	}
 	return b.String()
+}
+
+func showOption(option dns.EDNS0) string {
+	switch o := option.(type) {
+	case *dns.EDNS0_SUBNET:
+		return fmt.Sprintf("subnet: family %d %s/%d scope %d", o.Family, o.Address, o.SourceNetmask, o.SourceScope)
+	case *dns.EDNS0_COOKIE:
+		return "cookie: " + o.Cookie
+	case *dns.EDNS0_NSID:
+		text, _ := hex.DecodeString(o.Nsid)
+		return "nsid: " + string(text)
+	case *dns.EDNS0_TCP_KEEPALIVE:
+		return fmt.Sprintf("keepalive: %d00 ms", o.Timeout)
+	case *dns.EDNS0_EDE:
+		return strings.TrimSpace(fmt.Sprintf("ede: %d %s", o.InfoCode, o.ExtraText))
+	}
+	return fmt.Sprintf("option %d: %v", option.Option(), option)
 }

@@ -113,6 +113,17 @@ func framed(packet []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(packet))), packet...)
 }
 
+// receive reads one message and returns false when there is none.
+func receive(conn net.Conn) ([]byte, bool) {
+	var length [2]byte
+	if _, err := io.ReadFull(conn, length[:]); err != nil {
+		return nil, false
+	}
+	reply := make([]byte, binary.BigEndian.Uint16(length[:]))
+	_, err := io.ReadFull(conn, reply)
+	return reply, err == nil
+}
+
 func TestServerAnswersAPipelineInOneConnection(t *testing.T) {
 	conn := dial(t, start(t, "127.0.0.1:0"))
 	var all []byte
@@ -132,15 +143,9 @@ func TestServerAnswersAPipelineInOneConnection(t *testing.T) {
 	}
 	var got []string
 	for {
-		var length [2]byte
-		if _, err := io.ReadFull(conn, length[:]); errors.Is(err, io.EOF) {
+		reply, ok := receive(conn)
+		if !ok {
 			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		reply := make([]byte, binary.BigEndian.Uint16(length[:]))
-		if _, err := io.ReadFull(conn, reply); err != nil {
-			t.Fatal(err)
 		}
 		lines := strings.Split(show(t, reply), "\n")
 		got = append(got, lines[0]+" "+lines[1])

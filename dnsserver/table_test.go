@@ -3,6 +3,7 @@ package dnsserver
 import (
 	"bytes"
 	"encoding/hex"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -25,45 +26,50 @@ func TestReplyToMessages(t *testing.T) {
 	const echo = "? mail.example.org. IN A"
 	const ours = "opt: version 0 size 1232 do false"
 	for name, c := range map[string]struct{ packet, want string }{
-		"a query":                                 {"0102 0000 0001 0000 0000 0000" + mail, "NOERROR aa\n" + echo + "\n" + yes},
-		"nothing":                                 {"", "silence"},
-		"less than a header":                      {"0102 0000 0001 0000 0000 00", "silence"},
-		"a reply":                                 {"0102 8000 0001 0000 0000 0000" + mail, "silence"},
-		"a reply with an unknown opcode":          {"0102 f800 0001 0000 0000 0000" + mail, "silence"},
-		"no question":                             {"0102 0000 0000 0000 0000 0000", "FORMERR"},
-		"no question, but EDNS":                   {"0102 0000 0000 0000 0000 0001" + opt, "FORMERR\n" + ours},
-		"two questions":                           {"0102 0000 0002 0000 0000 0000" + mail + mail, "FORMERR"},
-		"two questions and EDNS":                  {"0102 0000 0002 0000 0000 0001" + mail + mail + opt, "FORMERR\n" + ours},
-		"a question that is cut":                  {"0102 0000 0001 0000 0000 0000 046d61", "FORMERR"},
-		"a question without a class":              {"0102 0000 0001 0000 0000 0000 0000 01", "FORMERR"},
-		"a question that points":                  {"0102 0000 0001 0000 0000 0000 c00c 0001 0001", "FORMERR"},
-		"a label of an extended type":             {"0102 0000 0001 0000 0000 0000 4100 0001 0001", "FORMERR"},
-		"a name of 256 octets":                    {"0102 0000 0001 0000 0000 0000" + strings.Repeat("3f"+strings.Repeat("61", 63), 3) + "3e" + strings.Repeat("61", 62) + "00 0001 0001", "FORMERR"},
-		"bytes after the end":                     {"0102 0000 0001 0000 0000 0000" + mail + "00", "FORMERR\n" + echo},
-		"a record that is missing":                {"0102 0000 0001 0000 0000 0001" + mail, "FORMERR\n" + echo},
-		"a record longer than the message":        {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00000000 0001", "FORMERR\n" + echo},
-		"counts that are lies":                    {"0102 0000 0001 ffff ffff ffff" + mail, "FORMERR\n" + echo},
-		"EDNS":                                    {"0102 0000 0001 0000 0000 0001" + mail + opt, "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
-		"EDNS with an option that is unknown":     {"0102 0000 0001 0000 0000 0001" + mail + optNSID, "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
-		"EDNS with unknown flags":                 {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00007fff 0000", "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
-		"EDNS with an option that is cut":         {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00000000 0005 0003 0004 00", "FORMERR\n" + echo + "\n" + ours},
-		"EDNS of version 1":                       {"0102 0000 0001 0000 0000 0001" + mail + optV1, "BADSIG\n" + echo + "\n" + ours},
-		"EDNS of version 1 for a foreign name":    {"0102 0000 0001 0000 0000 0001 0000010001" + optV1, "BADSIG\n? . IN A\n" + ours},
-		"EDNS twice":                              {"0102 0000 0001 0000 0000 0002" + mail + opt + opt, "FORMERR\n" + echo + "\n" + ours},
-		"EDNS before another record":              {"0102 0000 0001 0000 0000 0002" + mail + opt + record, "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
-		"EDNS that is not the root's":             {"0102 0000 0001 0000 0000 0001" + mail + "c00c" + opt[2:], "FORMERR\n" + echo + "\n" + ours},
-		"EDNS among the answers":                  {"0102 0000 0001 0001 0000 0000" + mail + opt, "FORMERR\n" + echo + "\n" + ours},
-		"opcode STATUS":                           {"0102 1000 0001 0000 0000 0000" + mail, "NOTIMP"},
-		"opcode IQUERY":                           {"0102 0800 0001 0000 0000 0000" + mail, "NOTIMP"},
-		"opcode 15, a header only":                {"0102 7800 0000 0000 0000 0000", "NOTIMP"},
-		"opcode 15 and a body nobody understands": {"0102 7900 0001 0000 0000 0000 ffffffff", "NOTIMP rd"},
-		"NOTIFY":                                 {"0102 2000 0001 0000 0000 0000" + mail, "NOTIMP"},
-		"UPDATE":                                 {"0102 2800 0001 0000 0000 0000" + mail, "REFUSED"},
-		"UPDATE with EDNS":                       {"0102 2800 0001 0000 0000 0001" + mail + opt, "REFUSED\n" + ours},
-		"the flags of a reply in a query":        {"0102 0660 0001 0000 0000 0000" + mail, "NOERROR aa\n" + echo + "\n" + yes},
-		"class NONE":                             {"0102 0000 0001 0000 0000 0000 046d61696c076578616d706c65036f726700 0001 00fe", "REFUSED\n? mail.example.org. NONE A"},
-		"a label of dots, spaces and zeros":      {"0102 0000 0001 0000 0000 0000 03 2e2000 076578616d706c65036f726700 0001 0001", "NXDOMAIN aa\n? \\.\\ \\000.example.org. IN A\nauthority: example.org. 30 IN SOA ns-a.example.org. hostmaster.example.org. 2026010100 7200 900 1209600 30"},
-		"a label that looks like two that exist": {"0102 0000 0001 0000 0000 0000 0c 6d61696c2e6578616d706c65 036f726700 0001 0001", "REFUSED\n? mail\\.example.org. IN A"},
+		"a query":                                       {"0102 0000 0001 0000 0000 0000" + mail, "NOERROR aa\n" + echo + "\n" + yes},
+		"nothing":                                       {"", "silence"},
+		"less than a header":                            {"0102 0000 0001 0000 0000 00", "silence"},
+		"a reply":                                       {"0102 8000 0001 0000 0000 0000" + mail, "silence"},
+		"a reply with an unknown opcode":                {"0102 f800 0001 0000 0000 0000" + mail, "silence"},
+		"no question":                                   {"0102 0000 0000 0000 0000 0000", "FORMERR"},
+		"no question, but EDNS":                         {"0102 0000 0000 0000 0000 0001" + opt, "FORMERR\n" + ours + "\nede: 0 a query has one question"},
+		"two questions":                                 {"0102 0000 0002 0000 0000 0000" + mail + mail, "FORMERR"},
+		"two questions and EDNS":                        {"0102 0000 0002 0000 0000 0001" + mail + mail + opt, "FORMERR\n" + ours + "\nede: 0 a query has one question"},
+		"a question that is cut":                        {"0102 0000 0001 0000 0000 0000 046d61", "FORMERR"},
+		"a question without a class":                    {"0102 0000 0001 0000 0000 0000 0000 01", "FORMERR"},
+		"a question that points":                        {"0102 0000 0001 0000 0000 0000 c00c 0001 0001", "FORMERR"},
+		"a label of an extended type":                   {"0102 0000 0001 0000 0000 0000 4100 0001 0001", "FORMERR"},
+		"a name of 256 octets":                          {"0102 0000 0001 0000 0000 0000" + strings.Repeat("3f"+strings.Repeat("61", 63), 3) + "3e" + strings.Repeat("61", 62) + "00 0001 0001", "FORMERR"},
+		"bytes after the end":                           {"0102 0000 0001 0000 0000 0000" + mail + "00", "FORMERR\n" + echo},
+		"a record that is missing":                      {"0102 0000 0001 0000 0000 0001" + mail, "FORMERR\n" + echo},
+		"a record longer than the message":              {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00000000 0001", "FORMERR\n" + echo},
+		"counts that are lies":                          {"0102 0000 0001 ffff ffff ffff" + mail, "FORMERR\n" + echo},
+		"EDNS":                                          {"0102 0000 0001 0000 0000 0001" + mail + opt, "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
+		"EDNS with an option that is unknown":           {"0102 0000 0001 0000 0000 0001" + mail + optNSID, "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
+		"EDNS with unknown flags":                       {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00007fff 0000", "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
+		"EDNS with an option that is cut":               {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00000000 0005 0003 0004 00", "FORMERR\n" + echo + "\n" + ours + "\nede: 0 an EDNS option is cut short"},
+		"EDNS of version 1":                             {"0102 0000 0001 0000 0000 0001" + mail + optV1, "BADVERS\n" + echo + "\n" + ours},
+		"EDNS of version 1 for a foreign name":          {"0102 0000 0001 0000 0000 0001 0000010001" + optV1, "BADVERS\n? . IN A\n" + ours},
+		"EDNS twice":                                    {"0102 0000 0001 0000 0000 0002" + mail + opt + opt, "FORMERR\n" + echo + "\n" + ours + "\nede: 0 more than one OPT"},
+		"EDNS before another record":                    {"0102 0000 0001 0000 0000 0002" + mail + opt + record, "NOERROR aa\n" + echo + "\n" + yes + "\n" + ours},
+		"EDNS that is not the root's":                   {"0102 0000 0001 0000 0000 0001" + mail + "c00c" + opt[2:], "FORMERR\n" + echo + "\n" + ours + "\nede: 0 OPT at the wrong place"},
+		"EDNS among the answers":                        {"0102 0000 0001 0001 0000 0000" + mail + opt, "FORMERR\n" + echo + "\n" + ours + "\nede: 0 OPT at the wrong place"},
+		"opcode STATUS":                                 {"0102 1000 0001 0000 0000 0000" + mail, "NOTIMP"},
+		"opcode IQUERY":                                 {"0102 0800 0001 0000 0000 0000" + mail, "NOTIMP"},
+		"opcode 15, a header only":                      {"0102 7800 0000 0000 0000 0000", "NOTIMP"},
+		"opcode 15 and a body nobody understands":       {"0102 7900 0001 0000 0000 0000 ffffffff", "NOTIMP rd"},
+		"opcode 15 and EDNS, which there means nothing": {"0102 7800 0001 0000 0000 0001" + mail + opt, "NOTIMP"},
+		"opcode DSO":                                    {"0102 3000 0000 0000 0000 0000", "NOTIMP"},
+		"opcode STATUS with EDNS":                       {"0102 1000 0001 0000 0000 0001" + mail + opt, "NOTIMP\n" + ours},
+		"EDNS of version 1 with options":                {"0102 0000 0001 0000 0000 0001" + mail + "00 0029 04d0 00010000 0005 0008 0004 00", "BADVERS\n" + echo + "\n" + ours},
+		"EDNS before a record that is cut":              {"0102 0000 0001 0000 0000 0002" + mail + opt + "00", "FORMERR\n" + echo + "\n" + ours + "\nede: 0 the message is cut short"},
+		"NOTIFY":                                        {"0102 2000 0001 0000 0000 0000" + mail, "NOTIMP"},
+		"UPDATE":                                        {"0102 2800 0001 0000 0000 0000" + mail, "REFUSED"},
+		"UPDATE with EDNS":                              {"0102 2800 0001 0000 0000 0001" + mail + opt, "REFUSED\n" + ours + "\nede: 21 zones are changed in the topology file"},
+		"the flags of a reply in a query":               {"0102 0660 0001 0000 0000 0000" + mail, "NOERROR aa\n" + echo + "\n" + yes},
+		"class NONE":                                    {"0102 0000 0001 0000 0000 0000 046d61696c076578616d706c65036f726700 0001 00fe", "REFUSED\n? mail.example.org. NONE A"},
+		"a label of dots, spaces and zeros":             {"0102 0000 0001 0000 0000 0000 03 2e2000 076578616d706c65036f726700 0001 0001", "NXDOMAIN aa\n? \\.\\ \\000.example.org. IN A\nauthority: example.org. 30 IN SOA ns-a.example.org. hostmaster.example.org. 2026010100 7200 900 1209600 30"},
+		"a label that looks like two that exist":        {"0102 0000 0001 0000 0000 0000 0c 6d61696c2e6578616d706c65 036f726700 0001 0001", "REFUSED\n? mail\\.example.org. IN A"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			packet, err := hex.DecodeString(strings.ReplaceAll(c.packet, " ", ""))
@@ -79,6 +85,34 @@ func TestReplyToMessages(t *testing.T) {
 			}
 			if reply != nil && packet[2]&0x78 != reply[2]&0x78 {
 				t.Errorf("the opcode changed from %#x to %#x", packet[2]&0x78, reply[2]&0x78)
+			}
+		})
+	}
+}
+
+// A message may ask for nothing but a cookie (RFC 7873, section 5.4).
+func TestQuestionsForACookie(t *testing.T) {
+	const first = "2464c4abcf10c957010000005cf79f111f8130c3eee29480"
+	const ours = "\nopt: version 0 size 1232 do false\ncookie: " + first
+	for name, c := range map[string]struct {
+		cookie string
+		o      *Options
+		want   string
+	}{
+		"a first one":                       {first[:16], named, "NOERROR" + ours},
+		"one that is good":                  {first, named, "NOERROR" + ours},
+		"one that is bad":                   {first[:47] + "1", named, "BADCOOKIE" + ours},
+		"where there are no cookies":        {first[:16], &Options{}, "FORMERR\nopt: version 0 size 1232 do false\nede: 0 a query has one question"},
+		"one of a length that there is not": {first[:18], named, "FORMERR\nopt: version 0 size 1232 do false\nede: 0 a cookie has 8 or 16 to 40 octets"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			packet, _, _ := ask(t, "; . A cookie="+c.cookie)
+			packet = append(packet[:headerLen:headerLen], packet[headerLen+5:]...)
+			packet[5] = 0
+			var w Worker
+			reply := w.Reply(nil, table(t), c.o, Request{Packet: packet, From: netip.MustParseAddr("198.51.100.100"), Now: 1559731985})
+			if diff := cmp.Diff(c.want, show(t, reply)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
 	}
