@@ -23,6 +23,7 @@ func Manual() string {
 	}
 	m.functions()
 	m.limits()
+	m.diagnostics()
 	return strings.TrimRight(m.out.String(), "\n") + "\n"
 }
 
@@ -42,7 +43,7 @@ func (m *manual) contents() {
 		names = append(names, fmt.Sprintf("[%s](#%s)", b.name, b.name))
 	}
 	m.para("* [Expressions](#expressions): [values](#values), [references](#references), [repeating blocks](#repeating-blocks), [variables](#variables)\n"+
-		"* [Blocks](#blocks): %s\n* [Functions](#functions)\n* [Limits](#limits)", strings.Join(names, ", "))
+		"* [Blocks](#blocks): %s\n* [Functions](#functions)\n* [Limits](#limits)\n* [Diagnostics](#diagnostics)", strings.Join(names, ", "))
 }
 
 // block describes a kind of block, and then what it may hold.
@@ -222,6 +223,21 @@ func (m *manual) limits() {
 		{"tiers of a virtual service", thousands(maxTiers)},
 	} {
 		fmt.Fprintf(&m.out, "| %s | %s |\n", row.what, row.most)
+	}
+	m.out.WriteString("\n")
+}
+
+// diagnostics lists the codes, each with a link to its page.
+func (m *manual) diagnostics() {
+	m.heading(2, "Diagnostics")
+	m.para("`gslb validate --explain CODE` prints what a code means, why it matters and what to do about it.")
+	m.out.WriteString("| Code | Summary |\n|---|---|\n")
+	for _, code := range Codes() {
+		summary := Summary(code)
+		if caution := Caution(code); caution != "" {
+			summary += "; as a warning: " + caution
+		}
+		fmt.Fprintf(&m.out, "| [%s](../../conf/codes/pages/%s.md) | %s |\n", code, code, summary)
 	}
 	m.out.WriteString("\n")
 }
