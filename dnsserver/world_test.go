@@ -142,7 +142,7 @@ func table(t testing.TB) *Table {
 	view := health.View{}
 	for _, p := range steering.Probes(topo) {
 		down := p.Target.Addr.Addr() == netip.MustParseAddr("192.0.2.201")
-		view = view.Observe(p.Target, p.Check, !down)
+		view = view.Observe(p.Target, p.Check, time.Time{}, !down)
 	}
 	return NewTable(zones, steering.Compile(topo, view))
 }

@@ -1,11 +1,14 @@
 // Package health decides who is up: it turns the results of checks into
-// states, with consecutive rise and fall, and keeps them in a [View]. It is
-// arithmetic on values; package probe makes the results.
+// states, with consecutive rise and fall, and keeps them in a [View]; holds
+// down what comes and goes, lets what has come back begin slowly, and knows
+// what an operator has said against it all ([Overrides]). It is arithmetic on
+// values, the time is an argument; package probe makes the results.
 package health
 
 import (
 	"maps"
 	"net/netip"
+	"time"
 
 	"gslb/topology"
 )
@@ -25,26 +28,49 @@ type State struct {
 	Known  bool // there was a result
 	Up     bool
 	Streak int // consecutive results that contradict Up
+	// Since is when Up became what it is; of a first result, when it came.
+	Since time.Time
+	// Recovered says that it is up and was down before.
+	Recovered bool
+	// Flaps is how often in a row it has gone down soon after it had come up,
+	// with the first time; see [State.HeldUntil].
+	Flaps int
+	// Saved says that the state is of an earlier run and has had no result in this one.
+	Saved bool
 }
 
-// Observe returns the state after one more result under check c. The first
-// result decides at once; later c.Rise consecutive successes bring it up and
-// c.Fall consecutive failures take it down.
-func (s State) Observe(c *topology.Check, ok bool) State {
+// Observe returns the state after one more result, at time now, under check c.
+// The first result decides at once; later c.Rise consecutive successes bring it
+// up and c.Fall consecutive failures take it down. While it is held down one
+// success more is wanted all the time.
+func (s State) Observe(c *topology.Check, now time.Time, ok bool) State {
 	if !s.Known {
-		return State{Known: true, Up: ok}
+		return State{Known: true, Up: ok, Since: now}
 	}
+	s.Saved = false
 	if ok == s.Up {
-		return State{Known: true, Up: s.Up}
+		s.Streak = 0
+		return s
 	}
 	need := c.Rise
 	if s.Up {
 		need = c.Fall
 	}
-	if s.Streak+1 >= need {
-		return State{Known: true, Up: ok}
+	switch {
+	case s.Streak+1 < need:
+		s.Streak++
+		return s
+	case ok && now.Before(s.HeldUntil(c)):
+		s.Streak = need - 1
+		return s
+	case ok:
+		return State{Known: true, Up: true, Since: now, Recovered: true, Flaps: s.Flaps}
 	}
-	return State{Known: true, Up: s.Up, Streak: s.Streak + 1}
+	flaps := 1
+	if s.Recovered && now.Sub(s.Since) < c.Flap.Window {
+		flaps = s.Flaps + 1
+	}
+	return State{Known: true, Since: now, Flaps: flaps}
 }
 
 // A View is who is in which state. It is never changed once handed out.
@@ -53,10 +79,10 @@ type View map[Target]State
 // Up reports whether t is known to be up. A target without a result is not.
 func (v View) Up(t Target) bool { return v[t].Up }
 
-// Observe returns the view after one result of t under check c: v itself when
-// the result changes nothing, as nearly all do, else a changed copy.
-func (v View) Observe(t Target, c *topology.Check, ok bool) View {
-	state := v[t].Observe(c, ok)
+// Observe returns the view after one result of t, at time now, under check c: v
+// itself when the result changes nothing, as nearly all do, else a changed copy.
+func (v View) Observe(t Target, c *topology.Check, now time.Time, ok bool) View {
+	state := v[t].Observe(c, now, ok)
 	if state == v[t] {
 		return v
 	}

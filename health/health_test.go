@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"gslb/topology"
 )
@@ -27,7 +28,7 @@ func TestStateObserve(t *testing.T) {
 			check := &topology.Check{Rise: c.rise, Fall: c.fall}
 			var s State
 			for i, step := range strings.Fields(c.script) {
-				s = s.Observe(check, step[0] == '+')
+				s = s.Observe(check, time.Time{}, step[0] == '+')
 				if want := step[1] == 'U'; s.Up != want {
 					t.Fatalf("step %d (%s): up %v, want %v", i+1, step, s.Up, want)
 				}
@@ -39,8 +40,8 @@ func TestStateObserve(t *testing.T) {
 func TestViewIsNeverChanged(t *testing.T) {
 	check := &topology.Check{Rise: 1, Fall: 1}
 	target := Target{Addr: netip.MustParseAddrPort("192.0.2.1:80")}
-	before := View{}.Observe(target, check, true)
-	after := before.Observe(target, check, false)
+	before := View{}.Observe(target, check, time.Time{}, true)
+	after := before.Observe(target, check, time.Time{}, false)
 	if !before.Up(target) || after.Up(target) {
 		t.Errorf("before %v, after %v; want up, then down", before, after)
 	}

@@ -44,7 +44,7 @@ func world(steps []topology.Step, answers ...string) (*topology.Topology, health
 			addr := netip.MustParseAddr(bare)
 			a.Addrs = append(a.Addrs, addr)
 			if a.Check != nil {
-				view = view.Observe(target(a, addr), check, !down)
+				view = view.Observe(target(a, addr), check, time.Time{}, !down)
 			}
 		}
 		d.Answers = append(d.Answers, a)

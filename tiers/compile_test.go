@@ -68,7 +68,7 @@ func (w world) view(self *topology.Director, down ...string) health.View {
 		if !where.IsValid() {
 			where = p.Target.Addr.Addr()
 		}
-		v = v.Observe(p.Target, p.Check, !strings.Contains(strings.Join(down, " "), where.String()))
+		v = v.Observe(p.Target, p.Check, time.Time{}, !strings.Contains(strings.Join(down, " "), where.String()))
 	}
 	return v
 }
@@ -204,7 +204,7 @@ func TestNothingUnknownIsDecided(t *testing.T) {
 	// One result is not enough when there are two destinations; both are.
 	v := health.View{}
 	for i, p := range Probes(w.topo, w.front) {
-		v = v.Observe(p.Target, p.Check, i == 0)
+		v = v.Observe(p.Target, p.Check, time.Time{}, i == 0)
 		decided := 0
 		for _, s := range Compile(w.topo, w.front, v).Services {
 			if s.Key.VIP.IsValid() && !s.Undecided {

@@ -121,7 +121,7 @@ func (d *daemon) observe(r probe.Result) bool {
 		return false
 	}
 	before := d.view[p.Target]
-	d.view = d.view.Observe(p.Target, p.Check, r.Err == nil)
+	d.view = d.view.Observe(p.Target, p.Check, time.Now(), r.Err == nil)
 	after := d.view[p.Target]
 	if before.Known && before.Up == after.Up {
 		return false

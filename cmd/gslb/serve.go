@@ -301,12 +301,12 @@ func (d *dnsNode) observe(r probe.Result) {
 	if !d.now.has(t) && !d.next.has(t) {
 		return // from a probe that was on its way when it was stopped
 	}
-	before := d.view[t]
-	after := before.Observe(r.Probe.Check, r.Err == nil)
+	before, now := d.view[t], time.Now()
+	after := before.Observe(r.Probe.Check, now, r.Err == nil)
 	if after == before {
 		return
 	}
-	d.view = d.view.Observe(t, r.Probe.Check, r.Err == nil)
+	d.view = d.view.Observe(t, r.Probe.Check, now, r.Err == nil)
 	if before.Known && before.Up == after.Up {
 		return // closer to a change, which has not come yet
 	}
