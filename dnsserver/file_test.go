@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gslb/dnsserver/zonefile"
-	"gslb/steering"
 	"gslb/topology"
 )
 
@@ -27,7 +26,7 @@ func compiled(t *testing.T, text, records string, nameservers ...*topology.Names
 	if err != nil {
 		return nil, err
 	}
-	return NewTable(zones, steering.Compile(topo, nil)), nil
+	return NewTable(zones, unsteered(topo)), nil
 }
 
 var oneNameserver = &topology.Nameserver{ID: "nameserver.a", Label: "ns-a", Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.53")}}

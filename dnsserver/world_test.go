@@ -144,5 +144,5 @@ func table(t testing.TB) *Table {
 		down := p.Target.Addr.Addr() == netip.MustParseAddr("192.0.2.201")
 		view = view.Observe(p.Target, p.Check, time.Time{}, !down)
 	}
-	return NewTable(zones, steering.Compile(topo, view))
+	return NewTable(zones, steering.Compile(topo, steering.Inputs{View: view}))
 }

@@ -18,6 +18,7 @@ type answering struct {
 	server   Server
 	domain   *topology.Domain // nil: a name that nothing steers
 	family   steering.Family
+	client   netip.Prefix // that the name server knows of
 	view     health.View
 	why      map[health.Target][]string // of the targets that are down
 	varies   bool                       // which addresses are answered differs from query to query
@@ -46,7 +47,7 @@ func (a *answering) steer(d *topology.Domain) {
 
 // steps are what the policy did.
 func (a *answering) steps() []Step {
-	trace, _ := steering.Explain(a.domain, a.family, a.view, 0)
+	trace, _ := steering.Explain(a.world.ground, steering.Inputs{View: a.view}, a.domain, a.family, a.client, 0)
 	none := Step{Step: "answers", Text: "with an address of the type asked for", Left: places(trace.Places), Out: []Out{}, Kept: len(trace.Places)}
 	for _, answer := range a.domain.Answers {
 		if !slices.ContainsFunc(trace.Places, func(p steering.Place) bool { return p.Answer == answer }) {
@@ -225,7 +226,7 @@ func recorded(r Record) Recorded {
 // sample adds the steered records, each with the part of the replies that
 // hold it; like is one of them.
 func (a *answering) sample(out *Answer, like Record) {
-	table := steering.Compile(&topology.Topology{Domains: []*topology.Domain{a.domain}}, a.view)
+	table := a.world.ground.Compile(steering.Inputs{View: a.view})
 	var addrs []netip.Addr
 	for _, answer := range a.domain.Answers {
 		for _, addr := range answer.Addrs {
@@ -248,7 +249,7 @@ func (a *answering) sample(out *Answer, like Record) {
 	var buf []steering.Place
 	u := uint64(0)
 	for query := 1; query <= n; query++ {
-		buf = table.Pick(buf[:0], a.domain, a.family, u)
+		buf, _, _ = table.Answer(buf[:0], a.domain, a.family, a.client, u)
 		u += steering.Golden
 		size := 0
 		for _, p := range buf {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/steering"
 	"gslb/topology"
 )
 
@@ -24,6 +25,20 @@ type Question struct {
 	Type     string     // upper case: A, AAAA, TXT, ...
 	Client   netip.Addr // who wants to know
 	Resolver netip.Addr // who asks the name server for it; the zero Addr: the client itself
+	// ECS says that the resolver tells the name server the client's network:
+	// a /24 of IPv4, a /56 of IPv6 (RFC 7871).
+	ECS bool
+}
+
+// client is who asks as far as the name server knows.
+func (q Question) client() netip.Prefix {
+	switch {
+	case q.ECS:
+		return steering.ClientOf(q.Client)
+	case q.Resolver.IsValid():
+		return netip.PrefixFrom(q.Resolver, q.Resolver.BitLen())
+	}
+	return netip.PrefixFrom(q.Client, q.Client.BitLen())
 }
 
 // A Reply is what the name server says to a question.
@@ -153,7 +168,7 @@ func Explain(topo *topology.Topology, q Question, state State, server Server) (*
 		return nil, fmt.Errorf("ask %s %s: %w", q.Name, q.Type, err)
 	}
 	x.Question.Zone = reply.Zone
-	a := answering{world: w, question: q, server: server}
+	a := answering{world: w, question: q, server: server, client: q.client()}
 	if reply.Domain != nil {
 		x.Question.Domain = reply.Domain.ID
 		x.Question.Policy = reply.Domain.Policy.ID

@@ -56,7 +56,7 @@ func newServer(t testing.TB, topo *topology.Topology) *server {
 
 func (s *server) ask(view health.View, name, typ string, u uint64) (explain.Reply, error) {
 	s.view = view
-	told, err := dnsserver.NewTable(s.zones, steering.Compile(s.topo, view)).Tell(name, typ, u)
+	told, err := dnsserver.NewTable(s.zones, steering.Compile(s.topo, steering.Inputs{View: view})).Tell(name, typ, u)
 	r := explain.Reply{Rcode: told.Rcode, Authoritative: told.Authoritative, Name: told.Name, Zone: told.Zone, Domain: told.Domain}
 	for _, x := range told.Answer {
 		r.Answer = append(r.Answer, explain.Record(x))
@@ -141,7 +141,7 @@ func compare(t *testing.T, topo *topology.Topology, state explain.State, q expla
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := dnsserver.NewTable(s.zones, steering.Compile(topo, s.view))
+	table := dnsserver.NewTable(s.zones, steering.Compile(topo, steering.Inputs{View: s.view}))
 	const n = 400
 	count, least, most := map[string]int{}, math.MaxInt, 0
 	for i := range uint64(n) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"gslb/health"
+	"gslb/steering"
 )
 
 // StateVersion is the version of the state files that [ReadState] reads.
@@ -25,6 +26,8 @@ type State struct {
 	Down []string
 	// Targets are results of checks that are other than would follow.
 	Targets map[health.Target]bool
+	// Map says where clients are; nil: nobody knows.
+	Map steering.Map
 }
 
 // ReadState reads a state file:

@@ -15,6 +15,7 @@ import (
 // empty for what works, and else the causes, most often one.
 type world struct {
 	topo    *topology.Topology
+	ground  *steering.Ground
 	objects []object
 	given   []string          // objects that are down because somebody said so
 	fallen  map[string]string // object -> the given one it is down with
@@ -23,7 +24,7 @@ type world struct {
 }
 
 func newWorld(topo *topology.Topology, state State) (*world, error) {
-	w := &world{topo: topo, objects: objects(topo), fallen: map[string]string{}, told: state.Targets, parts: map[role]*part{}}
+	w := &world{topo: topo, ground: steering.Prepare(topo, state.Map), objects: objects(topo), fallen: map[string]string{}, told: state.Targets, parts: map[role]*part{}}
 	byID := map[string]object{}
 	for _, o := range w.objects {
 		byID[o.id] = o

@@ -93,7 +93,7 @@ func domainImpacts(old, now *topology.Topology) []DomainImpact {
 				}
 			}
 		}
-		return steering.Compile(&topology.Topology{Domains: domains}, view)
+		return steering.Compile(&topology.Topology{Domains: domains}, steering.Inputs{View: view})
 	}
 	tableBefore, tableAfter := tablesOf(before), tablesOf(after)
 	for i, d := range after {

@@ -103,8 +103,8 @@ func TestWhatIsTheSameForEveryQuery(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			topo, view := world(c.steps, c.answers...)
-			table := Compile(topo, view)
-			got := [2]string{labels(table.domains[topo.Domains[0]][V4].places), labels(table.domains[topo.Domains[0]][V6].places)}
+			table := Compile(topo, Inputs{View: view})
+			got := [2]string{labels(table.domains[topo.Domains[0]][V4].outcomes[0].places), labels(table.domains[topo.Domains[0]][V6].outcomes[0].places)}
 			if diff := cmp.Diff([2]string{c.want4, c.want6}, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -114,14 +114,14 @@ func TestWhatIsTheSameForEveryQuery(t *testing.T) {
 
 func TestUnknownTargetIsNotUp(t *testing.T) {
 	topo, _ := world([]topology.Step{healthClosed}, "a 1 192.0.2.1")
-	if got := Compile(topo, nil).Pick(nil, topo.Domains[0], V4, 0); len(got) != 0 {
+	if got := Compile(topo, Inputs{}).Pick(nil, topo.Domains[0], V4, 0); len(got) != 0 {
 		t.Errorf("answered %s before anybody looked", labels(got))
 	}
 }
 
 func TestPickOfADomainTheTableHasNot(t *testing.T) {
 	topo, view := world(nil, "a 1 192.0.2.1")
-	if got := Compile(topo, view).Pick(nil, &topology.Domain{}, V4, 0); len(got) != 0 {
+	if got := Compile(topo, Inputs{View: view}).Pick(nil, &topology.Domain{}, V4, 0); len(got) != 0 {
 		t.Errorf("answered %s", labels(got))
 	}
 }
@@ -150,7 +150,7 @@ func TestShares(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			topo, view := world(c.steps, c.answers...)
-			table := Compile(topo, view)
+			table := Compile(topo, Inputs{View: view})
 			for _, u := range []uint64{0, 1, 1 << 63, 0xdeadbeefcafef00d, ^uint64(0)} {
 				got := map[string]int{}
 				for range c.n {
@@ -171,7 +171,7 @@ func TestShares(t *testing.T) {
 
 func TestRotationKeepsTheRing(t *testing.T) {
 	topo, view := world([]topology.Step{rotation}, "a 1 192.0.2.1", "b 1 192.0.2.2", "c 1 192.0.2.3")
-	table := Compile(topo, view)
+	table := Compile(topo, Inputs{View: view})
 	seen := map[string]bool{}
 	u := uint64(0)
 	for range 30 {
@@ -191,7 +191,7 @@ func TestRotationKeepsTheRing(t *testing.T) {
 // back: P(ab) = 1/2 * 1/2 for weights 2, 1, 1, and so on.
 func TestFurtherPlacesAreDrawnInProportion(t *testing.T) {
 	topo, view := world([]topology.Step{weight, limit(2)}, "a 2 192.0.2.1", "b 1 192.0.2.2", "c 1 192.0.2.3")
-	table := Compile(topo, view)
+	table := Compile(topo, Inputs{View: view})
 	got := map[string]int{}
 	u := uint64(1)
 	const n = 12000
@@ -212,14 +212,14 @@ func TestFurtherPlacesAreDrawnInProportion(t *testing.T) {
 
 func TestPickChangesNeitherTableNorBuffer(t *testing.T) {
 	topo, view := world([]topology.Step{rotation}, "a 1 192.0.2.1", "b 1 192.0.2.2")
-	table := Compile(topo, view)
-	before := labels(table.domains[topo.Domains[0]][V4].places)
+	table := Compile(topo, Inputs{View: view})
+	before := labels(table.domains[topo.Domains[0]][V4].outcomes[0].places)
 	buf := []Place{{Weight: 42}}
 	got := table.Pick(buf, topo.Domains[0], V4, ^uint64(0))
 	if got[0].Weight != 42 || labels(got[1:]) != "b=192.0.2.2 a=192.0.2.1" {
 		t.Errorf("got %v", got)
 	}
-	if diff := cmp.Diff(before, labels(table.domains[topo.Domains[0]][V4].places)); diff != "" {
+	if diff := cmp.Diff(before, labels(table.domains[topo.Domains[0]][V4].outcomes[0].places)); diff != "" {
 		t.Errorf("the table changed (-before +after)\n%s", diff)
 	}
 }
@@ -246,7 +246,7 @@ func TestPickIsAlwaysASelection(t *testing.T) {
 		topo, view := world(chosen, answers...)
 		d := topo.Domains[0]
 		for range 4 {
-			got := Compile(topo, view).Pick(nil, d, V4, random.Uint64())
+			got := Compile(topo, Inputs{View: view}).Pick(nil, d, V4, random.Uint64())
 			seen := map[*topology.Answer]bool{}
 			for _, p := range got {
 				if seen[p.Answer] || !slices.Contains(d.Answers, p.Answer) {

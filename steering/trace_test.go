@@ -3,6 +3,7 @@ package steering
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func TestExplain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			topo, view := world(c.steps, c.answers...)
-			trace, _ := Explain(topo.Domains[0], V4, view, 0)
+			trace, _ := Explain(Prepare(topo, nil), Inputs{View: view}, topo.Domains[0], V4, netip.Prefix{}, 0)
 			names := func(places []Place) string {
 				var words []string
 				for _, p := range places {
@@ -75,8 +76,8 @@ func TestExplainIsPick(t *testing.T) {
 		}
 		topo, view := world(chosen, answers...)
 		d, u := topo.Domains[0], random.Uint64()
-		trace, got := Explain(d, V4, view, u)
-		if diff := cmp.Diff(labels(Compile(topo, view).Pick(nil, d, V4, u)), labels(got)); diff != "" {
+		trace, got := Explain(Prepare(topo, nil), Inputs{View: view}, d, V4, netip.Prefix{}, u)
+		if diff := cmp.Diff(labels(Compile(topo, Inputs{View: view}).Pick(nil, d, V4, u)), labels(got)); diff != "" {
 			t.Fatalf("%v of %v: (-pick +explain)\n%s", chosen, answers, diff)
 		}
 		if len(trace.Stages) != len(chosen) {
@@ -108,7 +109,7 @@ func set(places []Place) string {
 
 func TestPickAllocatesNothing(t *testing.T) {
 	topo, view := world([]topology.Step{healthOpen, weight, rotation, limit(1)}, "a 1 192.0.2.1", "b 2 192.0.2.2", "c 1 192.0.2.3")
-	table := Compile(topo, view)
+	table := Compile(topo, Inputs{View: view})
 	buf := make([]Place, 0, 8)
 	u := uint64(0)
 	if n := testing.AllocsPerRun(1000, func() {
@@ -121,7 +122,7 @@ func TestPickAllocatesNothing(t *testing.T) {
 
 func BenchmarkPick(b *testing.B) {
 	topo, view := world([]topology.Step{healthOpen, weight, rotation, limit(1)}, "a 1 192.0.2.1", "b 2 192.0.2.2", "c 1 192.0.2.3")
-	table := Compile(topo, view)
+	table := Compile(topo, Inputs{View: view})
 	buf := make([]Place, 0, 8)
 	u := uint64(0)
 	b.ReportAllocs()

@@ -151,7 +151,7 @@ func nameServer(topo *topology.Topology) (explain.Server, error) {
 		return nil, fmt.Errorf("compile zones: %w", err)
 	}
 	return func(view health.View, name, typ string, u uint64) (explain.Reply, error) {
-		told, err := dnsserver.NewTable(zones, steering.Compile(topo, view)).Tell(name, typ, u)
+		told, err := dnsserver.NewTable(zones, steering.Compile(topo, steering.Inputs{View: view})).Tell(name, typ, u)
 		if err != nil {
 			return explain.Reply{}, err
 		}

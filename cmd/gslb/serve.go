@@ -186,6 +186,7 @@ type dnsNode struct {
 // A generation is one reading of the files, made ready to be served.
 type generation struct {
 	topo    *topology.Topology
+	ground  *steering.Ground
 	zones   *dnsserver.Zones
 	targets map[health.Target]bool
 	timeout time.Duration // when every first result must have come in
@@ -212,7 +213,7 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 		return fmt.Errorf("compile zones: %w", err)
 	}
 	d.serial, d.files = serial, files
-	g := &generation{topo: topo, zones: zones, targets: map[health.Target]bool{}}
+	g := &generation{topo: topo, ground: steering.Prepare(topo, nil), zones: zones, targets: map[health.Target]bool{}}
 	var probes []probe.Probe
 	for _, p := range steering.Probes(topo) {
 		g.targets[p.Target] = true
@@ -242,7 +243,7 @@ func (d *dnsNode) promote() {
 }
 
 func (d *dnsNode) publish() {
-	d.dns.Publish(dnsserver.NewTable(d.now.zones, steering.Compile(d.now.topo, d.view)))
+	d.dns.Publish(dnsserver.NewTable(d.now.zones, d.now.ground.Compile(steering.Inputs{View: d.view})))
 }
 
 // run decides what is served until ctx ends, and calls start when there is

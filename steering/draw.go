@@ -1,0 +1,131 @@
+package steering
+
+import (
+	"math/bits"
+	"slices"
+	"sort"
+
+	"gslb/topology"
+)
+
+// pick appends the places of an outcome that number u asks for, u being the
+// client's number where clients are kept, and tells trace, unless it is nil,
+// what is cut for each query.
+func (c *choice) pick(buf []Place, o *outcome, u uint64, trace *Trace) []Place {
+	n := len(o.places)
+	if c.most > 0 {
+		n = min(n, c.most)
+	}
+	if c.kind == topology.NoStep || len(o.places) == 0 && trace == nil {
+		return append(buf, o.places...)
+	}
+	if n == 1 && trace == nil {
+		return append(buf, o.places[c.first(o, u)])
+	}
+	from := len(buf)
+	buf = append(buf, o.places...)
+	places := buf[from:]
+	if c.kind == topology.StepRotate {
+		rotate(places, u)
+	}
+	k := c.order(places, n, o, u)
+	if trace != nil {
+		came := places
+		for _, i := range c.limits {
+			left := came[:min(trace.limit(i), len(came))]
+			trace.Stages = append(trace.Stages, Stage{Index: i, Came: slices.Clone(came), Left: slices.Clone(left), Varies: true})
+			came = left
+		}
+	}
+	return buf[:from+k]
+}
+
+// first is the index of the first place.
+func (c *choice) first(o *outcome, u uint64) int {
+	switch c.kind {
+	case topology.StepWeight:
+		hi, _ := bits.Mul64(u, o.sums[len(o.sums)-1])
+		return sort.Search(len(o.sums), func(i int) bool { return o.sums[i] > hi })
+	case topology.StepSticky:
+		best := 0
+		for i := 1; i < len(o.places); i++ {
+			if preferred(&o.places[i], &o.places[best], u) {
+				best = i
+			}
+		}
+		return best
+	}
+	start, _ := bits.Mul64(u, uint64(len(o.places)))
+	return int(start)
+}
+
+// order puts first the n places that are answered, and returns how many they
+// are: fewer where a name stands alone. Each is chosen from those not chosen
+// yet, of those that share no fate with them while there are any.
+func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
+	var fate uint64
+	for k := range n {
+		rest := places[k:]
+		can := func(p *Place) bool { return p.fate&fate == 0 && (k == 0 || len(p.Addrs) > 0) }
+		if o.common || o.named {
+			if !slices.ContainsFunc(rest, func(p Place) bool { return can(&p) }) {
+				can = func(p *Place) bool { return k == 0 || len(p.Addrs) > 0 }
+				if o.named && !slices.ContainsFunc(rest, func(p Place) bool { return can(&p) }) {
+					return k
+				}
+			}
+		} else {
+			can = func(*Place) bool { return true }
+		}
+		i := -1
+		switch c.kind {
+		case topology.StepWeight:
+			i, u = draw(rest, can, u)
+		case topology.StepSticky:
+			for j := range rest {
+				if can(&rest[j]) && (i < 0 || preferred(&rest[j], &rest[i], u)) {
+					i = j
+				}
+			}
+		default:
+			i = slices.IndexFunc(rest, func(p Place) bool { return can(&p) })
+		}
+		front(rest, i)
+		if len(rest[0].Addrs) == 0 {
+			return k + 1
+		}
+		if o.common {
+			fate |= rest[0].fate
+		}
+	}
+	return n
+}
+
+// draw chooses one of the places that can be chosen, in proportion to their
+// weights. One number serves for all draws: where it falls within the place it
+// chose is, stretched to the whole range, the number for the next.
+func draw(places []Place, can func(*Place) bool, u uint64) (int, uint64) {
+	var total uint64
+	for i := range places {
+		if can(&places[i]) {
+			total += places[i].Weight
+		}
+	}
+	hi, lo := bits.Mul64(u, total)
+	i := 0
+	for ; !can(&places[i]) || hi >= places[i].Weight; i++ {
+		if can(&places[i]) {
+			hi -= places[i].Weight
+		}
+	}
+	u, _ = bits.Div64(hi, lo, places[i].Weight)
+	return i, u
+}
+
+// rotate turns places so that they start where u points.
+func rotate(places []Place, u uint64) {
+	start, _ := bits.Mul64(u, uint64(len(places)))
+	slices.Reverse(places[:start])
+	slices.Reverse(places[start:])
+	slices.Reverse(places)
+}

@@ -1,0 +1,219 @@
+package steering
+
+import "slices"
+
+// A trie says of every address of a family which class of clients it is in,
+// and of every prefix which classes are in it. Equal parts are there once, so
+// it is no larger than what differs.
+type trie struct {
+	nodes []node // the first is nobody's
+	root  uint32 // index in nodes; 0: all addresses are in one class
+	set   uint32 // the classes of all addresses
+}
+
+// A node divides a prefix by its next four bits.
+type node struct {
+	// sets are the classes in each part: sets[1] those of the whole, sets[2]
+	// and sets[3] those of its halves, sets[16] to sets[31] those of its
+	// sixteenths.
+	sets [32]uint32
+	// next divides the sixteenths; 0: such a one is in the one class that is
+	// its set.
+	next [16]uint32
+}
+
+// Sets are the sets of classes that prefixes have. The first are those of a
+// single class, whose numbers are the classes'.
+type sets struct {
+	single  int
+	pairs   [][2]uint32 // of the others: two sets that make it up, each before it
+	members [][]uint32  // of the others, ascending; nil for a large one
+	byPair  map[[2]uint32]uint32
+	byHash  map[uint64][]uint32 // sets with the same hash of their members
+}
+
+// large is how many classes a set has at least that is not compared with
+// others: the same one may be there twice then, which costs a little room.
+const large = 64
+
+func newSets(classes int) *sets {
+	return &sets{single: classes, byPair: map[[2]uint32]uint32{}, byHash: map[uint64][]uint32{}}
+}
+
+func (s *sets) len() int { return s.single + len(s.pairs) }
+
+func (s *sets) of(id uint32) []uint32 {
+	if int(id) < s.single {
+		return []uint32{id}
+	}
+	return s.members[int(id)-s.single]
+}
+
+// union is the number of the set that has the classes of both.
+func (s *sets) union(a, b uint32) uint32 {
+	if a == b {
+		return a
+	}
+	pair := [2]uint32{min(a, b), max(a, b)}
+	if id, ok := s.byPair[pair]; ok {
+		return id
+	}
+	id := s.joined(pair)
+	s.byPair[pair] = id
+	return id
+}
+
+func (s *sets) joined(pair [2]uint32) uint32 {
+	a, b := s.of(pair[0]), s.of(pair[1])
+	var all []uint32
+	if a != nil && b != nil {
+		all = append(append(all, a...), b...)
+		slices.Sort(all)
+		all = slices.Compact(all)
+	}
+	hash := uint64(len(all))
+	if len(all) >= large {
+		all = nil
+	}
+	for _, class := range all {
+		hash = mix(hash ^ uint64(class))
+	}
+	if all != nil {
+		for _, id := range s.byHash[hash] {
+			if slices.Equal(s.of(id), all) {
+				return id
+			}
+		}
+		for _, id := range pair {
+			if slices.Equal(s.of(id), all) {
+				return id
+			}
+		}
+	}
+	id := uint32(s.len())
+	s.pairs, s.members = append(s.pairs, pair), append(s.members, all)
+	if all != nil {
+		s.byHash[hash] = append(s.byHash[hash], id)
+	}
+	return id
+}
+
+// same says of every set what holds for all its classes: what class says, or
+// -1 when that differs.
+func (s *sets) same(class []int32) []int32 {
+	out := make([]int32, s.len())
+	copy(out, class)
+	for i, pair := range s.pairs {
+		if out[pair[0]] == out[pair[1]] {
+			out[s.single+i] = out[pair[0]]
+		} else {
+			out[s.single+i] = -1
+		}
+	}
+	return out
+}
+
+// A planter makes tries.
+type planter struct {
+	sets  *sets
+	nodes []node
+	seen  map[[16]uint32]uint32
+}
+
+// leaf marks the number of a class where else the number of a node stands.
+const leaf = 1 << 31
+
+// plant makes the trie of runs whose ids are classes.
+func plant(runs []run, s *sets) trie {
+	p := planter{sets: s, nodes: make([]node, 1), seen: map[[16]uint32]uint32{}}
+	root := p.part(runs, key{}, 0)
+	t := trie{nodes: p.nodes}
+	if root&leaf != 0 {
+		t.set = root &^ leaf
+	} else {
+		t.root, t.set = root, p.nodes[root].sets[1]
+	}
+	return t
+}
+
+// part makes what divides the prefix of length depth that begins with at; the
+// first run holds there, the others begin within it.
+func (p *planter) part(runs []run, at key, depth int) uint32 {
+	if len(runs) == 1 {
+		return runs[0].id | leaf
+	}
+	var parts [16]uint32
+	from := 0
+	for i := range parts {
+		to := len(runs)
+		if i < 15 {
+			end := at.plus(depth, uint64(i)+1)
+			to = from + 1
+			for to < len(runs) && runs[to].at.less(end) {
+				to++
+			}
+		}
+		parts[i] = p.part(runs[from:to], at.plus(depth, uint64(i)), depth+4)
+		from = to - 1
+		if i < 15 && to < len(runs) && runs[to].at == at.plus(depth, uint64(i)+1) {
+			from = to
+		}
+	}
+	if parts[0]&leaf != 0 && !slices.ContainsFunc(parts[1:], func(x uint32) bool { return x != parts[0] }) {
+		return parts[0]
+	}
+	if n, ok := p.seen[parts]; ok {
+		return n
+	}
+	var n node
+	for i, x := range parts {
+		if x&leaf != 0 {
+			n.sets[16+i] = x &^ leaf
+		} else {
+			n.sets[16+i], n.next[i] = p.nodes[x].sets[1], x
+		}
+	}
+	for i := 15; i > 0; i-- {
+		n.sets[i] = p.sets.union(n.sets[2*i], n.sets[2*i+1])
+	}
+	p.nodes = append(p.nodes, n)
+	p.seen[parts] = uint32(len(p.nodes) - 1)
+	return uint32(len(p.nodes) - 1)
+}
+
+// find returns what holds for a client and the length of the shortest prefix
+// with it in which the same holds for all.
+func (t *trie) find(k key, same []int32) (int32, int) {
+	if v := same[t.set]; v >= 0 {
+		return v, 0
+	}
+	n := &t.nodes[t.root]
+	for depth := 0; ; depth += 4 {
+		i := k.nibble(depth)
+		if v := same[n.sets[16+i]]; v >= 0 {
+			j := 16 + i
+			length := depth + 4
+			for length > depth+1 && same[n.sets[j>>1]] >= 0 {
+				j >>= 1
+				length--
+			}
+			return v, length
+		}
+		n = &t.nodes[n.next[i]]
+	}
+}
+
+// class is the class of a client.
+func (t *trie) class(k key) uint32 {
+	if t.root == 0 {
+		return t.set
+	}
+	n := &t.nodes[t.root]
+	for depth := 0; ; depth += 4 {
+		i := k.nibble(depth)
+		if n.next[i] == 0 {
+			return n.sets[16+i]
+		}
+		n = &t.nodes[n.next[i]]
+	}
+}
