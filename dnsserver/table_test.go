@@ -164,22 +164,29 @@ func FuzzReply(f *testing.F) {
 			f.Add(packet, uint64(1)<<63)
 		}
 	}
+	for _, packet := range common(f) {
+		f.Add(packet, uint64(7))
+	}
+	var used Worker // what it did before must not show
 	f.Fuzz(func(t *testing.T, packet []byte, u uint64) {
 		for _, via := range []Transport{UDP, TCP} {
-			reply := replyTo(table, packet, via, u)
+			r := Request{Packet: packet, Via: via, U: u, From: netip.MustParseAddr("198.51.100.100"), Now: 1559731985, Idle: patience}
+			reply := used.Reply(nil, table, named, r)
+			var fresh Worker
+			if again := fresh.Reply(nil, table, named, r); !bytes.Equal(reply, again) {
+				t.Fatalf("two workers: %x and %x", reply, again)
+			}
 			if reply == nil {
 				if len(packet) >= headerLen && packet[2]&0x80 == 0 {
 					t.Fatal("silence to a query")
 				}
 				continue
 			}
+			var q query
+			q.parse(packet)
 			limit := dns.MaxMsgSize
 			if via == UDP {
-				limit = dns.MinMsgSize
-				var q query
-				if q.parse(packet); q.present && q.opcode == dns.OpcodeQuery {
-					limit = max(dns.MinMsgSize, min(q.size, UDPSize))
-				}
+				limit = max(dns.MinMsgSize, min(q.size, UDPSize))
 			}
 			if len(reply) > limit {
 				t.Fatalf("%v reply of %d bytes, at most %d are allowed", via, len(reply), limit)
@@ -190,10 +197,16 @@ func FuzzReply(f *testing.F) {
 			}
 			var again query
 			if ok := again.parse(append([]byte{reply[0], reply[1], reply[2] &^ 0x80}, reply[3:]...)); !ok || m.Opcode == dns.OpcodeQuery && len(m.Question) > 0 && again.fault != "" {
-				t.Fatalf("reply %x has bytes left or missing", reply)
+				t.Fatalf("reply %x: %s", reply, again.fault)
 			}
 			if !m.Response || m.RecursionAvailable || m.Zero || m.AuthenticatedData {
 				t.Fatalf("flags of the reply: %+v", m.MsgHdr)
+			}
+			if opt := m.IsEdns0(); q.opcode == dns.OpcodeQuery && q.present != (opt != nil) {
+				t.Fatalf("OPT in the query: %v, in the reply %v", q.present, opt)
+			}
+			if q.fault == "" && q.opcode == dns.OpcodeQuery && q.version == 0 && (!bytes.Equal(again.subnet.addr, q.subnet.addr) || again.subnet.asked != q.subnet.asked || (again.cookie == nil) != (q.cookie == nil)) {
+				t.Fatalf("options of the query %+v, of the reply %+v", q.edns, again.edns)
 			}
 			// Nothing is said twice, and sets are of one TTL.
 			ttl := map[string]uint32{}
