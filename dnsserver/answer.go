@@ -42,8 +42,9 @@ func (a *asking) begin(t *Table, m *message, r *Request, q *query, told *Told) {
 	a.table, a.m, a.u, a.typ, a.told = t, m, r.U, q.typ, told
 	a.rcode, a.aa, a.tc, a.scope, a.ede, a.about = 0, false, false, 0, ede{}, nil
 	a.arena, a.passed = a.arena[:0], a.passed[:0]
-	a.client = q.subnet.prefix()
-	if !q.subnet.asked && r.From.IsValid() {
+	// Who wants his client not to be known is answered as if he were it (RFC
+	// 7871, section 7.1.2).
+	if a.client = q.subnet.prefix(); !a.client.IsValid() && r.From.IsValid() {
 		a.client = netip.PrefixFrom(r.From, r.From.BitLen())
 	}
 }
@@ -212,17 +213,17 @@ func (a *asking) make(typ uint16, ttl uint32, data ...[]byte) *rrset {
 	return &a.made
 }
 
-// steer makes the set that a domain answers this query with. What it depends
-// on of a.client must be told in a.scope: nothing as yet, every client has the
-// same choice.
+// steer makes the set that a domain answers this query with. Where the answer
+// depends on more of the client than one before did, so does the reply.
 func (a *asking) steer(d *topology.Domain) *rrset {
 	family := steering.V4
 	if a.typ == dns.TypeAAAA {
 		family = steering.V6
 	}
-	set := a.make(a.typ, seconds(d.TTL))
-	a.places = a.table.steering.Pick(a.places[:0], d, family, a.u)
-	for _, p := range a.places {
+	places, ttl, scope := a.table.steering.Answer(a.places[:0], d, family, a.client, a.u)
+	a.places, a.scope = places, max(a.scope, uint8(scope))
+	set := a.make(a.typ, ttl)
+	for _, p := range places {
 		for _, addr := range p.Addrs {
 			a.include(set, addr)
 		}

@@ -121,8 +121,8 @@ func (w *Worker) decide(t *Table) int {
 		return dns.RcodeRefused
 	}
 	a.resolve(z, q.name)
-	if a.rcode != dns.RcodeSuccess || a.tc || w.m.counts[answer] == 0 {
-		a.scope = 0 // RFC 7871, section 7.4
+	if q.subnet.source == 0 || a.rcode != dns.RcodeSuccess || w.m.counts[answer] == 0 {
+		a.scope = 0 // RFC 7871, sections 7.1.2 and 7.4
 	}
 	return a.rcode
 }

@@ -31,6 +31,7 @@ func world() *topology.Topology {
 		loop1        600  CNAME  loop2
 		loop2        600  CNAME  loop1
 		steered      600  CNAME  www.g
+		kept-alias   600  CNAME  kept.g
 		parts        600  CNAME  deep.parts.child
 		*.wild       300  TXT    "wild"
 		*.wild       300  MX     10 mail
@@ -79,6 +80,7 @@ func world() *topology.Topology {
 	standard := &topology.Policy{Steps: []topology.Step{
 		{Kind: topology.StepHealth, FailOpen: true}, {Kind: topology.StepWeight}, {Kind: topology.StepRotate}, {Kind: topology.StepLimit, Answers: 1}}}
 	closed := &topology.Policy{Steps: []topology.Step{{Kind: topology.StepHealth}}}
+	kept := &topology.Policy{Steps: []topology.Step{{Kind: topology.StepHealth, FailOpen: true}, {Kind: topology.StepSticky}, {Kind: topology.StepLimit, Answers: 1}}}
 	open := &topology.Policy{Steps: []topology.Step{{Kind: topology.StepHealth, FailOpen: true}}}
 	domain := func(name string, policy *topology.Policy, answers ...string) *topology.Domain {
 		d := &topology.Domain{ID: "domain." + name, Name: name, Zone: g, TTL: 20 * time.Second, Policy: policy}
@@ -105,6 +107,7 @@ func world() *topology.Topology {
 			domain("closed.g.example.org.", closed, "192.0.2.201"),
 			domain("open.g.example.org.", open, "192.0.2.201"),
 			domain("*.any.g.example.org.", open, "192.0.2.101"),
+			domain("kept.g.example.org.", kept, "192.0.2.101", "192.0.2.102"),
 		},
 	}
 }
