@@ -49,10 +49,11 @@ var rooms = map[string][]string{
 	"lab/uml":                 {"lab/debian"},
 	"lab/debian":              {},
 	"bench/dns":               {"lab/debian"},
+	"internal/local":          {},
 	"internal/cli":            {"topology", "conf", "conf/load", "internal/near"},
 	// Mains.
 	"lab/uml/umlrun": {"lab/uml"},
-	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/cli"},
+	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/cli"},
 	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli"},
 }
 
@@ -82,7 +83,7 @@ var libraries = map[string][]string{
 	"github.com/spf13/pflag":          {"internal/cli"},
 	"github.com/spf13/cobra":          {"internal/cli", "cmd/gslb", "cmd/director"},
 	"golang.org/x/term":               {"internal/cli"},
-	"golang.org/x/sys":                {"health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "internal/cli", "cmd/gslb", "cmd/director"},
+	"golang.org/x/sys":                {"internal/local", "health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "internal/cli", "cmd/gslb", "cmd/director"},
 	"github.com/rogpeppe/go-internal": {"cmd/gslb"},
 	"github.com/google/go-cmp":        {"dataplane/dataplanetest"},
 }

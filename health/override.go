@@ -88,8 +88,12 @@ func (o Overrides) With(x Override) (Overrides, error) {
 	if len(next) > maxOverrides {
 		return o, fmt.Errorf("there are %d overrides already", maxOverrides)
 	}
-	slices.SortFunc(next, func(a, b Override) int { return cmp.Compare(a.Object, b.Object) })
+	sortOverrides(next)
 	return next, nil
+}
+
+func sortOverrides(o Overrides) {
+	slices.SortFunc(o, func(a, b Override) int { return cmp.Compare(a.Object, b.Object) })
 }
 
 // Without returns the overrides but that of an object.
