@@ -1,6 +1,7 @@
 # make test    everything that must hold: vet, rules, unit tests, kernel tests, labs
 # make demo    the system doing its job on this machine, with faults
 # make build   bin/gslb and bin/director
+# make bench-dns  queries per second and processor time beside NSD, Knot and gdnsd
 # make lint    more than vet; needs time and memory, so not part of test
 # make man     bin/man: the manual pages
 # make install the programs, manual pages and shell completions below PREFIX (/usr/local)
@@ -14,7 +15,7 @@ static := CGO_ENABLED=0 $(GO)
 
 # The parts of test one after the other: labs need the machine for themselves.
 .NOTPARALLEL:
-.PHONY: build test unit kernel lab demo lint man install clean
+.PHONY: build test unit kernel lab demo bench-dns lint man install clean
 
 build:
 	@test -x bin/gslb || echo "building bin/gslb and bin/director (the first time takes a minute)"
@@ -41,6 +42,10 @@ lab: build
 
 demo: build
 	@bin/gslb lab demo examples/two-tier.hcl
+
+bench-dns: build
+	@$(static) build -trimpath -o bin/bench-dns ./bench/dns
+	@bin/bench-dns
 
 lint: build
 	$(GO) tool -modfile=tools/go.mod golangci-lint run

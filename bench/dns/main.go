@@ -1,0 +1,157 @@
+// Command dns measures name servers against each other on one machine: ours,
+// and NSD, Knot and gdnsd from Debian's packages. Each answers the same queries
+// from the same data on a processor of its own, in turns; the generator has
+// another processor. What a server answers is checked before it is measured.
+//
+// It counts the time that a server's processor works for an answer, which
+// other load on the machine disturbs least; answers per second come second.
+// It installs nothing, needs no root, and ends all that it has started.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"gslb/lab/debian"
+)
+
+func main() {
+	// The thread that starts a process is the one whose end the process must
+	// not survive, so it has to be there to the last.
+	runtime.LockOSThread()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+type settings struct {
+	rounds  int
+	seconds float64
+	window  int
+	json    bool
+	only    string
+	gslb    string
+	coredns string
+	profile string
+}
+
+const usage = `Measure name servers: ours, NSD, Knot and gdnsd (fetched from Debian when the
+machine lacks them), on the same data and queries, one processor for the server
+and another for the queries, in turns.
+
+Usage:
+  dns [flags]
+
+Example:
+  make bench-dns
+  bin/bench-dns --rounds 9 --seconds 3 --json >figures.json
+  bin/bench-dns --only weighted
+
+Flags:
+`
+
+func run(args []string, out, errs io.Writer) int {
+	var s settings
+	flags := flag.NewFlagSet("dns", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	flags.IntVar(&s.rounds, "rounds", 5, "how often each server is measured")
+	flags.Float64Var(&s.seconds, "seconds", 2, "how long each time, in seconds")
+	flags.IntVar(&s.window, "window", 192, "how many queries wait for their replies at most")
+	flags.BoolVar(&s.json, "json", false, "print JSON")
+	flags.StringVar(&s.only, "only", "", "measure one `scene`: "+strings.Join(sceneNames(), ", "))
+	flags.StringVar(&s.gslb, "gslb", "bin/gslb", "the program to measure")
+	flags.StringVar(&s.coredns, "coredns", "", "a CoreDNS to measure too, if there is one at `path`")
+	flags.StringVar(&s.profile, "keep", "", "keep the servers' files in `folder`")
+	flags.Usage = func() {
+		fmt.Fprint(errs, usage)
+		flags.PrintDefaults()
+		fmt.Fprint(errs, "\nExit status: 0 measured, 1 a server is missing, wrong or ended, 64 usage.\n")
+	}
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 64
+	}
+	if flags.NArg() > 0 || s.rounds < 1 || s.seconds <= 0 || s.window < sockets || s.window > sockets*batch {
+		fmt.Fprintf(errs, "dns: want no arguments, --rounds from 1, --seconds above 0, --window from %d to %d\n", sockets, sockets*batch)
+		return 64
+	}
+	if s.only != "" && findScene(s.only) == nil {
+		fmt.Fprintf(errs, "dns: --only %s: no such scene; there are %s\n", s.only, strings.Join(sceneNames(), ", "))
+		return 64
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := measure(ctx, s, out, errs); err != nil {
+		fmt.Fprintln(errs, "dns:", err)
+		return 1
+	}
+	return 0
+}
+
+// programs are what Debian has of those measured.
+var programs = []debian.Program{
+	{Executable: "nsd", Package: "nsd"},
+	{Executable: "knotd", Package: "knot"},
+	{Executable: "gdnsd", Package: "gdnsd"},
+}
+
+func measure(ctx context.Context, s settings, out, errs io.Writer) error {
+	say := func(format string, args ...any) { fmt.Fprintf(errs, format+"\n", args...) }
+	cores, err := twoCores()
+	if err != nil {
+		return err
+	}
+	root, err := debian.Ensure(ctx, "bench", "name servers", programs, say)
+	if err != nil {
+		return fmt.Errorf("find the other name servers: %w", err)
+	}
+	if s.gslb, err = filepath.Abs(s.gslb); err != nil {
+		return err
+	}
+	if _, err := os.Stat(s.gslb); err != nil {
+		return fmt.Errorf("%w: make build makes it", err)
+	}
+	folder := s.profile
+	if folder == "" {
+		if folder, err = os.MkdirTemp("", "bench-dns-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(folder)
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return err
+	}
+	report := Report{FormatVersion: 1, Time: time.Now().UTC().Truncate(time.Second), Rounds: s.rounds, Seconds: s.seconds, Window: s.window, Processor: processor()}
+	for i := range scenes {
+		scene := &scenes[i]
+		if s.only != "" && s.only != scene.name {
+			continue
+		}
+		b := bench{settings: s, scene: scene, root: root, folder: filepath.Join(folder, scene.name), cores: cores, say: say}
+		result, err := b.run(ctx)
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", scene.name, err)
+		}
+		report.Scenes = append(report.Scenes, *result)
+		if !s.json {
+			result.print(out)
+		}
+	}
+	if s.json {
+		return report.json(out)
+	}
+	report.footer(out)
+	return nil
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+)
+
+// A scene is data and the queries for it. What the contestants serve is the
+// same but for the last word of growth scenes, where one server is compared
+// with itself.
+type scene struct {
+	name  string
+	title string
+	// against lists the contestants, ours last.
+	against []contestant
+}
+
+// A contestant is a server with a world of data to serve.
+type contestant struct {
+	server string // nsd, knot, gdnsd, coredns, gslb
+	label  string // what it is called in the report; "" is server
+	world  world
+}
+
+// A world is what a server serves. The zone is example.org.
+type world struct {
+	names   int // static names, each with an A and an AAAA record
+	targets int // weighted addresses of each steered name, of weight 1, 2, 3, 1, 2, 3 ...
+	regions int // that steered names have an address in, one for each client prefix in turn
+}
+
+const (
+	steeredNames = 64
+	prefixes     = 512 // /24, one of which each asker of a scene with regions claims to be in
+)
+
+func all(w world, servers ...string) []contestant {
+	var list []contestant
+	for _, s := range servers {
+		list = append(list, contestant{server: s, world: w})
+	}
+	return list
+}
+
+var scenes = []scene{
+	{"static", "1,000 names, A and AAAA", all(world{names: 1000}, "coredns", "nsd", "knot", "gdnsd", "gslb")},
+	{"weighted", "one of 16 addresses by weight", all(world{names: 1000, targets: 16}, "gdnsd", "gslb")},
+	{"geo", "one of 16 regions by client subnet, 512 prefixes", all(world{names: 1000, regions: 16}, "gdnsd", "gslb")},
+	{"names", "growth: 1,000,000 names", append(
+		all(world{names: 1_000_000}, "nsd", "knot", "gdnsd"),
+		contestant{"gslb", "gslb, 1,000", world{names: 1000}},
+		contestant{"gslb", "gslb", world{names: 1_000_000}},
+	)},
+	{"targets", "growth: 256 weighted addresses", []contestant{
+		{"gslb", "gslb, 2", world{targets: 2}},
+		{"gslb", "gslb", world{targets: 256}},
+	}},
+}
+
+func sceneNames() []string {
+	var names []string
+	for _, s := range scenes {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+func findScene(name string) *scene {
+	for i := range scenes {
+		if scenes[i].name == name {
+			return &scenes[i]
+		}
+	}
+	return nil
+}
+
+// A query is a packet to send, with the ID still to be set, and what may be
+// answered.
+type query struct {
+	packet []byte
+	want   []netip.Addr // one of them
+}
+
+// v4 and v6 are the addresses of a static name. There are fewer addresses for
+// documentation than names, so private ones fill in.
+func v4(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+}
+
+func v6(i int) netip.Addr {
+	return netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)})
+}
+
+// target is an address of a steered name.
+func target(name, i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{198, 18, byte(i), byte(name)}) // for measuring (RFC 2544)
+}
+
+func weight(i int) int { return 1 + i%3 }
+
+// prefix is where a client is from; clients of neighbours are of different regions.
+func prefix(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, byte(18 + i>>8), byte(i), 0}), 24)
+}
+
+// queries are all that a world is asked, in an order that is the same for all.
+func (w world) queries() []query {
+	var list []query
+	switch {
+	case w.regions > 0:
+		for n := range steeredNames {
+			for i := range prefixes {
+				if (n+i)%8 == 0 { // enough of them
+					list = append(list, query{packet(fmt.Sprintf("s%d", n), 1, prefix(i)), []netip.Addr{target(n, i%w.regions)}})
+				}
+			}
+		}
+	case w.targets > 0:
+		for n := range steeredNames {
+			var want []netip.Addr
+			for i := range w.targets {
+				want = append(want, target(n, i))
+			}
+			list = append(list, query{packet(fmt.Sprintf("s%d", n), 1, netip.Prefix{}), want})
+		}
+	default:
+		for n := range w.names {
+			list = append(list,
+				query{packet(fmt.Sprintf("host-%d", n), 1, netip.Prefix{}), []netip.Addr{v4(n)}},
+				query{packet(fmt.Sprintf("host-%d", n), 28, netip.Prefix{}), []netip.Addr{v6(n)}})
+		}
+	}
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+// packet is a query as resolvers send them: with EDNS and a buffer of 1,232
+// bytes; with a client subnet if from is valid.
+func packet(label string, typ uint16, from netip.Prefix) []byte {
+	p := []byte{0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, byte(len(label))}
+	p = append(p, label...)
+	p = append(p, "\x07example\x03org\x00"...)
+	p = append(p, 0, byte(typ), 0, 1)
+	p = append(p, 0, 0, 41, 1232>>8, 1232&0xff, 0, 0, 0, 0, 0)
+	if !from.IsValid() {
+		return append(p, 0)
+	}
+	a := from.Addr().As4()
+	p = append(p, 11, 0, 8, 0, 7, 0, 1, 24, 0)
+	return append(p, a[:3]...)
+}
+
+// zone writes the static part as a master file; lines for steered names follow it.
+func (w world) zone(steered string) string {
+	var b strings.Builder
+	b.WriteString("$ORIGIN example.org.\n$TTL 3600\n@ SOA ns.example.org. hostmaster.example.org. 1 3600 600 1209600 30\n@ NS ns.example.org.\nns A 192.0.2.53\n")
+	for n := range w.names {
+		fmt.Fprintf(&b, "host-%d A %s\nhost-%d AAAA %s\n", n, v4(n), n, v6(n))
+	}
+	b.WriteString(steered)
+	return b.String()
+}
+
+// topology writes a world in our language. The static names are in the master
+// file if it has one.
+func (w world) topology(file string) string {
+	var b strings.Builder
+	b.WriteString("zone \"z\" {\n  name = \"example.org\"\n")
+	if w.file() {
+		fmt.Fprintf(&b, "  file = %q\n", file)
+	} else {
+		for n := range w.names {
+			fmt.Fprintf(&b, "  record \"a%d\" {\n    name = \"host-%d\"\n    type = \"A\"\n    data = [\"%s\"]\n  }\n", n, n, v4(n))
+			fmt.Fprintf(&b, "  record \"b%d\" {\n    name = \"host-%d\"\n    type = \"AAAA\"\n    data = [\"%s\"]\n  }\n", n, n, v6(n))
+		}
+	}
+	b.WriteString("}\nregion \"home\" {\n  location = [0, 0]\n}\nnameserver \"ns\" {\n  name = \"ns.example.org.\"\n  region = region.home\n  addresses = [\"192.0.2.53\"]\n}\n")
+	for r := range w.regions {
+		fmt.Fprintf(&b, "region \"r%d\" {\n  location = [0, %d]\n  prefixes = [", r, r)
+		for i := r; i < prefixes; i += w.regions {
+			fmt.Fprintf(&b, "\"%s\", ", prefix(i))
+		}
+		b.WriteString("]\n}\n")
+	}
+	step := "weight"
+	if w.regions > 0 {
+		step = "prefixes"
+	}
+	fmt.Fprintf(&b, "policy \"p\" {\n  step \"health\" {}\n  step %q {}\n  step \"limit\" {\n    answers = 1\n  }\n}\n", step)
+	for n := range steeredNames {
+		if w.targets+w.regions == 0 {
+			break
+		}
+		fmt.Fprintf(&b, "domain \"s%d\" {\n  zone = zone.z\n  ttl = \"60s\"\n  policy = policy.p\n", n)
+		for i := range w.targets {
+			fmt.Fprintf(&b, "  answer \"a%d\" {\n    addresses = [\"%s\"]\n    region = region.home\n    weight = %d\n  }\n", i, target(n, i), weight(i))
+		}
+		for r := range w.regions {
+			fmt.Fprintf(&b, "  answer \"r%d\" {\n    addresses = [\"%s\"]\n    region = region.r%d\n  }\n", r, target(n, r), r)
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
+
+// file reports whether a world has too many names for anybody to write them
+// into a topology.
+func (w world) file() bool { return w.names > 1000 }
+
+// gdnsd writes the plugins' configuration of a world, and the zone's lines for it.
+func (w world) gdnsd() (plugins, lines string) {
+	var p, l strings.Builder
+	switch {
+	case w.regions > 0:
+		p.WriteString("plugins => { geoip => {\n maps => { m => {\n  datacenters => [ ")
+		for r := range w.regions {
+			fmt.Fprintf(&p, "r%d ", r)
+			if r < w.regions-1 {
+				p.WriteString(", ")
+			}
+		}
+		p.WriteString("]\n  nets => {\n")
+		for i := range prefixes {
+			fmt.Fprintf(&p, "   %s => r%d\n", prefix(i), i%w.regions)
+		}
+		p.WriteString("  } } }\n resources => {\n")
+		for n := range steeredNames {
+			fmt.Fprintf(&p, "  s%d => { map => m\n service_types => up\n dcmap => { ", n)
+			for r := range w.regions {
+				fmt.Fprintf(&p, "r%d => %s\n", r, target(n, r))
+			}
+			p.WriteString("} }\n")
+			fmt.Fprintf(&l, "s%d 60 DYNA geoip!s%d\n", n, n)
+		}
+		p.WriteString(" } } }\n")
+	case w.targets > 0:
+		p.WriteString("plugins => { weighted => {\n")
+		for n := range steeredNames {
+			fmt.Fprintf(&p, " s%d => { ", n)
+			for i := range w.targets {
+				fmt.Fprintf(&p, "a%d = [ %s, %d ]\n", i, target(n, i), weight(i))
+			}
+			p.WriteString("}\n")
+			fmt.Fprintf(&l, "s%d 60 DYNA weighted!s%d\n", n, n)
+		}
+		p.WriteString("} }\n")
+	}
+	return p.String(), l.String()
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gslb/lab/debian"
+)
+
+// A server is a process that answers.
+type server struct {
+	label string
+	addr  *net.UDPAddr
+	cmd   *exec.Cmd
+	log   string
+	ended chan error
+}
+
+// twoCores chooses a processor for servers and one for the generator.
+func twoCores() ([2]int, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return [2]int{}, err
+	}
+	var cores []int
+	for i := 0; len(cores) < set.Count(); i++ {
+		if set.IsSet(i) {
+			cores = append(cores, i)
+		}
+	}
+	if len(cores) < 2 {
+		return [2]int{}, errors.New("measuring takes two processors: one for the server, one for the queries")
+	}
+	return [2]int{cores[0], cores[len(cores)-1]}, nil
+}
+
+// pin makes this thread, and what is started from it, run on one processor.
+func pin(core int) error {
+	var set unix.CPUSet
+	set.Set(core)
+	return unix.SchedSetaffinity(0, &set)
+}
+
+// start runs a contestant on a processor, on a port of its own.
+func (b *bench) start(ctx context.Context, c contestant, folder string) (*server, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	args, err := b.configure(c, folder, port)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{label: c.label, addr: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, log: filepath.Join(folder, "log"), ended: make(chan error, 1)}
+	if s.label == "" {
+		s.label = c.server
+	}
+	log, err := os.Create(s.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	s.cmd = exec.Command(args[0], args[1:]...)
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = folder, log, log
+	s.cmd.Env = os.Environ()
+	if b.root != "" {
+		s.cmd.Env = append(s.cmd.Env, "LD_LIBRARY_PATH="+filepath.Join(b.root, "usr/lib/x86_64-linux-gnu"))
+	}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := pin(b.cores[0]); err != nil {
+		return nil, err
+	}
+	err = s.cmd.Start()
+	if err := errors.Join(err, pin(b.cores[1])); err != nil {
+		return nil, fmt.Errorf("start %s: %w", s.label, err)
+	}
+	go func() { s.ended <- s.cmd.Wait() }()
+	return s, nil
+}
+
+// stop ends the server and what it has started.
+func (s *server) stop() {
+	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM)
+	select {
+	case <-s.ended:
+	case <-time.After(3 * time.Second):
+	}
+	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+}
+
+// wait waits until the server answers.
+func (s *server) wait(ctx context.Context, q query) error {
+	deadline := time.Now().Add(3 * time.Minute)
+	for {
+		err := s.ask(q, nil)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case ended := <-s.ended:
+			s.ended <- ended
+			log, _ := os.ReadFile(s.log)
+			return fmt.Errorf("%s has ended (%v): %s", s.label, ended, last(log))
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			log, _ := os.ReadFile(s.log)
+			return fmt.Errorf("%s does not answer: %w: %s", s.label, err, last(log))
+		}
+	}
+}
+
+func last(log []byte) string {
+	log = bytes.TrimSpace(log)
+	return string(log[max(0, len(log)-800):])
+}
+
+// cpu is the time that the server's processes have worked so far.
+func (s *server) cpu() (time.Duration, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, err
+	}
+	var ticks int64
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// proc(5): the name, in parentheses, may contain anything; pgrp, utime and stime are fields 5, 14 and 15.
+		f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(f) < 13 || f[2] != strconv.Itoa(s.cmd.Process.Pid) {
+			continue
+		}
+		for _, n := range f[11:13] {
+			t, err := strconv.ParseInt(n, 10, 64)
+			if err != nil {
+				return 0, err
+			}
+			ticks += t
+		}
+	}
+	return time.Duration(ticks) * (time.Second / 100), nil // USER_HZ is 100
+}
+
+// freePort is a port that was free for UDP and TCP a moment ago.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err != nil {
+		return 0, err
+	}
+	return port, u.Close()
+}
+
+// configure writes what a server reads and returns its command line. All have
+// one worker and no limit on the rate of replies; else their defaults stay.
+func (b *bench) configure(c contestant, folder string, port int) ([]string, error) {
+	files := map[string]string{}
+	in := func(name string) string { return filepath.Join(folder, name) }
+	find := func(name string) string {
+		if f := debian.Find("/", name); f != "" {
+			return f
+		}
+		return debian.Find(b.root, name)
+	}
+	var args []string
+	switch c.server {
+	case "nsd":
+		files["zone"] = c.world.zone("")
+		files["nsd.conf"] = fmt.Sprintf(`server:
+  ip-address: 127.0.0.1@%d
+  server-count: 1
+  username: ""
+  chroot: ""
+  zonesdir: %q
+  database: ""
+  pidfile: %q
+  xfrdfile: %q
+  zonelistfile: %q
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: example.org
+  zonefile: zone
+`, port, folder, in("pid"), in("xfrd"), in("zonelist"))
+		args = []string{find("nsd"), "-d", "-c", in("nsd.conf")}
+	case "knot":
+		files["zone"] = c.world.zone("")
+		files["knot.conf"] = fmt.Sprintf(`server:
+    rundir: %q
+    listen: 127.0.0.1@%d
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: %q
+log:
+  - target: stderr
+    any: warning
+zone:
+  - domain: example.org
+    storage: %q
+    file: zone
+    zonefile-sync: -1
+    journal-content: none
+`, folder, port, in("db"), folder)
+		args = []string{find("knotd"), "-c", in("knot.conf")}
+	case "gdnsd":
+		plugins, lines := c.world.gdnsd()
+		files["zones/example.org"] = c.world.zone(lines)
+		files["config"] = fmt.Sprintf(`options => {
+  listen => 127.0.0.1:%d
+  udp_threads => 1
+  tcp_threads => 1
+  run_dir => %s
+  state_dir => %s
+}
+%s`, port, in("run"), in("state"), plugins)
+		args = []string{find("gdnsd"), "-c", folder, "start"}
+	case "coredns":
+		files["zone"] = c.world.zone("")
+		files["Corefile"] = fmt.Sprintf("example.org:%d {\n  bind 127.0.0.1\n  file %s\n}\n", port, in("zone"))
+		args = []string{b.coredns, "-conf", in("Corefile"), "-quiet"}
+	case "gslb":
+		if c.world.file() {
+			files["world.zone"] = c.world.zone("")
+		}
+		files["world.hcl"] = c.world.topology(in("world.zone"))
+		args = []string{b.gslb, "serve", in("world.hcl"), "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--rate-limit", "0"}
+	}
+	for name, text := range files {
+		if err := os.MkdirAll(filepath.Dir(in(name)), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return args, nil
+}
