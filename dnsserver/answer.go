@@ -64,9 +64,8 @@ func (a *asking) join(head, tail []byte) []byte {
 	return a.arena[from:len(a.arena):len(a.arena)]
 }
 
-// pass remembers an alias and reports whether it is a new one.
+// pass remembers an alias, in lower case, and reports whether it is a new one.
 func (a *asking) pass(alias []byte) bool {
-	alias = a.lower(alias)
 	for _, before := range a.passed {
 		if bytes.Equal(before, alias) {
 			return false
@@ -99,10 +98,9 @@ func (a *asking) require(to section, owner []byte, set *rrset) bool {
 }
 
 // resolve answers for name, which lies in z, and follows aliases as far as
-// our zones go.
-func (a *asking) resolve(z *zone, name []byte) {
+// our zones go. It takes the name in lower case as well.
+func (a *asking) resolve(z *zone, name, lowered []byte) {
 	for z != nil {
-		lowered := a.lower(name)
 		if a.told != nil {
 			a.told.Name, a.told.Zone = text(string(name)), text(z.key)
 		}
@@ -114,8 +112,8 @@ func (a *asking) resolve(z *zone, name []byte) {
 		if len(a.passed) > maxChain {
 			return
 		}
-		name = target
-		z = a.table.zone(a.lower(name), a.typ)
+		name, lowered = target, a.lower(target)
+		z = a.table.zone(lowered, a.typ)
 	}
 	if a.told != nil {
 		a.told.Name, a.told.Zone = text(string(name)), ""
@@ -134,7 +132,7 @@ func (a *asking) step(z *zone, name, lowered []byte) (target []byte, more bool) 
 		if i < apex {
 			below, ok := z.nodes[string(at)]
 			if !ok {
-				return a.synthesize(z, name, lowered[starts[i+1]:])
+				return a.synthesize(z, name, lowered, starts[i+1])
 			}
 			n = below
 		}
@@ -145,32 +143,32 @@ func (a *asking) step(z *zone, name, lowered []byte) (target []byte, more bool) 
 		}
 		if i == 0 {
 			a.count(lowered)
-			return a.found(z, n, name)
+			return a.found(z, n, name, lowered)
 		}
 		if d := n.set(dns.TypeDNAME); d != nil {
 			a.count(at)
-			return a.redirect(name, starts[i], d)
+			return a.redirect(name, lowered, starts[i], d)
 		}
 	}
 }
 
-// synthesize answers for a name that does not exist below encloser, the last
-// name above it that does (RFC 4592, section 3.3.1).
-func (a *asking) synthesize(z *zone, name, encloser []byte) (target []byte, more bool) {
-	wildcard := a.join([]byte("\x01*"), encloser)
+// synthesize answers for a name that does not exist. What begins at offset at
+// of it, the closest encloser, does (RFC 4592, section 3.3.1).
+func (a *asking) synthesize(z *zone, name, lowered []byte, at int) (target []byte, more bool) {
+	wildcard := a.join([]byte("\x01*"), lowered[at:])
 	if n, ok := z.nodes[string(wildcard)]; ok {
 		a.count(wildcard)
-		return a.found(z, n, name)
+		return a.found(z, n, name, lowered)
 	}
 	a.deny(z, dns.RcodeNameError)
 	return nil, false
 }
 
 // found answers with what stands at n, which is called name.
-func (a *asking) found(z *zone, n *node, name []byte) (target []byte, more bool) {
+func (a *asking) found(z *zone, n *node, name, lowered []byte) (target []byte, more bool) {
 	a.aa = true
 	if cname := n.set(dns.TypeCNAME); cname != nil && a.typ != dns.TypeCNAME {
-		if !a.pass(name) || !a.require(answer, name, cname) || a.typ == dns.TypeANY {
+		if !a.pass(lowered) || !a.require(answer, name, cname) || a.typ == dns.TypeANY {
 			return nil, false
 		}
 		return cname.data[0], true
@@ -265,9 +263,9 @@ func steered(d *topology.Domain, family steering.Family) bool {
 
 // redirect answers with the DNAME that stands above name, at offset at of it,
 // and the CNAME that follows from it (RFC 6672, section 3.1).
-func (a *asking) redirect(name []byte, at int, dname *rrset) (target []byte, more bool) {
+func (a *asking) redirect(name, lowered []byte, at int, dname *rrset) (target []byte, more bool) {
 	a.aa = true
-	if a.pass(name[at:]) && !a.require(answer, name[at:], dname) || a.typ == dns.TypeANY {
+	if a.pass(lowered[at:]) && !a.require(answer, name[at:], dname) || a.typ == dns.TypeANY {
 		return nil, false
 	}
 	target = a.join(name[:at], dname.data[0])
@@ -275,7 +273,7 @@ func (a *asking) redirect(name []byte, at int, dname *rrset) (target []byte, mor
 		a.rcode = dns.RcodeYXDomain
 		return nil, false
 	}
-	more = a.pass(name) && a.require(answer, name, a.make(dns.TypeCNAME, dname.ttl, target))
+	more = a.pass(lowered) && a.require(answer, name, a.make(dns.TypeCNAME, dname.ttl, target))
 	return target, more && a.typ != dns.TypeCNAME
 }
 

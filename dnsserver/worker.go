@@ -115,12 +115,13 @@ func (w *Worker) decide(t *Table) int {
 		a.ede = ede{true, dns.ExtendedErrorCodeProhibited, "zones are not transferred"}
 		return dns.RcodeRefused
 	}
-	z := t.zone(a.lower(q.name), q.typ)
+	lowered := a.lower(q.name)
+	z := t.zone(lowered, q.typ)
 	if z == nil {
 		a.ede = ede{true, dns.ExtendedErrorCodeNotAuthoritative, "the name lies in no zone of this server"}
 		return dns.RcodeRefused
 	}
-	a.resolve(z, q.name)
+	a.resolve(z, q.name, lowered)
 	if q.subnet.source == 0 || a.rcode != dns.RcodeSuccess || w.m.counts[answer] == 0 {
 		a.scope = 0 // RFC 7871, sections 7.1.2 and 7.4
 	}
