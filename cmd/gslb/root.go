@@ -32,6 +32,10 @@ diagnostic's code means. The directors' program is director(1).`,
 		explainCmd(),
 		planCmd(),
 		serveCmd(),
+		statusCmd(),
+		disableCmd(),
+		drainCmd(),
+		enableCmd(),
 		labCmd(),
 	)
 	root.AddCommand(cli.Man(root, cli.Manual{Name: "gslb-topology", About: "the language of topology files", Text: conf.Manual()}))

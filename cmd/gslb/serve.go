@@ -27,6 +27,7 @@ func serveCmd() *cobra.Command {
 	var node string
 	var listen []string
 	var replies replyFlags
+	var at place
 	var in cli.Inputs
 	cmd := &cobra.Command{
 		Use:   "serve FILE...",
@@ -54,18 +55,19 @@ share --cookie-secret.`,
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
 			read := func() (*topology.Topology, error) { return in.Topology(paths, cmd.ErrOrStderr()) }
-			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, node, listen, &replies)
+			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, node, listen, &replies, at)
 		},
 	}
 	cmd.Flags().StringVar(&node, "node", "", "listen on port 53 of this nameserver's addresses, as in nameserver.NAME")
 	cmd.Flags().StringArrayVar(&listen, "listen", nil, "listen on `ADDR:PORT` (repeatable)")
 	replies.flags(cmd)
+	at.flags(cmd)
 	in.Flags(cmd)
 	return cmd
 }
 
 // serve answers until ctx ends.
-func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read func() (*topology.Topology, error), node string, listen []string, replies *replyFlags) error {
+func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read func() (*topology.Topology, error), node string, listen []string, replies *replyFlags, at place) error {
 	topo, err := read()
 	if err != nil {
 		return err
@@ -96,8 +98,12 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 	d := &dnsNode{
 		log:     log,
 		results: make(chan probe.Result),
-		view:    health.View{},
+		node:    node,
 	}
+	if d.desk, d.view, err = openDesk(log, at); err != nil {
+		return err
+	}
+	defer func() { d.desk.close(d.view) }()
 	d.probes = probe.NewSet(d.results)
 	defer d.probes.Close()
 	defer d.dns.Close()
@@ -177,6 +183,8 @@ type dnsNode struct {
 	probes  *probe.Set
 	results chan probe.Result
 	view    health.View
+	desk    *desk
+	node    string // address of the nameserver that it is; "" for none
 	serial  uint32
 	files   zoneFiles   // of the generation prepared last
 	now     *generation // what is served; nil before the first
@@ -189,6 +197,7 @@ type generation struct {
 	ground  *steering.Ground
 	zones   *dnsserver.Zones
 	targets map[health.Target]bool
+	checks  map[health.Target]*topology.Check
 	timeout time.Duration // when every first result must have come in
 }
 
@@ -213,10 +222,10 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 		return fmt.Errorf("compile zones: %w", err)
 	}
 	d.serial, d.files = serial, files
-	g := &generation{topo: topo, ground: steering.Prepare(topo, nil), zones: zones, targets: map[health.Target]bool{}}
+	g := &generation{topo: topo, ground: steering.Prepare(topo, nil), zones: zones, targets: map[health.Target]bool{}, checks: map[health.Target]*topology.Check{}}
 	var probes []probe.Probe
 	for _, p := range steering.Probes(topo) {
-		g.targets[p.Target] = true
+		g.targets[p.Target], g.checks[p.Target] = true, p.Check
 		probes = append(probes, probe.Probe{Target: p.Target, Check: p.Check})
 		g.timeout = max(g.timeout, p.Check.Timeout)
 	}
@@ -239,11 +248,14 @@ func (d *dnsNode) known() bool {
 func (d *dnsNode) promote() {
 	d.now, d.next = d.next, nil
 	d.view = d.view.Keep(d.now.has)
+	d.desk.promoted(d.now)
 	d.publish()
 }
 
 func (d *dnsNode) publish() {
-	d.dns.Publish(dnsserver.NewTable(d.now.zones, d.now.ground.Compile(steering.Inputs{View: d.view})))
+	now := time.Now()
+	overrides := d.overridden(now)
+	d.dns.Publish(dnsserver.NewTable(d.now.zones, d.now.ground.Compile(steering.Inputs{View: d.view, Now: now, Overrides: overrides})))
 }
 
 // run decides what is served until ctx ends, and calls start when there is
@@ -276,6 +288,10 @@ func (d *dnsNode) run(ctx context.Context, hup <-chan os.Signal, read func() (*t
 			}
 			late.Reset(d.next.timeout + grace)
 			ready = d.known()
+		case c := <-d.desk.calls:
+			d.handle(c)
+		case <-d.desk.tick.C:
+			d.turn(time.Now())
 		case r := <-d.results:
 			d.observe(r)
 			ready = d.next != nil && d.known()
@@ -303,6 +319,7 @@ func (d *dnsNode) observe(r probe.Result) {
 		return // from a probe that was on its way when it was stopped
 	}
 	before, now := d.view[t], time.Now()
+	d.desk.note(t, r, now)
 	after := before.Observe(r.Probe.Check, now, r.Err == nil)
 	if after == before {
 		return
@@ -311,6 +328,7 @@ func (d *dnsNode) observe(r probe.Result) {
 	if before.Known && before.Up == after.Up {
 		return // closer to a change, which has not come yet
 	}
+	d.desk.changed(now)
 	d.tell(t, after.Up, r.Err)
 	if d.now.has(t) {
 		d.publish()

@@ -90,7 +90,9 @@ func startServe(t *testing.T, read func() (*topology.Topology, error)) *running 
 	r := &running{hup: make(chan os.Signal, 1), done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
-	go func() { r.done <- serve(ctx, &r.out, &r.errs, r.hup, read, "", []string{"127.0.0.1:0"}, &replyFlags{}) }()
+	go func() {
+		r.done <- serve(ctx, &r.out, &r.errs, r.hup, read, "", []string{"127.0.0.1:0"}, &replyFlags{}, place{})
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-r.done; err != nil {
@@ -323,7 +325,7 @@ func TestServeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs screen
-			err := serve(t.Context(), &out, &errs, nil, func() (*topology.Topology, error) { return topo, nil }, c.node, c.listen, &replyFlags{})
+			err := serve(t.Context(), &out, &errs, nil, func() (*topology.Topology, error) { return topo, nil }, c.node, c.listen, &replyFlags{}, place{})
 			if err == nil {
 				t.Fatal("no error")
 			}

@@ -1,0 +1,342 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gslb/health"
+	"gslb/health/probe"
+	"gslb/internal/local"
+)
+
+const (
+	// savedAge is how old a saved view may be to be begun with: what was found
+	// longer ago says too little of now.
+	savedAge = 10 * time.Minute
+	// saveSoon and saveOften are how long after a change, and how often
+	// without one, the view is saved.
+	saveSoon  = time.Second
+	saveOften = time.Minute
+	maxSaved  = 64 << 20 // bytes of a file
+)
+
+// A place is where a daemon keeps its state and is spoken to.
+type place struct{ dir, socket string }
+
+func (p *place) flags(cmd *cobra.Command) {
+	dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // systemd.exec(5)
+	cmd.Flags().StringVar(&p.dir, "state", dir, "keep health and overrides in `DIR` over restarts (default $STATE_DIRECTORY, else nowhere)")
+	cmd.Flags().StringVar(&p.socket, "socket", "", "listen to gslb status, disable, drain and enable on this Unix socket (default gslb.sock in the state's folder)")
+}
+
+// A desk is the daemon's side of what operators see and say, and of what is
+// kept over restarts. The goroutine that owns the dnsNode owns it too.
+type desk struct {
+	log       *slog.Logger
+	started   time.Time
+	dir       string
+	overrides health.Overrides
+	last      map[health.Target]outcome
+	// generation is how many readings of the files have been put in force.
+	generation int
+	calls      chan call
+	server     *local.Server // nil: nobody is heard
+	views      *local.Saver  // nil: nothing is kept
+	words      *local.Saver
+	tick       *time.Timer // for whichever of these is next; the zero time is never
+	grows      time.Time   // a weight
+	saves      time.Time   // the view
+}
+
+// An outcome is the result of the last probe of a target.
+type outcome struct {
+	at   time.Time
+	took time.Duration
+	err  error
+}
+
+// A call is a request to the daemon and where its reply goes.
+type call struct {
+	peer    local.Peer
+	request request
+	reply   chan<- any
+}
+
+// A request is what the commands send, as JSON.
+type request struct {
+	FormatVersion int    `json:"format_version"`
+	Command       string `json:"command"` // "status" or "override"
+	Object        string `json:"object,omitempty"`
+	Mode          string `json:"mode,omitempty"` // "enabled", "drained" or "disabled"
+	Seconds       int64  `json:"seconds,omitempty"`
+	Reason        string `json:"reason,omitempty"`
+}
+
+// A refusal is the reply to a request that is not done.
+type refusal struct {
+	FormatVersion int    `json:"format_version"`
+	Error         string `json:"error"`
+}
+
+func refuse(format string, args ...any) refusal { return refusal{1, fmt.Sprintf(format, args...)} }
+
+// openDesk begins with what was kept, as far as it is of use.
+func openDesk(log *slog.Logger, at place) (*desk, health.View, error) {
+	k := &desk{log: log, started: time.Now(), dir: at.dir, last: map[health.Target]outcome{}, calls: make(chan call), tick: time.NewTimer(time.Hour)}
+	k.tick.Stop()
+	view := health.View{}
+	if at.dir != "" {
+		if err := os.MkdirAll(at.dir, 0o700); err != nil {
+			return nil, nil, fmt.Errorf("make the state's folder: %w", err)
+		}
+		view = k.restore()
+		k.views, k.words = local.NewSaver(k.path("health.json")), local.NewSaver(k.path("overrides.json"))
+		if at.socket == "" {
+			at.socket = k.path("gslb.sock")
+		}
+		k.saves = k.started.Add(saveOften)
+	}
+	if at.socket != "" {
+		server, err := local.Listen(at.socket)
+		if err != nil {
+			k.close(nil)
+			return nil, nil, err
+		}
+		k.server = server
+		go server.Serve(k.answer, func(p local.Peer) []byte {
+			return marshal(refuse("%s may not: only root and the user of gslb serve may", who(p)))
+		})
+	}
+	k.arm()
+	return k, view, nil
+}
+
+func (k *desk) path(name string) string { return filepath.Join(k.dir, name) }
+
+// restore reads what was kept. A file that cannot be read is put aside and
+// told of: a daemon that does not start helps nobody.
+func (k *desk) restore() health.View {
+	now := time.Now()
+	if data, ok := k.read("overrides.json"); ok {
+		o, err := health.ReadOverrides(data)
+		if err != nil {
+			k.aside("overrides.json", err)
+		}
+		left, gone := o.Expire(now)
+		k.overrides = left
+		for _, x := range left {
+			k.log.Warn("override is in force", overrideAttrs(x)...)
+		}
+		for _, x := range gone {
+			k.log.Info("override has run out while nobody served", overrideAttrs(x)...)
+		}
+	}
+	view := health.View{}
+	if data, ok := k.read("health.json"); ok {
+		saved, at, err := health.ReadView(data)
+		switch age := now.Sub(at); {
+		case err != nil:
+			k.aside("health.json", err)
+		case age > savedAge || age < -savedAge:
+			k.log.Info("saved health is too old to begin with", "saved", at.Format(time.RFC3339), "targets", len(saved))
+		default:
+			view = saved
+			k.log.Info("beginning with saved health", "saved", at.Format(time.RFC3339), "targets", len(saved))
+		}
+	}
+	return view
+}
+
+func (k *desk) read(name string) ([]byte, bool) {
+	data, err := local.ReadFile(k.path(name), maxSaved)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		k.log.Error("state is not read", "reason", err)
+	}
+	return data, err == nil
+}
+
+func (k *desk) aside(name string, err error) {
+	bad := k.path(name + ".bad")
+	if renamed := os.Rename(k.path(name), bad); renamed != nil {
+		bad = renamed.Error()
+	}
+	k.log.Error("state is put aside", "file", k.path(name), "now", bad, "reason", err)
+}
+
+// close saves the view and ends what was begun; nil is not saved.
+func (k *desk) close(view health.View) {
+	if k.server != nil {
+		k.server.Close()
+	}
+	if k.views == nil {
+		return
+	}
+	if view != nil {
+		k.save(view)
+	}
+	k.views.Close()
+	k.words.Close()
+}
+
+func (k *desk) save(view health.View) {
+	k.views.Save(view.Encode(time.Now()), func(err error) {
+		if err != nil {
+			k.log.Error("health is not saved", "reason", err)
+		}
+	})
+}
+
+// arm sets the timer for what comes next.
+func (k *desk) arm() {
+	k.tick.Stop()
+	next := time.Time{}
+	for _, t := range []time.Time{k.grows, k.saves, k.overrides.Next()} {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	if !next.IsZero() {
+		k.tick.Reset(time.Until(next))
+	}
+}
+
+// note keeps a result to be shown.
+func (k *desk) note(t health.Target, r probe.Result, now time.Time) {
+	k.last[t] = outcome{now, r.Took, r.Err}
+}
+
+// changed says that the view has changed and should be saved soon.
+func (k *desk) changed(now time.Time) {
+	if soon := now.Add(saveSoon); k.views != nil && soon.Before(k.saves) {
+		k.saves = soon
+		k.arm()
+	}
+}
+
+// turn does what is due.
+func (d *dnsNode) turn(now time.Time) {
+	k := d.desk
+	left, gone := k.overrides.Expire(now)
+	for _, x := range gone {
+		k.log.Info("override has run out", overrideAttrs(x)...)
+	}
+	if len(gone) > 0 {
+		k.overrides = left
+		k.keep(func(err error) {
+			if err != nil {
+				k.log.Error("overrides are not saved", "reason", err)
+			}
+		})
+	}
+	if grown := !k.grows.IsZero() && !now.Before(k.grows); (grown || len(gone) > 0) && d.now != nil {
+		d.publish()
+	}
+	if !k.saves.IsZero() && !now.Before(k.saves) {
+		k.save(d.view)
+		k.saves = now.Add(saveOften)
+	}
+	k.arm()
+}
+
+// keep has the overrides saved, and told of the outcome.
+func (k *desk) keep(told func(error)) {
+	if k.words == nil {
+		told(errors.New("gslb serve runs without --state"))
+		return
+	}
+	k.words.Save(k.overrides.Encode(), told)
+}
+
+// promoted says that another generation is served: what is no target of it is
+// forgotten.
+func (k *desk) promoted(g *generation) {
+	k.generation++
+	maps.DeleteFunc(k.last, func(t health.Target, _ outcome) bool { return !g.has(t) })
+}
+
+// overridden are the overrides for steering at time now. It also sets the timer
+// for the next weight that grows.
+func (d *dnsNode) overridden(now time.Time) health.Overrides {
+	k := d.desk
+	k.grows = time.Time{}
+	for t, c := range d.now.checks {
+		if next := d.view[t].NextStep(c, now); !next.IsZero() && (k.grows.IsZero() || next.Before(k.grows)) {
+			k.grows = next
+		}
+	}
+	k.arm()
+	return k.overrides.Spread(d.now.topo)
+}
+
+// answer is what the socket's users get; it runs beside the daemon.
+func (k *desk) answer(ctx context.Context, peer local.Peer, data []byte) []byte {
+	var r request
+	if err := json.Unmarshal(data, &r); err != nil {
+		return marshal(refuse("read the request: %v", err))
+	}
+	if r.FormatVersion != 1 {
+		return marshal(refuse("the request has format version %d; this gslb serve reads 1", r.FormatVersion))
+	}
+	reply := make(chan any, 1)
+	select {
+	case k.calls <- call{peer, r, reply}:
+	case <-ctx.Done():
+		return marshal(refuse("gslb serve is busy or stopping"))
+	}
+	select {
+	case out := <-reply:
+		return marshal(out)
+	case <-ctx.Done():
+		return marshal(refuse("gslb serve does not get to it, or its disk hangs"))
+	}
+}
+
+func marshal(v any) []byte {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		panic("gslb: " + err.Error()) // there is nothing in it that has no JSON
+	}
+	return append(data, '\n')
+}
+
+// who is a user for logs and people.
+func who(p local.Peer) string {
+	id := strconv.FormatUint(uint64(p.UID), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username + " (uid " + id + ")"
+	}
+	return "uid " + id
+}
+
+func overrideAttrs(x health.Override) []any {
+	until := "enabled"
+	if !x.Until.IsZero() {
+		until = x.Until.UTC().Format(time.RFC3339)
+	}
+	return []any{"object", x.Object, "mode", x.Mode.String(), "until", until, "who", x.Who, "reason", x.Reason}
+}
+
+// handle does what a call asks for.
+func (d *dnsNode) handle(c call) {
+	switch c.request.Command {
+	case "status":
+		c.reply <- d.report(time.Now())
+	case "override":
+		d.override(c, time.Now())
+	default:
+		c.reply <- refuse("this gslb serve knows no command %q", c.request.Command)
+	}
+}
