@@ -113,3 +113,17 @@ func TestProxiedConnections(t *testing.T) {
 		})
 	}
 }
+
+// Whatever a proxy sends: no panic, and a message behind a header is behind it.
+func FuzzProxied(f *testing.F) {
+	for _, h := range [][]byte{[]byte(proxySignature), append([]byte(proxySignature), 0x21, 0x12, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13), append([]byte(proxySignature), 0x20, 0, 0, 0)} {
+		f.Add(h)
+	}
+	peer := netip.MustParseAddr("127.0.0.1")
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		asker, n, ok := proxied(packet, peer)
+		if ok && (n < proxyHead || n > len(packet) || !asker.IsValid() || asker.Is4In6()) {
+			t.Fatalf("%v, %d of %d bytes", asker, n, len(packet))
+		}
+	})
+}

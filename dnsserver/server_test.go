@@ -293,3 +293,18 @@ func TestCloseGivesTheAddressBack(t *testing.T) {
 	}
 	again.Close()
 }
+
+// When many want to be heard, those who say nothing are heard for less long.
+func TestPatienceIsShortWhenItIsCrowded(t *testing.T) {
+	s := Server{conns: map[*net.TCPConn]netip.Addr{}}
+	for range crowded {
+		s.conns[new(net.TCPConn)] = netip.Addr{}
+	}
+	if got := s.patience(); got != patience {
+		t.Errorf("%v, want %v", got, patience)
+	}
+	s.conns[new(net.TCPConn)] = netip.Addr{}
+	if got := s.patience(); got != impatience {
+		t.Errorf("%v, want %v", got, impatience)
+	}
+}
