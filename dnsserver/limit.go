@@ -73,10 +73,7 @@ func (l *limiter) kind(w *Worker) uint64 {
 // one, a truncated one, or nil.
 func (l *limiter) pass(w *Worker, reply []byte, now time.Time) []byte {
 	limit := &w.o.Limit
-	if reply == nil || limit.PerSecond <= 0 || w.trusted {
-		return reply
-	}
-	if l.take(l.kind(w), now, limit.PerSecond) {
+	if reply == nil || l.may(w, now) {
 		return reply
 	}
 	held := l.held.Add(1)
@@ -84,6 +81,11 @@ func (l *limiter) pass(w *Worker, reply []byte, now time.Time) []byte {
 		return nil
 	}
 	return w.cut()
+}
+
+// may reports whether the reply that w has just written is within the limit.
+func (l *limiter) may(w *Worker, now time.Time) bool {
+	return w.o.Limit.PerSecond <= 0 || w.trusted || l.take(l.kind(w), now, w.o.Limit.PerSecond)
 }
 
 // take reports whether there is something left in the bucket of hash, and takes it.

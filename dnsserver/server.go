@@ -85,6 +85,7 @@ func (s *Server) Close() {
 type datagrams struct {
 	server *Server
 	worker Worker
+	fast   quick
 	u      uint64 // starts anywhere
 }
 
@@ -105,8 +106,12 @@ func (d *datagrams) reply(buf, packet []byte, from netip.AddrPort, now time.Time
 	}
 	d.u += steering.Golden
 	r.U = d.u
-	reply := d.worker.Reply(buf, d.server.table.Load(), o, r)
-	if l := d.server.limiter.Load(); l != nil {
+	t, l := d.server.table.Load(), d.server.limiter.Load()
+	if reply, ok := d.quick(buf, t, o, &r); ok && (l == nil || l.may(&d.worker, now)) {
+		return reply
+	}
+	reply := d.worker.Reply(buf, t, o, r)
+	if l != nil {
 		reply = l.pass(&d.worker, reply, now)
 	}
 	return reply

@@ -19,6 +19,7 @@ import (
 // stands there. It is made once for a topology and never changed.
 type Zones struct {
 	zones map[string]*zone
+	ready ready
 }
 
 type zone struct {
@@ -93,6 +94,12 @@ func Compile(topo *topology.Topology, serial uint32, files ...*zonefile.Zone) (*
 	if len(c.faults) > 0 {
 		return nil, errors.Join(c.faults...)
 	}
+	for _, tz := range topo.Zones {
+		if z, ok := c.find(tz.Name); ok {
+			zs.ready.add(zs, z)
+		}
+	}
+	zs.ready.index()
 	return zs, nil
 }
 

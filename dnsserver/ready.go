@@ -1,0 +1,328 @@
+package dnsserver
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"gslb/steering"
+	"gslb/topology"
+)
+
+// ready holds what nearly all queries ask for: the addresses of names that
+// exist and where nothing stands in the way, as they go into a reply. It is
+// one table for all zones, so an answer is one look-up away, however many
+// zones and labels there are.
+type ready struct {
+	slots   []slot // a power of two, at most half of them taken; a name hashes to the first of its run
+	entries []byte // one after the other, each as entry has it
+	domains []*topology.Domain
+}
+
+// A slot leads to an entry. Slots are small, so that more of them stay near
+// the processor, and mostly tell a wrong entry without looking there.
+type slot struct {
+	tag uint32 // other bits of the hash
+	at  uint32 // 1 more than the offset of the entry; 0: free
+}
+
+// An entry is, in bytes: the length of the name, the name in lower case, the
+// type (its low byte), the number of records, 0 where the answer is steered,
+// then two bytes of length and what follows them: the records, their owner a
+// pointer to the question; or four bytes, an index of domains.
+const entryHead = 1 + 1 + 1 + 2
+
+// maxLabel is the length of the longest label (RFC 1035, section 2.3.4).
+const maxLabel = 63
+
+// maxReady is how many records an entry has at most; longer answers do not
+// fit into a reply over UDP.
+const maxReady = 255
+
+// add adds the addresses of z's names.
+func (r *ready) add(zones *Zones, z *zone) {
+	for _, owner := range z.owners() {
+		n := z.nodes[owner]
+		if !zones.plain(z, owner, n) {
+			continue
+		}
+		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
+			if n.domain != nil {
+				r.domains = append(r.domains, n.domain)
+				r.enter(owner, typ, 0, binary.BigEndian.AppendUint32(nil, uint32(len(r.domains)-1)))
+				continue
+			}
+			set := n.set(typ)
+			if set == nil || len(set.data) > maxReady {
+				continue
+			}
+			var records []byte
+			for _, data := range set.data {
+				records = appendAddress(records, typ, set.ttl, data)
+			}
+			r.enter(owner, typ, len(set.data), records)
+		}
+	}
+}
+
+// plain reports whether a query for an address at owner is answered with what
+// stands at n: no delegation, alias, nor zone of its own is in between.
+func (zs *Zones) plain(z *zone, owner string, n *node) bool {
+	if n.set(dns.TypeCNAME) != nil || zs.enclosing([]byte(owner)) != z {
+		return false
+	}
+	for at := owner; at != z.key; at, _ = parent(at) {
+		up := z.nodes[at]
+		if up.set(dns.TypeNS) != nil || at != owner && up.set(dns.TypeDNAME) != nil {
+			return false
+		}
+	}
+	return owner == z.key || z.apex.set(dns.TypeDNAME) == nil
+}
+
+func appendAddress(buf []byte, typ uint16, ttl uint32, data []byte) []byte {
+	buf = append(buf, 0xc0, headerLen, 0, byte(typ), 0, byte(dns.ClassINET))
+	buf = binary.BigEndian.AppendUint32(buf, ttl)
+	buf = append(buf, 0, byte(len(data)))
+	return append(buf, data...)
+}
+
+func (r *ready) enter(owner string, typ uint16, records int, data []byte) {
+	r.entries = append(append(r.entries, byte(len(owner))), owner...)
+	r.entries = append(r.entries, byte(typ), byte(records))
+	r.entries = append(binary.BigEndian.AppendUint16(r.entries, uint16(len(data))), data...)
+}
+
+// index makes the slots of the entries.
+func (r *ready) index() {
+	count := 0
+	r.each(func(int, []byte, uint16) { count++ })
+	r.slots = make([]slot, 1<<bits.Len(uint(2*count)))
+	var q quick
+	r.each(func(at int, owner []byte, typ uint16) {
+		hash := q.hash(owner, typ)
+		i := hash & uint64(len(r.slots)-1)
+		for r.slots[i].at != 0 {
+			i = (i + 1) & uint64(len(r.slots)-1)
+		}
+		r.slots[i] = slot{uint32(hash >> 32), uint32(at + 1)}
+	})
+	r.entries = slices.Clip(r.entries)
+}
+
+func (r *ready) each(do func(at int, owner []byte, typ uint16)) {
+	for at := 0; at < len(r.entries); {
+		n := int(r.entries[at])
+		e := r.entries[at+1:]
+		do(at, e[:n], uint16(e[n]))
+		at += entryHead + n + int(binary.BigEndian.Uint16(e[n+2:]))
+	}
+}
+
+// find is the entry of a name, which q has just hashed, without the name.
+func (r *ready) find(q *quick, hash uint64, n int, typ uint16) []byte {
+	mask := uint64(len(r.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		s := r.slots[i]
+		if s.at == 0 {
+			return nil
+		}
+		if s.tag != uint32(hash>>32) {
+			continue
+		}
+		e := r.entries[s.at-1:]
+		if int(e[0]) == n && string(e[1:1+n]) == string(q.name[:n]) && e[1+n] == byte(typ) {
+			return e[1+n:]
+		}
+	}
+}
+
+// A quick is the memory of quick replies.
+type quick struct {
+	name   [maxName + 8]byte // in lower case
+	places []steering.Place
+	subnet subnet
+}
+
+// hash puts name into q in lower case and returns its hash. Octets that count
+// labels are below the letters, so all can be lowered alike, eight at a time.
+// Names are the operator's and not the asker's: nobody can make them collide.
+func (q *quick) hash(name []byte, typ uint16) uint64 {
+	h := 0x9e3779b97f4a7c15 ^ uint64(typ)<<32 ^ uint64(len(name))
+	for i := 0; i < len(name); i += 8 {
+		var w uint64
+		if i+8 <= len(name) {
+			w = binary.LittleEndian.Uint64(name[i:])
+		} else {
+			for k, b := range name[i:] {
+				w |= uint64(b) << (8 * k)
+			}
+		}
+		w = lowerWord(w)
+		binary.LittleEndian.PutUint64(q.name[i:], w)
+		hi, lo := bits.Mul64(h^w, 0xd6e8feb86659fd93)
+		h = hi ^ lo
+	}
+	return h
+}
+
+// lowerWord makes lower-case letters of the capital ones among eight octets.
+func lowerWord(w uint64) uint64 {
+	const ones = 0x0101010101010101
+	low := w & (0x7f * ones)
+	capital := (low + (0x80-'A')*ones) &^ (low + (0x80-'Z'-1)*ones) &^ w & (0x80 * ones)
+	return w | capital>>2
+}
+
+// quick is the reply to the commonest queries: one question for the addresses
+// of a name that is ready, with no option but a client subnet. All others it
+// declines. [Worker.Reply] would give the same.
+func (d *datagrams) quick(buf []byte, t *Table, o *Options, r *Request) ([]byte, bool) {
+	q := &d.fast
+	query, hash, ok := q.read(r.Packet)
+	if !ok || !o.Allow.has(r.From) {
+		return nil, false
+	}
+	n := query.question - 4 - headerLen
+	e := t.zones.ready.find(q, hash, n, query.typ)
+	if e == nil {
+		return nil, false
+	}
+	records, scope := int(e[1]), 0
+	buf = append(buf[:0], r.Packet[:query.question]...)
+	if data := e[4 : 4+int(binary.BigEndian.Uint16(e[2:]))]; records > 0 {
+		buf = append(buf, data...)
+	} else {
+		domain := t.zones.ready.domains[binary.BigEndian.Uint32(data)]
+		if buf, records, scope = q.steer(buf, t, domain, &query, r); records == 0 {
+			return nil, false
+		}
+	}
+	if query.opt {
+		buf = append(buf, 0, 0, byte(dns.TypeOPT), UDPSize>>8, UDPSize&0xff, 0, 0, bit(query.do)<<7, 0, 0, 0)
+		if s := &q.subnet; s.asked {
+			buf[len(buf)-1] = byte(8 + len(s.addr))
+			buf = option(buf, dns.EDNS0SUBNET, 4+len(s.addr))
+			buf = binary.BigEndian.AppendUint16(buf, s.family)
+			buf = append(append(buf, s.source, byte(scope)), s.addr...)
+		}
+	}
+	if len(buf) > query.limit {
+		return nil, false
+	}
+	buf[2] = 0x84 | buf[2]&1 // a reply, authoritative, RD as it came
+	buf[3] &= 0x10           // CD as it came
+	buf[7] = byte(records)
+	buf[11] = bit(query.opt)
+
+	// For those who count replies.
+	w := &d.worker
+	w.r.From, w.o, w.trusted, w.rcode = r.From, o, false, dns.RcodeSuccess
+	w.q.typ, w.m.counts, w.a.tc, w.a.about = query.typ, [3]uint16{uint16(records)}, false, q.name[:n]
+	return buf, true
+}
+
+// steer appends the addresses that a domain answers with. It returns 0 records
+// where these are not all there is to say, or many.
+func (q *quick) steer(buf []byte, t *Table, d *topology.Domain, query *quickQuery, r *Request) ([]byte, int, int) {
+	family := steering.V4
+	if query.typ == dns.TypeAAAA {
+		family = steering.V6
+	}
+	client := q.subnet.prefix()
+	if !q.subnet.asked && r.From.IsValid() {
+		client = netip.PrefixFrom(r.From, r.From.BitLen())
+	}
+	places, ttl, scope := t.steering.Answer(q.places[:0], d, family, client, r.U)
+	q.places = places
+	if len(places) != 1 || len(places[0].Addrs) > maxQuick {
+		return buf, 0, 0 // several places may share an address
+	}
+	for i, addr := range places[0].Addrs {
+		for _, before := range places[0].Addrs[:i] {
+			if addr == before {
+				return buf, 0, 0
+			}
+		}
+		if addr.Is4() {
+			octets := addr.As4()
+			buf = appendAddress(buf, query.typ, ttl, octets[:])
+		} else {
+			octets := addr.As16()
+			buf = appendAddress(buf, query.typ, ttl, octets[:])
+		}
+	}
+	return buf, len(places[0].Addrs), scope
+}
+
+// maxQuick is how many addresses of a steered name a quick reply has at most.
+const maxQuick = 8
+
+// A quickQuery is what quick has read of a packet.
+type quickQuery struct {
+	question int // where it ends
+	typ      uint16
+	opt      bool
+	do       bool
+	limit    int
+}
+
+// read reads the packet and reports whether it is one of the commonest.
+func (q *quick) read(packet []byte) (query quickQuery, hash uint64, ok bool) {
+	// A query with one question, no records but perhaps an OPT, and no flags that mean something.
+	if len(packet) < headerLen+1+4 || packet[2]&^1 != 0 || binary.BigEndian.Uint64(packet[4:])&^1 != 1<<48 {
+		return query, 0, false
+	}
+	end := headerLen
+	for end < len(packet) && packet[end] != 0 {
+		if packet[end] > maxLabel {
+			return query, 0, false
+		}
+		end += int(packet[end]) + 1
+	}
+	end++
+	if end-headerLen > maxName || end+4 > len(packet) || packet[end] != 0 || packet[end+2] != 0 || packet[end+3] != byte(dns.ClassINET) {
+		return query, 0, false
+	}
+	query.typ = uint16(packet[end+1])
+	query.question = end + 4
+	if query.typ != dns.TypeA && query.typ != dns.TypeAAAA {
+		return query, 0, false
+	}
+	query.limit = dns.MinMsgSize
+	q.subnet = subnet{}
+	rest := packet[query.question:]
+	if packet[11] == 0 {
+		if len(rest) != 0 {
+			return query, 0, false
+		}
+	} else if !q.opt(rest, &query) {
+		return query, 0, false
+	}
+	return query, q.hash(packet[headerLen:end], query.typ), true
+}
+
+// opt reads an OPT record of version 0 with no option but perhaps a client subnet.
+func (q *quick) opt(rest []byte, query *quickQuery) bool {
+	if len(rest) < optLen || rest[0] != 0 || rest[1] != 0 || rest[2] != byte(dns.TypeOPT) || rest[6] != 0 {
+		return false
+	}
+	length := int(binary.BigEndian.Uint16(rest[9:]))
+	if len(rest) != optLen+length {
+		return false
+	}
+	query.opt = true
+	query.do = rest[7]&0x80 != 0
+	query.limit = min(max(int(binary.BigEndian.Uint16(rest[3:])), dns.MinMsgSize), UDPSize)
+	if length == 0 {
+		return true
+	}
+	option := rest[optLen:]
+	if len(option) < 4 || binary.BigEndian.Uint16(option) != dns.EDNS0SUBNET || int(binary.BigEndian.Uint16(option[2:])) != len(option)-4 {
+		return false
+	}
+	return q.subnet.read(option[4:]) == ""
+}
