@@ -2,6 +2,7 @@ package conf
 
 import (
 	"net/netip"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,11 @@ func (p *parser) build() *topology.Topology {
 			b.t.MaxRemove = part
 		}
 	}
+	for _, n := range p.all("geoip") {
+		if city, asn := b.beside(n.str("city")), b.beside(n.str("asn")); city != "" || asn != "" {
+			b.t.GeoIP = &topology.GeoIP{City: city, ASN: asn}
+		}
+	}
 	for _, n := range p.all("region") {
 		b.region(n)
 	}
@@ -71,6 +77,15 @@ func (p *parser) build() *topology.Topology {
 		b.domain(n)
 	}
 	return b.t
+}
+
+// beside is a path as it is opened: a relative one begins in the folder of the
+// topology's first file.
+func (b *builder) beside(name string) string {
+	if name == "" || path.IsAbs(name) {
+		return name
+	}
+	return path.Join(path.Dir(b.p.src.Files[0].Name), name)
 }
 
 func (b *builder) region(n *node) {
@@ -166,6 +181,9 @@ func (b *builder) check(n *node) *topology.Check {
 	}
 	c.Path, c.Host, c.Send = str(n, "path"), str(n, "host"), str(n, "send")
 	c.Query, c.QueryType, c.Service = str(n, "query"), strings.ToUpper(str(n, "query_type")), str(n, "grpc_service")
+	if c.QueryType == "" && takes("query_type") {
+		c.QueryType = "A"
+	}
 	c.Text, c.Pattern = str(expect, "text"), str(expect, "pattern")
 	c.Verify, c.TLS = takes("verify") && n.flag("verify"), takes("tls") && n.flag("tls")
 	if takes("command") {

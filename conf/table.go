@@ -52,10 +52,10 @@ var (
 		},
 	}
 	geoipBlock = &block{
-		name: "geoip", one: true, later: "Steering by the client's place", doc: "Databases of where addresses are.",
+		name: "geoip", one: true, doc: "Databases of where addresses are, in MaxMind's format (.mmdb). They are read on the nodes, and again when they change.",
 		attrs: []*attr{
-			{name: "city", typ: tString, doc: "File with the city database."},
-			{name: "asn", typ: tString, doc: "File with the database of autonomous systems."},
+			{name: "city", typ: tString, doc: "File with a City or Country database; a relative path begins in the folder of the topology's first file."},
+			{name: "asn", typ: tString, doc: "File with a database of autonomous systems."},
 		},
 	}
 	zoneBlock = &block{

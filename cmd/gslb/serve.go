@@ -98,6 +98,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 	d := &dnsNode{
 		log:     log,
 		results: make(chan probe.Result),
+		moves:   make(chan moved),
 		node:    node,
 	}
 	if d.desk, d.view, err = openDesk(log, at); err != nil {
@@ -107,6 +108,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 	d.probes = probe.NewSet(d.results)
 	defer d.probes.Close()
 	defer d.dns.Close()
+	defer func() { d.drop(d.now); d.drop(d.next) }()
 	d.dns.Configure(options)
 	if err := d.prepare(topo); err != nil {
 		return err
@@ -182,6 +184,7 @@ type dnsNode struct {
 	dns     dnsserver.Server
 	probes  *probe.Set
 	results chan probe.Result
+	moves   chan moved
 	view    health.View
 	desk    *desk
 	node    string // address of the nameserver that it is; "" for none
@@ -194,6 +197,7 @@ type dnsNode struct {
 // A generation is one reading of the files, made ready to be served.
 type generation struct {
 	topo    *topology.Topology
+	places  *places
 	ground  *steering.Ground
 	zones   *dnsserver.Zones
 	targets map[health.Target]bool
@@ -221,14 +225,23 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 	if err != nil {
 		return fmt.Errorf("compile zones: %w", err)
 	}
+	latest := d.next
+	if latest == nil {
+		latest = d.now
+	}
+	where, err := d.places(topo, latest.where())
+	if err != nil {
+		return err
+	}
 	d.serial, d.files = serial, files
-	g := &generation{topo: topo, ground: steering.Prepare(topo, nil), zones: zones, targets: map[health.Target]bool{}, checks: map[health.Target]*topology.Check{}}
+	g := &generation{topo: topo, places: where, ground: where.ground(topo), zones: zones, targets: map[health.Target]bool{}, checks: map[health.Target]*topology.Check{}}
 	var probes []probe.Probe
 	for _, p := range steering.Probes(topo) {
 		g.targets[p.Target], g.checks[p.Target] = true, p.Check
 		probes = append(probes, probe.Probe{Target: p.Target, Check: p.Check})
 		g.timeout = max(g.timeout, p.Check.Timeout)
 	}
+	d.drop(d.next, g, d.now)
 	d.next = g
 	d.probes.Set(probes)
 	return nil
@@ -246,6 +259,7 @@ func (d *dnsNode) known() bool {
 
 // promote makes the next generation the one that is served.
 func (d *dnsNode) promote() {
+	d.drop(d.now, d.next)
 	d.now, d.next = d.next, nil
 	d.view = d.view.Keep(d.now.has)
 	d.desk.promoted(d.now)
@@ -288,6 +302,8 @@ func (d *dnsNode) run(ctx context.Context, hup <-chan os.Signal, read func() (*t
 			}
 			late.Reset(d.next.timeout + grace)
 			ready = d.known()
+		case m := <-d.moves:
+			d.move(m)
 		case c := <-d.desk.calls:
 			d.handle(c)
 		case <-d.desk.tick.C:

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
+
+	"gslb/steering"
 )
 
 func cityFixture(t testing.TB) []byte {
@@ -161,7 +163,7 @@ func survives(t *testing.T, data []byte) {
 	systems, _ := d.systems()
 	m := &Map{runs: merge(places, systems), places: where}
 	n := 0
-	m.Walk(func(p netip.Prefix, w Where) bool {
+	m.Walk(func(p netip.Prefix, w steering.Where) bool {
 		n++
 		if n%1000 == 1 {
 			if diff := cmp.Diff(said(p, w), said(p, m.Lookup(p.Addr()))); diff != "" {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
+
+	"gslb/steering"
 )
 
 // world writes databases of n networks, half of each family, of sizes and with
@@ -93,7 +95,7 @@ func BenchmarkLoad(b *testing.B) {
 			}
 			b.ReportMetric(float64(heap()-before)/1e6, "MB-kept")
 			prefixes := 0
-			m.Walk(func(netip.Prefix, Where) bool { prefixes++; return true })
+			m.Walk(func(netip.Prefix, steering.Where) bool { prefixes++; return true })
 			b.ReportMetric(float64(prefixes), "prefixes")
 		})
 	}
@@ -118,6 +120,6 @@ func BenchmarkWalk(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		m.Walk(func(netip.Prefix, Where) bool { return true })
+		m.Walk(func(netip.Prefix, steering.Where) bool { return true })
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/oschwald/maxminddb-golang/v2"
+
+	"gslb/steering"
 )
 
 // maxSize is the largest file that is read, in bytes. The largest City
@@ -148,7 +150,7 @@ func (d *Database) Info() (Info, error) {
 	return info, err
 }
 
-func (h *Has) add(w Where) {
+func (h *Has) add(w steering.Where) {
 	h.Continent = h.Continent || w.Continent != ""
 	h.Country = h.Country || w.Country != ""
 	h.Point = h.Point || w.Point != nil
@@ -185,7 +187,7 @@ func (d *Database) damaged(err error) error {
 }
 
 // cities are the places of a City or Country database.
-func (d *Database) cities() ([]run, []Where, Has, error) {
+func (d *Database) cities() ([]run, []steering.Where, Has, error) {
 	type words struct {
 		continent, country string
 		lat, lon           float64
@@ -193,7 +195,7 @@ func (d *Database) cities() ([]run, []Where, Has, error) {
 	}
 	var t tape
 	var has Has
-	places := []Where{{}}
+	places := []steering.Where{{}}
 	known := map[words]uint32{{}: 0}
 	at := map[uintptr]uint32{}
 	records := 0
@@ -229,7 +231,7 @@ func (d *Database) cities() ([]run, []Where, Has, error) {
 	if has == (Has{}) {
 		return nil, nil, has, d.lacks("a country, a continent or coordinates", "a City or Country database", records)
 	}
-	return t.end(), append([]Where(nil), places...), has, nil
+	return t.end(), append([]steering.Where(nil), places...), has, nil
 }
 
 // systems are the autonomous systems of an ASN database.

@@ -14,17 +14,8 @@ import (
 	"fmt"
 	"net/netip"
 
-	"gslb/topology"
+	"gslb/steering"
 )
-
-// A Where is what databases say about a prefix. The zero value of a field
-// means that they do not say.
-type Where struct {
-	Continent string // AF AN AS EU NA OC SA
-	Country   string // ISO 3166-1 alpha-2, upper case
-	ASN       uint32
-	Point     *topology.Point
-}
 
 // Files are the paths of databases; "" = none.
 type Files struct {
@@ -39,7 +30,7 @@ func (f Files) Is() bool { return f != Files{} }
 // shared between goroutines.
 type Map struct {
 	runs   []run
-	places []Where // without ASN; place 0 is nowhere
+	places []steering.Where // without ASN; place 0 is nowhere
 	has    Has
 }
 
@@ -91,7 +82,7 @@ func (m *Map) Has() Has { return m.has }
 // ascending, none within another, neighbours that say the same joined to the
 // largest prefixes. What no database knows is left out, and so are the
 // addresses of IPv6 that stand for those of IPv4 (::ffff:0:0/96, 6to4, Teredo).
-func (m *Map) Walk(yield func(netip.Prefix, Where) bool) {
+func (m *Map) Walk(yield func(netip.Prefix, steering.Where) bool) {
 	for i, r := range m.runs {
 		if r.place == 0 && r.asn == 0 {
 			continue
@@ -100,7 +91,7 @@ func (m *Map) Walk(yield func(netip.Prefix, Where) bool) {
 		if i+1 < len(m.runs) {
 			end = m.runs[i+1].from.before()
 		}
-		w := Where{}
+		w := steering.Where{}
 		if r.place > 0 {
 			w = m.places[r.place]
 		}
@@ -119,9 +110,9 @@ func (m *Map) Walk(yield func(netip.Prefix, Where) bool) {
 }
 
 // Lookup says where a is.
-func (m *Map) Lookup(a netip.Addr) Where {
+func (m *Map) Lookup(a netip.Addr) steering.Where {
 	r := find(m.runs, keyOf(a.Unmap()))
-	var w Where
+	var w steering.Where
 	if r.place > 0 {
 		w = m.places[r.place]
 	}

@@ -10,10 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
+
+	"gslb/steering"
 )
 
 // said is one line for a prefix: "192.0.2.0/24 EU DE 50.1,8.7 AS64500".
-func said(p netip.Prefix, w Where) string {
+func said(p netip.Prefix, w steering.Where) string {
 	words := []string{p.String()}
 	for _, s := range []string{w.Continent, w.Country} {
 		if s != "" {
@@ -31,7 +33,7 @@ func said(p netip.Prefix, w Where) string {
 
 func walked(m *Map) []string {
 	var lines []string
-	m.Walk(func(p netip.Prefix, w Where) bool {
+	m.Walk(func(p netip.Prefix, w steering.Where) bool {
 		lines = append(lines, said(p, w))
 		return true
 	})
@@ -222,8 +224,8 @@ func TestAgainstTheDatabases(t *testing.T) {
 			return said(netip.PrefixFrom(a, a.BitLen()), c.Where)
 		}
 		var before netip.Prefix
-		var was Where
-		m.Walk(func(p netip.Prefix, w Where) bool {
+		var was steering.Where
+		m.Walk(func(p netip.Prefix, w steering.Where) bool {
 			if p != p.Masked() {
 				t.Fatalf("%v has bits behind its length", p)
 			}
@@ -268,7 +270,7 @@ func lastOf(p netip.Prefix) netip.Addr {
 func TestWalkStops(t *testing.T) {
 	m := loaded(t, database(t, mmdbwriter.Options{}, row{"192.0.2.0/24", nested("EU", "DE", 1, 1)}, row{"198.51.100.0/24", nested("EU", "FR", 1, 1)}), nil)
 	n := 0
-	m.Walk(func(netip.Prefix, Where) bool { n++; return false })
+	m.Walk(func(netip.Prefix, steering.Where) bool { n++; return false })
 	if n != 1 {
 		t.Errorf("%d prefixes after the first was enough", n)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/oschwald/geoip2-golang/v2"
 	"github.com/oschwald/maxminddb-golang/v2"
 
+	"gslb/steering"
 	"gslb/topology"
 )
 
@@ -52,8 +53,8 @@ func decode(r maxminddb.Result) (record, error) {
 }
 
 // where is what the record says, without what makes no sense.
-func (r record) where() Where {
-	var w Where
+func (r record) where() steering.Where {
+	var w steering.Where
 	w.Country = code(r.Country.Code, r.CountryCode)
 	if continentOf[w.Country] == "" {
 		w.Country = "" // ZZ and the like: not known
@@ -127,7 +128,7 @@ type Entry struct {
 	// it is the largest that nothing is known about.
 	Network netip.Prefix
 	Found   bool
-	Where
+	steering.Where
 	// Names in English, for reading; "" where the database has none.
 	City, CountryName, ContinentName, Organisation string
 }

@@ -55,11 +55,11 @@ func Start(f Files) (*Map, *Watch, error) {
 	return m, &Watch{f, seen}, err
 }
 
-// Run looks at the files every so often and sends what has become of them to
-// changes, until ctx ends. A file is loaded once it has looked the same twice,
-// so that one that is being written is waited for, and a state of the files is
+// Run looks at the files every so often and tells what has become of them,
+// until ctx ends. Files are loaded once they have looked the same twice, so
+// that one that is being written is waited for, and a state of the files is
 // told once, be it good or broken.
-func (w *Watch) Run(ctx context.Context, every time.Duration, changes chan<- Change) {
+func (w *Watch) Run(ctx context.Context, every time.Duration, tell func(Change)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	before := w.seen
@@ -77,10 +77,6 @@ func (w *Watch) Run(ctx context.Context, every time.Duration, changes chan<- Cha
 		}
 		m, _, err := load(w.files)
 		w.seen = now // what was written meanwhile will look different
-		select {
-		case <-ctx.Done():
-			return
-		case changes <- Change{m, err}:
-		}
+		tell(Change{m, err})
 	}
 }

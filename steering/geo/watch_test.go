@@ -37,7 +37,12 @@ func TestWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		changes := make(chan Change)
-		go watch.Run(ctx, 5*time.Second, changes)
+		go watch.Run(ctx, 5*time.Second, func(c Change) {
+			select {
+			case changes <- c:
+			case <-ctx.Done():
+			}
+		})
 		now := strings.Join(walked(first), "; ")
 		// told is what comes within that time, one line a change.
 		told := func(d time.Duration) []string {

@@ -1,7 +1,7 @@
 # Files that are read on the nodes and are not on this machine.
 # unread /var/lib/gslb/city.mmdb: no such file
 # unread /etc/gslb/dnssec: permission denied
-geoip { # WARN GS020: Not available yet
+geoip {
   city = "/var/lib/gslb/city.mmdb" # WARN GS015: File is not readable here
   asn  = "/var/lib/gslb/asn.mmdb"
 }

@@ -11,7 +11,7 @@ network "inside" {
 cluster { # ERROR GS020: Not available yet
   port = 7353
 }
-geoip { # ERROR GS020: Not available yet
+geoip {
   city = "/var/lib/gslb/city.mmdb"
 }
 zone "shop" {

@@ -8,7 +8,7 @@ region "us" {
 region "ap" { # has neither users nor answers
 }
 region "me" { fallback = [] }
-geoip { # ERROR GS020: Not available yet
+geoip {
   city = "/var/lib/gslb/city.mmdb"
 }
 zone "shop" { name = "shop.example" }

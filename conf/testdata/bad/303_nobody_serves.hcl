@@ -3,7 +3,7 @@ region "us" { fallback = ["eu"] }
 region "ap" { # WARN GS303: Users whom nobody serves
   continents = ["AS", "OC"]
 }
-geoip { # ERROR GS020: Not available yet
+geoip {
   city = "/var/lib/gslb/city.mmdb"
 }
 zone "shop" { name = "shop.example" }
