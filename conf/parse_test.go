@@ -257,7 +257,7 @@ domain "@" {
 
 func TestServicesWithoutACheckAreConnectedTo(t *testing.T) {
 	plain := topology.Check{Type: topology.CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Jitter: 0.2, Rise: 2, Fall: 3,
-		Flap: topology.Flap{Count: 3, Window: 5 * time.Minute, Hold: 30 * time.Second, Max: 10 * time.Minute}}
+		Flap: topology.Flap{Count: 4, Window: 5 * time.Minute, Hold: 30 * time.Second, Max: 10 * time.Minute}}
 	first := plain
 	first.Port = 443
 	quick := plain

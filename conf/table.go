@@ -202,8 +202,8 @@ var (
 			{name: "verify", typ: tBool, def: "false", doc: "https, tls, grpc: the certificate must be valid for host."},
 			{name: "send", typ: tString, doc: "tcp, udp: text to send first."},
 			{name: "query", typ: tString, doc: "dns: name to ask for."},
-			{name: "query_type", typ: tString, def: `"A"`, doc: "dns: record type to ask for."},
-			{name: "tls", typ: tBool, def: "false", doc: "grpc: over TLS."},
+			{name: "query_type", typ: tString, doc: "dns: record type to ask for (default A)."},
+			{name: "tls", typ: tBool, doc: "grpc: over TLS (default false)."},
 			{name: "grpc_service", typ: tString, doc: "grpc: name of the service (default: the server as a whole)."},
 			{name: "command", typ: tCommand, doc: "exec: program and arguments; exit status 0 is alive."},
 			{name: "environment", typ: tEnvironment, doc: "exec: variables of the program."},
@@ -212,7 +212,7 @@ var (
 			{
 				name: "flap", one: true, group: true, doc: "How long what comes and goes is kept down.",
 				attrs: []*attr{
-					{name: "count", typ: tFlaps, def: "3", doc: "From this time in a row on; 0: never."},
+					{name: "count", typ: tFlaps, def: "4", doc: "From this time in a row on; 0: never."},
 					{name: "window", typ: tInterval, def: `"5m"`, doc: "Going down within this time after coming up is once more in a row."},
 					{name: "hold", typ: tInterval, def: `"30s"`, doc: "How long it is kept down, doubled with every time."},
 					{name: "max", typ: tInterval, def: `"10m"`, doc: "Longest time that it is kept down."},

@@ -44,7 +44,7 @@ defaults { # what blocks get that say nothing else
     verify     = false
     slow_start = "20s"
     flap = {
-      count  = 3
+      count  = 4
       window = "5m"
       hold   = "30s"
       max    = "10m"
@@ -223,7 +223,7 @@ check "web" {
   jitter     = "20%" # default
   slow_start = "20s" # default: the weight is whole at once
   flap = {
-    count  = 3     # default
+    count  = 4     # default
     window = "5m"  # default
     hold   = "30s" # default
     max    = "10m" # default
@@ -251,7 +251,7 @@ check "web" {
 #-   type       = "dns"
 #-   port       = 53
 #-   query      = "www.g.shop.example"
-#-   query_type = "A" # default
+#-   query_type = "A" # default: A
 #-   expect = {
 #-     rcode  = ["NOERROR"] # default: NOERROR
 #-     answer = ["192.0.2.5"]
@@ -260,7 +260,7 @@ check "web" {
 #- check "grpc" {
 #-   type         = "grpc"
 #-   port         = 50051
-#-   tls          = false # default
+#-   tls          = false # default: false
 #-   grpc_service = "shop.Cart" # default: the server as a whole
 #- }
 #- check "exec" {

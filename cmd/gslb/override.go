@@ -173,7 +173,7 @@ func (c *changeJSON) text(out, errs io.Writer) {
 		if a.Mode != a.Before {
 			changed++
 		}
-		rows = append(rows, []string{a.Answer, strings.TrimSuffix(a.Name, "."), a.Mode})
+		rows = append(rows, []string{a.Answer, a.Name, a.Mode})
 	}
 	table(out, "  ", rows)
 	switch {
@@ -236,7 +236,7 @@ func (d *dnsNode) override(c call, now time.Time) {
 	for _, domain := range g.topo.Domains {
 		for _, a := range domain.Answers {
 			if slices.Contains(derives(a), object) {
-				out.Answers = append(out.Answers, answered{a.ID, domain.Name, modeOf(is, a).String(), modeOf(was, a).String()})
+				out.Answers = append(out.Answers, answered{a.ID, strings.TrimSuffix(domain.Name, "."), modeOf(is, a).String(), modeOf(was, a).String()})
 			}
 		}
 	}

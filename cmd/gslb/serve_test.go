@@ -87,11 +87,16 @@ type running struct {
 
 func startServe(t *testing.T, read func() (*topology.Topology, error)) *running {
 	t.Helper()
+	return startServeAt(t, read, place{})
+}
+
+func startServeAt(t *testing.T, read func() (*topology.Topology, error), at place) *running {
+	t.Helper()
 	r := &running{hup: make(chan os.Signal, 1), done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
 	go func() {
-		r.done <- serve(ctx, &r.out, &r.errs, r.hup, read, "", []string{"127.0.0.1:0"}, &replyFlags{}, place{})
+		r.done <- serve(ctx, &r.out, &r.errs, r.hup, read, "", []string{"127.0.0.1:0"}, &replyFlags{}, at)
 	}()
 	t.Cleanup(func() {
 		cancel()
