@@ -186,6 +186,9 @@ func (a *asking) found(z *zone, n *node, name, lowered []byte) (target []byte, m
 			return nil, false
 		}
 	} else if set := n.set(a.typ); set != nil {
+		if a.typ == dns.TypeDNAME && !a.pass(lowered) {
+			return nil, false // it has led here, so it is in the answer
+		}
 		if a.require(answer, name, set) && a.typ == dns.TypeNS {
 			a.addresses(z, set, nil)
 		}

@@ -153,8 +153,8 @@ func FuzzReply(f *testing.F) {
 		}
 		f.Add(packet, uint64(0))
 	}
-	for _, name := range []string{"big", "x.wild", "alias2", "a.circle", "x.moved", "www.crowd", "www.child", "www.g", "far.example", "*.wild", "loop1"} {
-		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeANY, dns.TypeNS, dns.TypeDS, dns.TypeCNAME} {
+	for _, name := range []string{"big", "x.wild", "alias2", "a.circle", "x.moved", "www.crowd", "www.child", "www.g", "far.example", "*.wild", "loop1", "up.up"} {
+		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeANY, dns.TypeNS, dns.TypeDS, dns.TypeCNAME, dns.TypeDNAME} {
 			m := new(dns.Msg).SetQuestion(name+".example.org.", typ)
 			m.SetEdns0(1232, true)
 			packet, err := m.Pack()

@@ -50,6 +50,7 @@ func world() *topology.Topology {
 		ns.sibling   7200 A      192.0.2.42
 		moved        500  DNAME  far.example.
 		grow         500  DNAME  a-name-that-is-longer-than-the-one-it-stands-in-for.far.example.
+		up           500  DNAME  @
 		circle       500  DNAME  ring
 		ring         500  DNAME  circle
 		chips        60   HINFO  "Z80" "CP/M"
