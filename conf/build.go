@@ -290,7 +290,7 @@ func (b *builder) domain(n *node) {
 			if a.Check == nil {
 				a.Check = s.Check
 			}
-			if a.Check != nil {
+			if a.Check != nil && a.Check.Type != topology.CheckICMP {
 				if ports := portsOf(ref, asked(a.Check.Type)); len(ports) > 0 {
 					a.Port = ports[0]
 				}

@@ -210,6 +210,9 @@ func (r role) target(vip netip.Addr, dest netip.AddrPort, port topology.Port) he
 	c := r.tier.Check
 	number := c.Port
 	if r.tier.Method == topology.NAT {
+		if c.Type == topology.CheckICMP { // looks at no port: one target for all
+			return health.Target{Check: c.ID, Addr: netip.AddrPortFrom(dest.Addr(), 0)}
+		}
 		moved := dest.Port() != port.Number // the server has a port of its own
 		switch {
 		case moved && (number == 0 || slices.Contains(r.service.Ports, topology.Port{Proto: r.asked(), Number: number})):

@@ -18,6 +18,9 @@ func complete(root *cobra.Command) {
 	cli.Flag(root, "serve", "node", cli.Objects("nameserver"))
 	cli.Flag(root, "explain", "type", cli.Words("A", "AAAA"))
 	cli.Flag(root, "explain", "down", cli.Objects("region", "network", "nameserver", "director", "farm", "server", "virtual_service", "answer"))
+	for _, verb := range []string{"disable", "drain", "enable"} {
+		cli.Arg(root, verb, 0, cli.Of(addresses))
+	}
 	cli.Arg(root, "explain", 0, cli.Of(names))
 	cli.Arg(root, "show", 0, addressOrFile)
 	cli.Arg(root, "lab exec", 1, cli.Of(labNodes))

@@ -20,6 +20,7 @@ import (
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/internal/local"
+	"gslb/topology"
 )
 
 const (
@@ -218,8 +219,11 @@ func (k *desk) note(t health.Target, r probe.Result, now time.Time) {
 	k.last[t] = outcome{now, r.Took, r.Err}
 }
 
-// changed says that the view has changed and should be saved soon.
-func (k *desk) changed(now time.Time) {
+// changed says that a target's state has changed and should be saved soon.
+func (k *desk) changed(t health.Target, s health.State, c *topology.Check, now time.Time) {
+	if held := s.HeldUntil(c); !held.IsZero() {
+		k.log.Warn("target is held down", "target", t.Addr.String(), "check", t.Check, "flap", s.Flaps, "until", held.UTC().Format(time.RFC3339))
+	}
 	if soon := now.Add(saveSoon); k.views != nil && soon.Before(k.saves) {
 		k.saves = soon
 		k.arm()

@@ -293,4 +293,3 @@ func TestSpans(t *testing.T) {
 		}
 	}
 }
-

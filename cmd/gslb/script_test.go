@@ -8,7 +8,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"gslb": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"gslb": main, "mmdb": writeDatabase})
+}
 
 // The operator's screens. UPDATE=1 writes them anew.
 func TestScreens(t *testing.T) {

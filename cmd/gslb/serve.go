@@ -344,7 +344,7 @@ func (d *dnsNode) observe(r probe.Result) {
 	if before.Known && before.Up == after.Up {
 		return // closer to a change, which has not come yet
 	}
-	d.desk.changed(now)
+	d.desk.changed(t, after, r.Probe.Check, now)
 	d.tell(t, after.Up, r.Err)
 	if d.now.has(t) {
 		d.publish()
