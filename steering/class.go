@@ -251,7 +251,7 @@ func (g *Ground) classify(steps map[topology.StepKind]bool, m Map) {
 	for f := range runs {
 		g.tries[f] = plant(runs[f], g.sets)
 	}
-	g.sets.members, g.sets.byPair, g.sets.byHash = nil, nil, nil
+	g.sets.planted()
 }
 
 // placed stands in a key for any point: the point itself stands beside it.

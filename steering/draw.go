@@ -66,29 +66,25 @@ func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
 	var fate uint64
 	for k := range n {
 		rest := places[k:]
-		can := func(p *Place) bool { return p.fate&fate == 0 && (k == 0 || len(p.Addrs) > 0) }
-		if o.common || o.named {
-			if !slices.ContainsFunc(rest, func(p Place) bool { return can(&p) }) {
-				can = func(p *Place) bool { return k == 0 || len(p.Addrs) > 0 }
-				if o.named && !slices.ContainsFunc(rest, func(p Place) bool { return can(&p) }) {
-					return k
-				}
+		may := may{fate: fate, addrs: k > 0 && o.named}
+		if (o.common || o.named) && !may.some(rest) {
+			if may.fate = 0; !may.some(rest) {
+				return k
 			}
-		} else {
-			can = func(*Place) bool { return true }
 		}
 		i := -1
 		switch c.kind {
 		case topology.StepWeight:
-			i, u = draw(rest, can, u)
+			i, u = draw(rest, may, u)
 		case topology.StepSticky:
 			for j := range rest {
-				if can(&rest[j]) && (i < 0 || preferred(&rest[j], &rest[i], u)) {
+				if may.be(&rest[j]) && (i < 0 || preferred(&rest[j], &rest[i], u)) {
 					i = j
 				}
 			}
 		default:
-			i = slices.IndexFunc(rest, func(p Place) bool { return can(&p) })
+			for i = 0; !may.be(&rest[i]); i++ {
+			}
 		}
 		front(rest, i)
 		if len(rest[0].Addrs) == 0 {
@@ -101,20 +97,37 @@ func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
 	return n
 }
 
-// draw chooses one of the places that can be chosen, in proportion to their
+// may says which places may come next.
+type may struct {
+	fate  uint64 // of those that are there already
+	addrs bool   // a name may not stand with them
+}
+
+func (m may) be(p *Place) bool { return p.fate&m.fate == 0 && (!m.addrs || len(p.Addrs) > 0) }
+
+func (m may) some(places []Place) bool {
+	for i := range places {
+		if m.be(&places[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// draw chooses one of the places that may come next, in proportion to their
 // weights. One number serves for all draws: where it falls within the place it
 // chose is, stretched to the whole range, the number for the next.
-func draw(places []Place, can func(*Place) bool, u uint64) (int, uint64) {
+func draw(places []Place, may may, u uint64) (int, uint64) {
 	var total uint64
 	for i := range places {
-		if can(&places[i]) {
+		if may.be(&places[i]) {
 			total += places[i].Weight
 		}
 	}
 	hi, lo := bits.Mul64(u, total)
 	i := 0
-	for ; !can(&places[i]) || hi >= places[i].Weight; i++ {
-		if can(&places[i]) {
+	for ; !may.be(&places[i]) || hi >= places[i].Weight; i++ {
+		if may.be(&places[i]) {
 			hi -= places[i].Weight
 		}
 	}

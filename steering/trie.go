@@ -30,23 +30,33 @@ type sets struct {
 	members [][]uint32  // of the others, ascending; nil for a large one
 	byPair  map[[2]uint32]uint32
 	byHash  map[uint64][]uint32 // sets with the same hash of their members
+	recent  []recent
+	scratch []uint32
+}
+
+// A recent is a union that was made lately.
+type recent struct {
+	pair [2]uint32
+	id   uint32
 }
 
 // large is how many classes a set has at least that is not compared with
 // others: the same one may be there twice then, which costs a little room.
-const large = 64
+const large = 16
 
 func newSets(classes int) *sets {
-	return &sets{single: classes, byPair: map[[2]uint32]uint32{}, byHash: map[uint64][]uint32{}}
+	return &sets{single: classes, byPair: map[[2]uint32]uint32{}, byHash: map[uint64][]uint32{}, recent: make([]recent, 1<<10)}
 }
 
 func (s *sets) len() int { return s.single + len(s.pairs) }
 
-func (s *sets) of(id uint32) []uint32 {
+// append adds the classes of a set to a list; it is false for a large set.
+func (s *sets) append(list []uint32, id uint32) ([]uint32, bool) {
 	if int(id) < s.single {
-		return []uint32{id}
+		return append(list, id), true
 	}
-	return s.members[int(id)-s.single]
+	m := s.members[int(id)-s.single]
+	return append(list, m...), m != nil
 }
 
 // union is the number of the set that has the classes of both.
@@ -55,48 +65,50 @@ func (s *sets) union(a, b uint32) uint32 {
 		return a
 	}
 	pair := [2]uint32{min(a, b), max(a, b)}
-	if id, ok := s.byPair[pair]; ok {
-		return id
+	near := &s.recent[mix(uint64(a)<<32^uint64(b))%uint64(len(s.recent))]
+	if near.pair == pair {
+		return near.id
 	}
-	id := s.joined(pair)
-	s.byPair[pair] = id
+	id, ok := s.byPair[pair]
+	if !ok {
+		id = s.joined(pair)
+		s.byPair[pair] = id
+	}
+	*near = recent{pair, id}
 	return id
 }
 
 func (s *sets) joined(pair [2]uint32) uint32 {
-	a, b := s.of(pair[0]), s.of(pair[1])
-	var all []uint32
-	if a != nil && b != nil {
-		all = append(append(all, a...), b...)
+	all, small := s.append(s.scratch[:0], pair[0])
+	if small {
+		all, small = s.append(all, pair[1])
+	}
+	s.scratch = all
+	if small {
 		slices.Sort(all)
 		all = slices.Compact(all)
 	}
-	hash := uint64(len(all))
-	if len(all) >= large {
-		all = nil
+	id := uint32(s.len())
+	if !small || len(all) >= large {
+		s.pairs, s.members = append(s.pairs, pair), append(s.members, nil)
+		return id
 	}
+	hash := uint64(len(all))
 	for _, class := range all {
 		hash = mix(hash ^ uint64(class))
 	}
-	if all != nil {
-		for _, id := range s.byHash[hash] {
-			if slices.Equal(s.of(id), all) {
-				return id
-			}
-		}
-		for _, id := range pair {
-			if slices.Equal(s.of(id), all) {
-				return id
-			}
+	for _, known := range s.byHash[hash] {
+		if slices.Equal(s.members[int(known)-s.single], all) {
+			return known
 		}
 	}
-	id := uint32(s.len())
-	s.pairs, s.members = append(s.pairs, pair), append(s.members, all)
-	if all != nil {
-		s.byHash[hash] = append(s.byHash[hash], id)
-	}
+	s.pairs, s.members = append(s.pairs, pair), append(s.members, slices.Clone(all))
+	s.byHash[hash] = append(s.byHash[hash], id)
 	return id
 }
+
+// planted forgets what only planting needs.
+func (s *sets) planted() { *s = sets{single: s.single, pairs: s.pairs} }
 
 // same says of every set what holds for all its classes: what class says, or
 // -1 when that differs.
