@@ -25,6 +25,7 @@ type Server struct {
 
 	mu         sync.Mutex
 	closed     bool
+	leaving    bool
 	listeners  []*Listener
 	conns      map[*net.TCPConn]netip.Addr
 	perNetwork map[netip.Addr]int
@@ -79,6 +80,36 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.wait.Wait()
 }
+
+// Leave stops answering packets, which another process does by now on the same
+// sockets, takes no more connections, and ends those there are when they have
+// been quiet for a moment, or after grace.
+func (s *Server) Leave(grace time.Duration) {
+	s.stop.Store(true)
+	s.workers.Wait()
+	s.mu.Lock()
+	s.leaving = true
+	for _, l := range s.listeners {
+		_ = l.tcp.Close()
+	}
+	for conn := range s.conns {
+		_ = conn.SetReadDeadline(time.Now().Add(farewell))
+	}
+	s.mu.Unlock()
+	gone := make(chan struct{})
+	go func() {
+		s.wait.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+	case <-time.After(grace):
+	}
+	s.Close()
+}
+
+// farewell is how long a connection must be quiet to be ended by a server that leaves.
+const farewell = 200 * time.Millisecond
 
 // datagrams answers what comes over UDP, whoever reads and writes it. It
 // belongs to one goroutine.

@@ -90,6 +90,9 @@ func (s *Server) patience() time.Duration {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.leaving {
+		return farewell
+	}
 	if len(s.conns) > crowded {
 		return impatience
 	}
