@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -397,6 +398,9 @@ func (p *parser) instantiate(r *raw, sc *scope, up *node) ([]*node, bool) {
 		} else {
 			name = k.AsString()
 			index = fmt.Sprintf("[%q]", name)
+			if strings.ContainsFunc(name, unicode.IsControl) { // names reach terminals, logs and drawings
+				return bad("for_each has the key %q, which holds a control character.", name)
+			}
 		}
 		n := p.instance(r, &scope{key: k, value: e, up: sc}, sc, up)
 		n.id += index

@@ -58,7 +58,7 @@ func (t *texter) diagnostic(d *hcl.Diagnostic) {
 	if x.Code != "" {
 		word += "[" + x.Code + "]"
 	}
-	fmt.Fprintf(&t.out, "%s%s\n", t.paint(color, word), t.paint(bold, ": "+d.Summary))
+	fmt.Fprintf(&t.out, "%s%s\n", t.paint(color, word), t.paint(bold, ": "+printable(d.Summary)))
 	width := 3
 	for _, r := range append([]Related{{Range: at(d)}}, x.Related...) {
 		width = max(width, len(fmt.Sprint(r.Range.Start.Line)))
@@ -75,7 +75,7 @@ func (t *texter) diagnostic(d *hcl.Diagnostic) {
 			if i > 0 {
 				mark = " "
 			}
-			fmt.Fprintf(&t.out, "%s %s %s\n", strings.Repeat(" ", width+2), t.paint(blue, mark), line)
+			fmt.Fprintf(&t.out, "%s %s %s\n", strings.Repeat(" ", width+2), t.paint(blue, mark), printable(line))
 		}
 	}
 	if d.Detail != "" {
@@ -100,11 +100,11 @@ func at(d *hcl.Diagnostic) hcl.Range {
 
 // span writes the line a range begins on and marks the range.
 func (t *texter) span(r hcl.Range, mark byte, message, color string, width int) {
-	fmt.Fprintf(&t.out, "%s %s:%d:%d\n", t.paint(blue, strings.Repeat(" ", width-1)+"-->"), r.Filename, r.Start.Line, r.Start.Column)
+	fmt.Fprintf(&t.out, "%s %s:%d:%d\n", t.paint(blue, strings.Repeat(" ", width-1)+"-->"), printable(r.Filename), r.Start.Line, r.Start.Column)
 	line, start, ok := t.lines.line(r)
 	if !ok {
 		if message != "" {
-			fmt.Fprintf(&t.out, "%s %s %s\n", strings.Repeat(" ", width+2), t.paint(blue, "="), message)
+			fmt.Fprintf(&t.out, "%s %s %s\n", strings.Repeat(" ", width+2), t.paint(blue, "="), printable(message))
 		}
 		return
 	}
@@ -124,13 +124,14 @@ func (t *texter) span(r hcl.Range, mark byte, message, color string, width int) 
 	}
 	marks := strings.Repeat(string(mark), max(1, utf8.RuneCountInString(line[begin:end])))
 	if message != "" {
-		marks += " " + message
+		marks += " " + printable(message)
 	}
 	fmt.Fprintf(&t.out, "%s %s\n", t.paint(blue, fmt.Sprintf("%*d |", width+2, r.Start.Line)), printable(line))
 	fmt.Fprintf(&t.out, "%s %s%s\n", t.paint(blue, strings.Repeat(" ", width+3)+"|"), under.String(), t.paint(color, marks))
 }
 
-// printable keeps a file from steering the terminal.
+// printable keeps a file, its name and the values of its expressions from
+// steering the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
@@ -154,7 +155,15 @@ func newLines(src Source, diags hcl.Diagnostics) lines {
 	return l
 }
 
-// line returns the line that r begins on and the byte at which it begins.
+// The most of a line that is shown, in bytes, and of it what may stand in front
+// of the value. A file in JSON may be one line, and have a thousand faults.
+const (
+	lineShown  = 600
+	lineBefore = 200
+)
+
+// line returns the line that r begins on and the byte at which it begins; of a
+// long line only what is around the value.
 func (l lines) line(r hcl.Range) (string, int, bool) {
 	f, ok := l[r.Filename]
 	if !ok || r.Start.Byte < 0 || r.Start.Byte > len(f.Data) || r.Start.Line < 1 {
@@ -165,5 +174,17 @@ func (l lines) line(r hcl.Range) (string, int, bool) {
 	if i := bytes.IndexByte(f.Data[r.Start.Byte:], '\n'); i >= 0 {
 		end = r.Start.Byte + i
 	}
-	return masked(strings.TrimSuffix(string(f.Data[start:end]), "\r")), start, true
+	text := masked(strings.TrimSuffix(string(f.Data[start:end]), "\r")) // as a whole: what is cut may not look secret
+	if len(text) <= lineShown {
+		return text, start, true
+	}
+	from := max(0, min(r.Start.Byte-start-lineBefore, len(text)-lineShown))
+	to := from + lineShown
+	for from > 0 && !utf8.RuneStart(text[from]) {
+		from--
+	}
+	for to < len(text) && !utf8.RuneStart(text[to]) {
+		to++
+	}
+	return text[from:to], start + from, true
 }

@@ -46,7 +46,7 @@ func Read(paths []string, values Values) conf.Source {
 		r.add(path, conf.Include{})
 	}
 	for _, path := range values.Files {
-		if f := r.read(path, conf.Include{}); f != nil {
+		if f := r.read(path, conf.Include{}, true); f != nil {
 			r.src.VarFiles = append(r.src.VarFiles, *f)
 		}
 	}
@@ -81,7 +81,8 @@ func (r *reader) add(path string, by conf.Include) {
 			r.src.Problems = append(r.src.Problems, conf.Problem{By: by, Name: name, Reason: fmt.Sprintf("a topology has at most %d files", maxFiles), Large: true})
 			return
 		}
-		f := r.read(name, by)
+		// What a user names may be a pipe or the standard input.
+		f := r.read(name, by, by == (conf.Include{}) && name == path)
 		if f == nil {
 			continue
 		}
@@ -151,9 +152,14 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// read reads one file; nil when it cannot be read, which is a problem.
-func (r *reader) read(name string, by conf.Include) *conf.File {
-	data, err := slurp(name, r.left)
+// read reads one file, of any kind when a user named it; nil when it cannot be
+// read, which is a problem.
+func (r *reader) read(name string, by conf.Include, named bool) *conf.File {
+	read := regular
+	if named {
+		read = slurp
+	}
+	data, err := read(name, r.left)
 	if err != nil {
 		problem := conf.Problem{By: by, Name: name, Reason: cause(err)}
 		if errors.Is(err, errLarge) {
@@ -166,7 +172,23 @@ func (r *reader) read(name string, by conf.Include) *conf.File {
 	return &conf.File{Name: name, Data: data}
 }
 
-var errLarge = errors.New("too large")
+var (
+	errLarge = errors.New("too large")
+	errKind  = errors.New("it is not a regular file")
+)
+
+// regular is slurp for what files name: opening a pipe waits for its other
+// end, and a device may act.
+func regular(name string, limit int64) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() { // a directory says so itself
+		return nil, errKind
+	}
+	return slurp(name, limit)
+}
 
 // slurp reads a file of at most limit bytes.
 func slurp(name string, limit int64) ([]byte, error) {
@@ -215,7 +237,7 @@ func (r *reader) beside() {
 			if r.src.Unread[path] != "" {
 				continue
 			}
-			data, err := slurp(within(path, dir), min(r.left, maxText))
+			data, err := regular(within(path, dir), min(r.left, maxText))
 			switch {
 			case errors.Is(err, errLarge):
 				r.src.Unread[path] = fmt.Sprintf("it has more than %d bytes", min(r.left, maxText))
@@ -244,7 +266,15 @@ func within(path, dir string) string {
 
 // readable says why a file cannot be read here, "" when it can.
 func readable(path, dir string) string {
-	f, err := os.Open(within(path, dir))
+	name := within(path, dir)
+	info, err := os.Stat(name)
+	if err != nil {
+		return cause(err)
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() { // keys may be a directory of them
+		return errKind.Error()
+	}
+	f, err := os.Open(name)
 	if err != nil {
 		return cause(err)
 	}

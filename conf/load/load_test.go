@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,13 +44,21 @@ func TestADirectoryIsItsTopologyFilesInOrder(t *testing.T) {
 
 func TestWhatCannotBeReadIsSaid(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"empty/readme": "", "big/a.hcl": strings.Repeat(" ", MaxBytes/2), "big/b.hcl": strings.Repeat(" ", MaxBytes/2+1)})
+	write(t, dir, map[string]string{"empty/readme": "", "big/a.hcl": strings.Repeat(" ", MaxBytes/2), "big/b.hcl": strings.Repeat(" ", MaxBytes/2+1),
+		"includes.hcl": "include \"pipe\" {\n}\n", "pipes/readme": ""})
+	for _, pipe := range []string{"pipe", "pipes/a.hcl"} {
+		if err := syscall.Mkfifo(filepath.Join(dir, pipe), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, c := range map[string]struct{ path, want string }{
 		"a file that is not there":    {"none.hcl", "none.hcl: no such file"},
 		"a directory without files":   {"empty", "no *.hcl or *.hcl.json in this directory"},
 		"files that are too large":    {"big", "b.hcl: the files have more than 16 MB together"},
 		"a file that never ends":      {"/dev/zero", "/dev/zero: the files have more than 16 MB together"},
 		"a path that is not possible": {"empty/readme/x", "not a directory"},
+		"an include of a pipe":        {"includes.hcl", "pipe: it is not a regular file"},
+		"a pipe in a directory":       {"pipes", "a.hcl: it is not a regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := c.path
