@@ -35,11 +35,15 @@ const (
 )
 
 // A place is where a daemon keeps its state and is spoken to.
-type place struct{ dir, socket string }
+type place struct {
+	dir, socket string
+	replace     bool // the daemon that is there already
+}
 
 func (p *place) flags(cmd *cobra.Command) {
 	dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // systemd.exec(5)
 	cmd.Flags().StringVar(&p.dir, "state", dir, "keep health and overrides in `DIR` over restarts (default $STATE_DIRECTORY, else nowhere)")
+	cmd.Flags().BoolVar(&p.replace, "replace", false, "take the sockets over from the process that serves there, without losing a query")
 	cmd.Flags().StringVar(&p.socket, "socket", "", "listen to gslb status, disable, drain and enable on this Unix socket (default gslb.sock in the state's folder)")
 }
 

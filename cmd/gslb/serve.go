@@ -40,6 +40,10 @@ read before stays, or the zone if it is a zone's file; the listening addresses
 stay in any case. The serial number of every SOA that no zone's file has is the
 time of reading, in seconds since 1970.
 
+--replace takes over from the process that serves at the same addresses, of this
+user and in this network namespace: its sockets are handed over, so no query is
+lost, and it ends when this one serves. Files, flags and the program may differ.
+
 Queries are answered for everybody, but not without end: over UDP, where the
 sender may be a lie, --rate-limit bounds what one network is sent. A client that
 has shown a good DNS cookie is not limited; servers that share an address must
@@ -85,15 +89,11 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(errs, nil))
-	var listeners []*dnsserver.Listener
-	for _, a := range addrs {
-		l, err := dnsserver.Listen(a)
-		if err != nil {
-			return whyNot(err, a, node)
-		}
-		defer l.Close()
-		listeners = append(listeners, l)
+	sockets, err := openSockets(log, addrs, node, at.replace)
+	if err != nil {
+		return err
 	}
+	defer sockets.close()
 
 	d := &dnsNode{
 		log:     log,
@@ -128,12 +128,33 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		}
 		return topo, nil
 	}
-	return d.run(ctx, hup, reread, func() {
-		for _, l := range listeners {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var overtaken error
+	err = d.run(ctx, hup, reread, func() {
+		for _, l := range sockets.listeners {
 			d.dns.Serve(l)
 			fmt.Fprintf(out, "serving %s on %s (udp, tcp)\n", count(d.now.zones.Len(), "zone"), l.Addr)
 		}
+		if overtaken = sockets.serving(); overtaken != nil {
+			stop(overtaken)
+			return
+		}
+		taken := sockets.taken()
+		go func() {
+			select {
+			case <-ctx.Done():
+			case <-taken:
+				stop(errReplaced)
+			}
+		}()
 	})
+	sockets.withdraw()
+	if errors.Is(context.Cause(ctx), errReplaced) {
+		log.Info("another process serves, leaving")
+		d.dns.Leave(farewell)
+	}
+	return errors.Join(err, overtaken)
 }
 
 // listenAddrs are the addresses that the flags ask for.
