@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/maxmind/mmdbwriter"
@@ -76,17 +78,95 @@ func geoValue(v any) mmdbtype.DataType {
 	return mmdbtype.String(fmt.Sprint(v))
 }
 
-func cityFile(t *testing.T, name, text string) string {
+// putCity puts a database of one network at path, as an operator should: it is
+// written beside it and renamed.
+func putCity(t *testing.T, path, network, country string) {
 	t.Helper()
-	data, err := geoDatabase("Test-City", text)
+	data, err := geoDatabase("Test-City", fmt.Sprintf(`%s {"country_code":%q}`, network, country))
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, data, 0o644); err != nil {
+	put(t, path, data)
+}
+
+func put(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return path
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// steered is a topology whose www is at 127.0.0.2 for Germany and at 127.0.0.3
+// for France.
+func steered(city string) *topology.Topology {
+	topo := small(80, "127.0.0.2", "127.0.0.3")
+	topo.GeoIP = &topology.GeoIP{City: city}
+	topo.Domains[0].Policy = &topology.Policy{Steps: []topology.Step{{Kind: topology.StepGeo}}}
+	for i, country := range []string{"DE", "FR"} {
+		r := &topology.Region{ID: "region." + country, Countries: []string{country}}
+		topo.Regions = append(topo.Regions, r)
+		topo.Domains[0].Answers[i].Region, topo.Domains[0].Answers[i].Check = r, nil
+	}
+	return topo
+}
+
+// What the databases say counts at once, a broken one never.
+func TestServeSteersByGeoDatabases(t *testing.T) {
+	defer func(before time.Duration) { lookEvery = before }(lookEvery)
+	lookEvery = 50 * time.Millisecond
+	path := filepath.Join(t.TempDir(), "city.mmdb")
+	putCity(t, path, "127.0.0.0/8", "DE")
+	r := startServe(t, func() (*topology.Topology, error) { return steered(path), nil })
+	if diff := cmp.Diff("NOERROR 127.0.0.2", r.ask(t)); diff != "" {
+		t.Errorf("at first (-want +got)\n%s", diff)
+	}
+	putCity(t, path, "127.0.0.0/8", "FR")
+	eventually(t, "the new database", func() bool { return r.ask(t) == "NOERROR 127.0.0.3" })
+	put(t, path, []byte("oops"))
+	eventually(t, "the broken database to be told", func() bool { return strings.Contains(r.log(), "refused") })
+	time.Sleep(5 * lookEvery)
+	if n := strings.Count(r.log(), "geo databases refused, those loaded before stay"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, r.log())
+	}
+	r.hup <- syscall.SIGHUP // the files are read again, the databases that are loaded stay
+	eventually(t, "the reload", func() bool { return strings.Contains(r.log(), "topology reloaded") })
+	if diff := cmp.Diff("NOERROR 127.0.0.3", r.ask(t)); diff != "" {
+		t.Errorf("with a broken database (-want +got)\n%s", diff)
+	}
+	putCity(t, path, "127.0.0.0/8", "DE")
+	eventually(t, "a good database again", func() bool { return r.ask(t) == "NOERROR 127.0.0.2" })
+}
+
+func TestServeRefusesDatabases(t *testing.T) {
+	folder := t.TempDir()
+	putCity(t, folder+"/city.mmdb", "192.0.2.0/24", "DE")
+	for name, c := range map[string]struct {
+		change func(*topology.Topology)
+		want   string
+	}{
+		"that are not there": {func(topo *topology.Topology) { topo.GeoIP.City = folder + "/none.mmdb" },
+			"geo database FOLDER/none.mmdb: no such file or directory"},
+		"that cannot say what a step needs": {func(topo *topology.Topology) { topo.Domains[0].Policy.Steps[0].Kind = topology.StepNearest },
+			"geo database FOLDER/city.mmdb: it has no coordinates, and a policy chooses the nearest region: a City database has them"},
+		"when one is missing": {func(topo *topology.Topology) { topo.Regions[0].ASNs = []uint32{64500} },
+			"no geo database is named as asn: a region is chosen by autonomous system"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			topo := steered(folder + "/city.mmdb")
+			c.change(topo)
+			var out, errs screen
+			err := serve(t.Context(), &out, &errs, nil, func() (*topology.Topology, error) { return topo, nil }, "", []string{"127.0.0.1:0"}, &replyFlags{}, place{})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if diff := cmp.Diff(c.want, strings.ReplaceAll(err.Error(), folder, "FOLDER")); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
 }
 
 func TestWhichRuleDecides(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 // lookEvery is how often the files of geo databases are looked at. A new one
 // is loaded when it has stayed the same from one look to the next.
-const lookEvery = 3 * time.Second
+var lookEvery = 3 * time.Second
 
 // Places are the geo databases that a generation was read with. The generation
 // after it has the same ones unless it names other files.
