@@ -44,7 +44,7 @@ func (p *place) flags(cmd *cobra.Command) {
 	dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // systemd.exec(5)
 	cmd.Flags().StringVar(&p.dir, "state", dir, "keep health and overrides in `DIR` over restarts (default $STATE_DIRECTORY, else nowhere)")
 	cmd.Flags().BoolVar(&p.replace, "replace", false, "take the sockets over from the process that serves there, without losing a query")
-	cmd.Flags().StringVar(&p.socket, "socket", "", "listen to gslb status, disable, drain and enable on this Unix socket (default gslb.sock in the state's folder)")
+	cmd.Flags().StringVar(&p.socket, "socket", "", "listen to gslb status, disable, drain and enable on the Unix socket `PATH` (default gslb.sock in the state's folder)")
 }
 
 // A desk is the daemon's side of what operators see and say, and of what is

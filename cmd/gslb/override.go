@@ -61,11 +61,12 @@ func overrideCmd(verb string, mode health.Mode, short, long, example string) *co
 		Short: short,
 		Long: long + `
 
-ADDR is the address of ` + objects + `, as in the file. A
-director or farm counts only where no other is in its place: a service is
-drained or disabled when all directors of a tier, or all farms, are. It is said
-to the gslb serve of this machine alone, takes effect at once and is kept over
-restarts.`,
+ADDR is the address of ` + objects + `,
+as in the file. A director or farm counts only where no other is in its place: a
+service is drained or disabled when all directors of a tier, or all farms, are.
+
+It is said to the gslb serve of this machine alone, takes effect at once and,
+where that runs with --state, is kept over restarts.`,
 		Example: example,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -93,11 +94,11 @@ restarts.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&socket, "socket", standardSocket, "socket of gslb serve")
+	cmd.Flags().StringVar(&socket, "socket", standardSocket, "`PATH` of gslb serve's socket")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	if mode != health.Enabled {
-		cmd.Flags().StringVar(&span, "for", "", "for how long, as in 90s, 30m, 2h or 1d (default until it is enabled)")
-		cmd.Flags().StringVar(&reason, "reason", "", "why, for those who look at the status")
+		cmd.Flags().StringVar(&span, "for", "", "for this `TIME`, as in 90s, 30m, 2h or 1d (default until it is enabled)")
+		cmd.Flags().StringVar(&reason, "reason", "", "why, a `TEXT` for those who look at the status")
 	}
 	return cmd
 }

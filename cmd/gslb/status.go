@@ -50,7 +50,7 @@ A streak of 1/3 is one of the three results in a row that would turn it over.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&socket, "socket", standardSocket, "socket of gslb serve")
+	cmd.Flags().StringVar(&socket, "socket", standardSocket, "`PATH` of gslb serve's socket")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
