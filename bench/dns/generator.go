@@ -17,8 +17,8 @@ const (
 	batch   = 128 // packets that go through one call, and queries of one socket that wait at most
 	room    = 1280
 
-	// patience is after how long without any reply queries count as lost.
-	patience = time.Second
+	// patience is after how long without any reply queries of a port count as lost.
+	patience = 2 * time.Second
 )
 
 type mmsghdr struct {
