@@ -283,7 +283,7 @@ network "w" {
   cidr   = "192.0.2.0/24"
 }
 director "n" {
-  for_each = { "]]>\"; x -> y\n#" = 1 }
+  for_each = { "]]>\"; x -> y#" = 1 }
   network  = network.w
   address  = "192.0.2.1"
 }
@@ -298,7 +298,7 @@ nameserver "m" {
 	if strings.Contains(svg, "<script") {
 		t.Error("the drawing has a script")
 	}
-	if dot := DOT(topo); !strings.Contains(dot, `n[\"]]>\\\"; x -> y\\n#\"]`) {
+	if dot := DOT(topo); !strings.Contains(dot, `n[\"]]>\\\"; x -> y#\"]`) {
 		t.Errorf("the label is not quoted:\n%s", dot)
 	}
 	if m := Mermaid(topo); strings.Contains(m, "<script") || strings.Contains(m, "]]>") {
