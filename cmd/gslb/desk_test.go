@@ -206,17 +206,10 @@ func TestWeightsGrowAndOverridesRunOut(t *testing.T) {
 		weights(16, 0)
 		result(1, nil)
 		weights(16, 1)
-		published := d.desk.grows
 		time.Sleep(15 * time.Second)
 		weights(16, 8)
-		if !d.desk.grows.After(published.Add(10 * time.Second)) {
-			t.Error("tables are not worked out again while a weight grows")
-		}
 		time.Sleep(15 * time.Second)
 		weights(16, 16)
-		if !d.desk.grows.IsZero() {
-			t.Error("the timer runs on when all weights are whole")
-		}
 		ask(request{Object: "region.a", Mode: "drained", Seconds: 60})
 		weights(0, 16)
 		time.Sleep(59 * time.Second)
@@ -229,6 +222,31 @@ func TestWeightsGrowAndOverridesRunOut(t *testing.T) {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// One table for each step of a weight, and none when all are whole.
+func TestTablesAreWorkedOutAgainWhileAWeightGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		topo := regional(80, "192.0.2.1")
+		check := topo.Domains[0].Answers[0].Check
+		check.SlowStart, check.Rise, check.Fall = 30*time.Second, 1, 1
+		d := quiet(topo)
+		target := steering.Probes(topo)[0].Target
+		for _, err := range []error{nil, errors.New("connection refused"), nil} {
+			d.observe(probe.Result{Probe: probe.Probe{Target: target, Check: check}, Err: err})
+			if d.now == nil {
+				d.promote()
+			}
+		}
+		begin, tables := time.Now(), 0
+		for !d.desk.grows.IsZero() {
+			d.turn(<-d.desk.tick.C)
+			tables++
+		}
+		if tables != 15 || time.Since(begin) != 30*time.Second {
+			t.Errorf("%d tables in %v", tables, time.Since(begin))
 		}
 	})
 }
