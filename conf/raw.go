@@ -338,13 +338,44 @@ func (p *parser) structure(d *hcl.Diagnostic, sch *block) {
 	case d.Subject == nil:
 		p.errorf("GS016", hcl.Range{}, "%s: %s", d.Summary, d.Detail)
 	case strings.HasPrefix(d.Summary, "Extraneous label"), strings.HasPrefix(d.Summary, "Missing "), strings.Contains(d.Summary, "label"):
-		p.errorf("GS004", *d.Subject, "%s", d.Detail)
+		p.report(labels(d, sch))
+		if sch == root { // what refers to it would only repeat this
+			p.ghost(lastWord(d.Summary))
+		}
 	case strings.HasPrefix(d.Summary, "Duplicate"):
 		p.errorf("GS007", *d.Subject, "%s", d.Detail)
 	default:
 		p.errorf("GS016", *d.Subject, "In %s: %s: %s", at, d.Summary, d.Detail)
 	}
 }
+
+// ghost notes that a block of a kind was not read: references to it are not
+// wrong for that.
+func (p *parser) ghost(kind string) {
+	switch kind {
+	case "locals":
+		kind = "local"
+	case "variable":
+		kind = "var"
+	}
+	p.ghosts[kind] = true
+}
+
+// labels is HCL's complaint about the labels of a block in sch in our words.
+func labels(d *hcl.Diagnostic, sch *block) fault {
+	f := fault{code: "GS004", at: *d.Subject, what: d.Detail, detail: d.Detail}
+	k := sch.kid(lastWord(d.Summary)) // "Extraneous label for region"
+	switch {
+	case k == nil: // the JSON form
+	case k.label == "":
+		f.detail, f.help = k.name+" takes no label.", fmt.Sprintf("Write %s { ... }.", k.name)
+	default:
+		f.detail, f.help = k.name+" takes one label.", fmt.Sprintf("Write %s \"%s\" { ... }.", k.name, k.label)
+	}
+	return f
+}
+
+func lastWord(s string) string { return s[strings.LastIndexByte(s, ' ')+1:] }
 
 func where(sch *block) string {
 	if sch == root {
@@ -380,7 +411,7 @@ func (p *parser) unknownBlock(r *raw, b *hclsyntax.Block, names, blocks []string
 	}
 	if r.sch == root { // what refers to it would only repeat this
 		for _, k := range []string{b.Type, n} {
-			p.ghosts[k] = true
+			p.ghost(k)
 		}
 	}
 	p.report(f)
