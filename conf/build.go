@@ -47,6 +47,9 @@ func (p *parser) build() *topology.Topology {
 	for _, n := range p.all("region") {
 		b.region(n)
 	}
+	for _, n := range p.all("region") {
+		b.fallback(n)
+	}
 	for _, n := range p.all("network") {
 		b.network(n)
 	}
@@ -71,6 +74,10 @@ func (p *parser) build() *topology.Topology {
 		b.service(n)
 	}
 	for _, n := range p.all("policy") {
+		b.policies[n] = &topology.Policy{ID: n.id} // others may name it
+		b.t.Policies = append(b.t.Policies, b.policies[n])
+	}
+	for _, n := range p.all("policy") {
 		b.policy(n)
 	}
 	for _, n := range p.all("domain") {
@@ -89,12 +96,26 @@ func (b *builder) beside(name string) string {
 }
 
 func (b *builder) region(n *node) {
-	r := &topology.Region{ID: n.id, Name: n.name}
+	r := &topology.Region{ID: n.id, Name: n.name, Continents: n.strings("continents"), Countries: n.strings("countries"), Bias: n.num("bias")}
+	for _, it := range n.list("asns") {
+		r.ASNs = append(r.ASNs, uint32(it.x.(int)))
+	}
+	for _, it := range n.list("prefixes") {
+		r.Prefixes = append(r.Prefixes, it.x.(netip.Prefix))
+	}
 	if at, ok := get[topology.Point](n, "location"); ok {
 		r.Location = &at
 	}
 	b.regions[n] = r
 	b.t.Regions = append(b.t.Regions, r)
+}
+
+// fallback finds the regions that a region names.
+func (b *builder) fallback(n *node) {
+	for _, name := range n.strings("fallback") {
+		i := slices.IndexFunc(b.t.Regions, func(r *topology.Region) bool { return r.Name == name })
+		b.regions[n].Fallback = append(b.regions[n].Fallback, b.t.Regions[i])
+	}
 }
 
 func (b *builder) network(n *node) {
@@ -251,20 +272,23 @@ func (b *builder) service(n *node) {
 }
 
 func (b *builder) policy(n *node) {
-	p := &topology.Policy{ID: n.id}
+	p := b.policies[n]
 	for _, k := range n.of("step") {
 		kind, _ := topology.ParseStepKind(k.raw.label)
 		step := topology.Step{Kind: kind}
 		switch kind {
 		case topology.StepHealth:
-			step.FailOpen = k.flag("fail_open")
+			step.FailTo = b.regions[k.ref("fail_to")]
+			step.FailOpen = k.flag("fail_open") && step.FailTo == nil
 		case topology.StepLimit:
 			step.Answers = k.num("answers")
+		case topology.StepPrefixes:
+			step.Default = b.regions[k.ref("default")]
+		case topology.StepPolicy:
+			step.Policy = b.policies[k.ref("policy")]
 		}
 		p.Steps = append(p.Steps, step)
 	}
-	b.policies[n] = p
-	b.t.Policies = append(b.t.Policies, p)
 }
 
 // standardPolicy is the policy of a domain that names none.
@@ -278,6 +302,13 @@ func (b *builder) domain(n *node) {
 	d := &topology.Domain{ID: n.id, Name: b.p.fqdn[n], Zone: b.zones[n.ref("zone")], TTL: n.duration("ttl"), Policy: b.policies[n.ref("policy")]}
 	if d.Policy == nil {
 		d.Policy = standardPolicy()
+	}
+	d.MinTTL = d.TTL
+	if low, ok := get[time.Duration](n, "min_ttl"); ok {
+		d.MinTTL = low
+	}
+	for _, t := range n.strings("types") {
+		d.Types = append(d.Types, strings.ToUpper(t))
 	}
 	for _, k := range n.of("answer") {
 		a := &topology.Answer{
@@ -295,6 +326,15 @@ func (b *builder) domain(n *node) {
 					a.Port = ports[0]
 				}
 			}
+		}
+		if cname, ok := get[string](k, "cname"); ok {
+			a.CNAME, _ = ownerIn(cname, d.Zone.Name, ownerName)
+		}
+		if a.Region != nil {
+			a.Bias = a.Region.Bias
+		}
+		if bias, ok := get[int](k, "bias"); ok {
+			a.Bias = bias
 		}
 		d.Answers = append(d.Answers, a)
 	}

@@ -3,18 +3,20 @@ package conf
 import (
 	"fmt"
 	"slices"
-
-	"gslb/topology"
+	"strings"
 )
 
-// Steps that are part of the language and not acted on yet.
-var laterSteps = []string{"geo", "prefixes", "nearest", "capacity", "sticky"}
+// The steps, and those that are part of the language and not acted on yet.
+var (
+	steps      = []string{"health", "prefixes", "geo", "asn", "nearest", "failover", "weight", "sticky", "rotate", "limit", "policy"}
+	laterSteps = []string{"capacity"}
+)
 
 // Which step each argument belongs to.
-var stepArguments = map[string]string{"fail_open": "health", "answers": "limit", "default": "prefixes"}
+var stepArguments = map[string]string{"fail_open": "health", "fail_to": "health", "answers": "limit", "default": "prefixes", "policy": "policy"}
 
 // Steps that look at where the client is.
-var localSteps = []string{"geo", "prefixes", "nearest"}
+var localSteps = []string{"geo", "prefixes", "asn", "nearest"}
 
 // What must not come before what, and why.
 var stepOrder = []struct{ early, late, why string }{
@@ -22,18 +24,31 @@ var stepOrder = []struct{ early, late, why string }{
 	{"limit", "health", "The places that are left could all be down."},
 	{"geo", "health", "The region that geo chooses could be all down, and no other would be left to fall back to."},
 	{"prefixes", "health", "The region that prefixes chooses could be all down, and no other would be left to fall back to."},
-	{"nearest", "health", "The places that nearest puts first could all be down."},
+	{"asn", "health", "The region that asn chooses could be all down, and no other would be left to fall back to."},
+	{"nearest", "health", "The places that nearest leaves could all be down."},
+	{"failover", "health", "The place that failover leaves could be down."},
 	{"capacity", "health", "The places among which capacity divides the clients could be down."},
 	{"sticky", "health", "The place that a client is kept at could be down."},
+	{"geo", "prefixes", "The operator's own map goes before all others."},
+	{"asn", "prefixes", "The operator's own map goes before all others."},
+	{"nearest", "prefixes", "The operator's own map goes before all others."},
+	{"nearest", "geo", "The places that nearest leaves need not be in the client's region."},
+	{"nearest", "asn", "The places that nearest leaves need not be in the region that serves the client."},
 	{"limit", "weight", "The places that are left are no longer chosen by weight."},
 	{"limit", "geo", "The places that are left need not be in the client's region."},
 	{"limit", "prefixes", "The places that are left need not be in the client's region."},
+	{"limit", "asn", "The places that are left need not be in the client's region."},
 	{"limit", "nearest", "The places that are left need not be near the client."},
 	{"limit", "capacity", "The places that are left could be those without room."},
 	{"limit", "sticky", "The place that a client is kept at could be gone."},
+	{"failover", "geo", "The place that failover leaves need not be in the client's region."},
+	{"failover", "prefixes", "The place that failover leaves need not be in the client's region."},
+	{"failover", "asn", "The place that failover leaves need not be in the client's region."},
+	{"failover", "nearest", "The place that failover leaves need not be near the client."},
 	{"rotate", "geo", "The order that rotate makes is of places that geo then takes out."},
 	{"rotate", "prefixes", "The order that rotate makes is of places that prefixes then takes out."},
-	{"rotate", "nearest", "The order that rotate makes is lost when nearest sorts by distance."},
+	{"rotate", "asn", "The order that rotate makes is of places that asn then takes out."},
+	{"rotate", "nearest", "The order that rotate makes is of places that nearest then takes out."},
 }
 
 // checkPolicies looks at the steps of each policy.
@@ -44,27 +59,15 @@ func (p *parser) checkPolicies() {
 			p.errorf("GS002", pol.raw.decl, "%s needs at least one step block.", pol.id)
 			continue
 		}
-		at := map[string]*node{}
 		all := !pol.broken
 		for _, s := range steps {
-			if !p.checkStep(s) {
-				all = false
-				continue
-			}
-			at[s.raw.label] = s
+			all = p.checkStep(s) && all
 		}
-		for _, o := range stepOrder {
-			a, b := at[o.early], at[o.late]
-			if a == nil || b == nil || slices.Index(steps, a) > slices.Index(steps, b) {
-				continue
-			}
-			p.report(fault{
-				code: "GS308", at: a.raw.at, detail: fmt.Sprintf("%s stands before %s in %s. %s", o.early, o.late, pol.id, o.why),
-				help: fmt.Sprintf("Put %s after %s.", o.early, o.late), rel: []Related{{o.late + " stands here", b.raw.at}},
-			})
-			break
+		if p.checkNesting(pol) {
+			continue
 		}
-		if all && at["health"] == nil {
+		p.checkOrder(pol)
+		if all && stepIn(pol, "health") == nil && !p.nested(pol) {
 			p.warn(fault{
 				code: "GS309", at: pol.raw.at, detail: pol.id + " has no health step: places that are down are answered like the others.",
 				help: "Begin with step \"health\" {}.",
@@ -73,19 +76,131 @@ func (p *parser) checkPolicies() {
 	}
 }
 
+// A turn is a step as a policy makes it: at is where it says so, be it the
+// step itself or the one that names another policy.
+type turn struct{ step, at *node }
+
+// stepsOf are the steps of a policy and of those that it names, in order, each
+// once. Policies that lead back to themselves are followed once.
+func stepsOf(pol *node) []turn {
+	var out []turn
+	open := map[*node]bool{}
+	var add func(pol, at *node)
+	add = func(pol, at *node) {
+		if pol == nil || open[pol] {
+			return
+		}
+		open[pol] = true
+		for _, s := range pol.of("step") {
+			where := at
+			if where == nil {
+				where = s
+			}
+			if s.raw.label == "policy" {
+				add(s.ref("policy"), where)
+			} else {
+				out = append(out, turn{s, where})
+			}
+		}
+		open[pol] = false
+	}
+	add(pol, nil)
+	return out
+}
+
+// nested reports whether another policy names this one, so that it need not
+// be whole.
+func (p *parser) nested(pol *node) bool {
+	for _, other := range p.all("policy") {
+		for _, s := range other.of("step") {
+			if s.ref("policy") == pol {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkNesting reports a policy that leads back to itself.
+func (p *parser) checkNesting(pol *node) bool {
+	way := []*node{pol}
+	var first *node
+	var walk func(*node) bool
+	walk = func(at *node) bool {
+		for _, s := range at.of("step") {
+			next := s.ref("policy")
+			if next == nil {
+				continue
+			}
+			if at == pol {
+				first = s
+			}
+			if next == pol {
+				return true
+			}
+			if slices.Contains(way, next) {
+				continue
+			}
+			way = append(way, next)
+			if walk(next) {
+				return true
+			}
+			way = way[:len(way)-1]
+		}
+		return false
+	}
+	if !walk(pol) {
+		return false
+	}
+	if slices.IndexFunc(p.all("policy"), func(n *node) bool { return slices.Contains(way, n) }) == slices.Index(p.all("policy"), pol) {
+		p.report(fault{
+			code: "GS006", at: first.at("policy"), detail: fmt.Sprintf("%s: the steps of a policy cannot be its own.", strings.Join(append(ids(way), pol.id), " -> ")),
+			help: "Put the steps that they have in common into a policy of their own.",
+		})
+	}
+	return true
+}
+
+// checkOrder looks at the order of a policy's steps, those of other policies in
+// their place.
+func (p *parser) checkOrder(pol *node) {
+	turns := stepsOf(pol)
+	first, last := map[string]int{}, map[string]int{}
+	for i, t := range turns {
+		if _, ok := first[t.step.raw.label]; !ok {
+			first[t.step.raw.label] = i
+		}
+		last[t.step.raw.label] = i
+	}
+	for _, o := range stepOrder {
+		i, ok1 := first[o.early]
+		j, ok2 := last[o.late]
+		if !ok1 || !ok2 || i > j {
+			continue
+		}
+		early, late := turns[i], turns[j]
+		if early.at == late.at {
+			continue // within another policy, which is told so
+		}
+		p.report(fault{
+			code: "GS308", at: early.at.raw.at, detail: fmt.Sprintf("%s stands before %s in %s. %s", o.early, o.late, pol.id, o.why),
+			help: fmt.Sprintf("Put %s after %s.", o.early, o.late), rel: []Related{{o.late + " stands here", late.at.raw.at}},
+		})
+		return
+	}
+}
+
 // checkStep looks at a step's label and arguments, and reports whether there
 // is such a step.
 func (p *parser) checkStep(s *node) bool {
 	label := s.raw.label
-	known := []string{"health", "weight", "rotate", "limit"}
-	_, err := topology.ParseStepKind(label)
 	switch {
 	case slices.Contains(laterSteps, label):
-		p.report(fault{code: "GS020", at: s.raw.at, detail: fmt.Sprintf("The step %q %v.", label, errLater), help: "Steps are " + among(known) + "."})
-	case err != nil:
-		f := fault{code: "GS010", at: s.raw.at, detail: fmt.Sprintf("There is no step %q.", label), help: meant(label, append(known, laterSteps...))}
+		p.report(fault{code: "GS020", at: s.raw.at, detail: fmt.Sprintf("The step %q %v.", label, errLater), help: "Steps are " + among(steps) + "."})
+	case !slices.Contains(steps, label):
+		f := fault{code: "GS010", at: s.raw.at, detail: fmt.Sprintf("There is no step %q.", label), help: meant(label, append(slices.Clone(steps), laterSteps...))}
 		if f.help == "" {
-			f.help = "Steps are " + among(known) + "."
+			f.help = "Steps are " + among(steps) + "."
 		}
 		p.report(f)
 		return false
@@ -98,6 +213,12 @@ func (p *parser) checkStep(s *node) bool {
 			})
 		}
 	}
+	if label == "policy" && !s.gave("policy") && !s.raw.known["policy"] {
+		p.report(fault{code: "GS002", at: s.raw.decl, detail: "The step policy needs policy: whose steps stand here.", help: "Give it policy = policy.x."})
+	}
+	if v := s.vals["fail_open"]; label == "health" && s.gave("fail_to") && v != nil && v.own {
+		p.report(fault{code: "GS010", at: v.at, detail: "A health step has fail_open or fail_to, not both.", help: "Leave fail_open out.", rel: []Related{{"fail_to stands here", s.at("fail_to")}}})
+	}
 	return true
 }
 
@@ -107,9 +228,15 @@ func stepOf(d *node, kind string) *node {
 	if pol == nil {
 		return nil
 	}
-	for _, s := range pol.of("step") {
-		if s.raw.label == kind {
-			return s
+	return stepIn(pol, kind)
+}
+
+// stepIn is a step of a policy or of one that it names, nil when it has none of
+// that kind.
+func stepIn(pol *node, kind string) *node {
+	for _, t := range stepsOf(pol) {
+		if t.step.raw.label == kind {
+			return t.step
 		}
 	}
 	return nil

@@ -159,6 +159,7 @@ func (p *parser) checkDomains() {
 	seen := map[string]*node{}
 	for _, d := range p.all("domain") {
 		p.checkAnswers(d)
+		p.checkTypes(d)
 		if v := d.vals["ttl"]; v != nil && !v.bad && v.own && d.duration("ttl") < 5*time.Second {
 			p.warn(fault{code: "GS115", at: v.at, detail: fmt.Sprintf("A TTL of %v makes resolvers ask almost every time; many keep answers for 5s or more anyway.", d.duration("ttl"))})
 		}
@@ -238,7 +239,9 @@ func (p *parser) checkAnswers(d *node) {
 		switch {
 		case a.gave("service") && a.gave("addresses"):
 			p.errorf("GS010", a.at("addresses"), "An answer has a service or addresses, not both.")
-		case !a.gave("service") && !a.gave("addresses") && !a.gave("cname") && !a.raw.known["service"] && !a.raw.known["addresses"]:
+		case a.gave("cname"):
+			p.checkAlias(d, a)
+		case !a.gave("service") && !a.gave("addresses") && !a.raw.known["service"] && !a.raw.known["addresses"]:
 			p.errorf("GS002", a.raw.decl, "%s needs service, or addresses.", a.id)
 		}
 		s := a.ref("service")
@@ -302,7 +305,7 @@ func (p *parser) checkRecords() {
 		for _, c := range at[name] {
 			var why string
 			switch {
-			case c.typ == "CNAME":
+			case c.typ == "CNAME" || families["CNAME"]:
 				why = "a CNAME stands alone at its name (RFC 1034 section 3.6.2)"
 			case c.typ == "NS" && c.n.sch.name == "record":
 				why = "the name is delegated to other name servers"
@@ -351,6 +354,10 @@ func (p *parser) conflict(at hcl.Range, name string, c claim, why string) {
 func (p *parser) familiesOf(d *node) map[string]bool {
 	out := map[string]bool{}
 	for _, a := range d.of("answer") {
+		if a.gave("cname") {
+			out["CNAME"] = true
+			continue
+		}
 		addrs := a.addrs("addresses")
 		if s := a.ref("service"); s != nil {
 			addrs = s.addrs("vip")

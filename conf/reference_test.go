@@ -121,7 +121,7 @@ func TestReferenceNamesEverythingWithItsDefault(t *testing.T) {
 		}
 	}
 	walk("", root)
-	for _, step := range append([]string{"health", "weight", "rotate", "limit"}, laterSteps...) {
+	for _, step := range append(steps, laterSteps...) {
 		if !strings.Contains(string(full), fmt.Sprintf("step %q", step)) {
 			t.Errorf("%s does not name the step %q", referenceName, step)
 		}

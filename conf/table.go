@@ -98,11 +98,12 @@ var (
 		name: "region", label: "name", doc: "A place with directors and users of its own.",
 		attrs: []*attr{
 			{name: "location", typ: tPoint, show: true, doc: "Latitude and longitude in degrees."},
-			{name: "continents", typ: tStrings, idle: true, doc: "Codes of the continents whose users it serves."},
-			{name: "countries", typ: tStrings, idle: true, doc: "Codes of the countries whose users it serves."},
-			{name: "asns", typ: tNumbers, idle: true, doc: "Autonomous systems whose users it serves."},
-			{name: "prefixes", typ: tNets, idle: true, doc: "Address prefixes of the users it serves."},
-			{name: "fallback", typ: tStrings, idle: true, doc: "Names of the regions that take over, in order."},
+			{name: "continents", typ: tStrings, doc: "Codes of the continents whose users it serves: AF, AN, AS, EU, NA, OC, SA."},
+			{name: "countries", typ: tStrings, doc: "Codes of the countries whose users it serves."},
+			{name: "asns", typ: tNumbers, doc: "Autonomous systems whose users it serves."},
+			{name: "prefixes", typ: tNets, doc: "Address prefixes of the users it serves."},
+			{name: "fallback", typ: tStrings, doc: "Names of the regions that take its users over when nobody here is up, in order."},
+			{name: "bias", typ: tBias, doc: "Percentage by which it counts as nearer than it is; negative: as further (default 0)."},
 		},
 	}
 	nameserverBlock = &block{
@@ -278,11 +279,13 @@ var (
 	policyBlock = &block{
 		name: "policy", label: "name", doc: "How a domain's answer is chosen: steps in order.",
 		kids: []*block{{
-			name: "step", label: "kind", doc: "One step: health, weight, rotate or limit.",
+			name: "step", label: "kind", doc: "One step: health, prefixes, geo, asn, nearest, failover, weight, sticky, rotate, limit or policy.",
 			attrs: []*attr{
 				{name: "fail_open", typ: tBool, def: "true", doc: "health: when all are down, all are answered."},
+				{name: "fail_to", typ: ref("region"), doc: "health: instead of fail_open: when all are down, the places of this region are answered."},
 				{name: "answers", typ: tCount, def: "1", doc: "limit: at most so many places."},
 				{name: "default", typ: ref("region"), doc: "prefixes: region of the clients that no prefix names."},
+				{name: "policy", typ: ref("policy"), doc: "policy: whose steps stand here."},
 			},
 		}},
 	}
@@ -293,8 +296,8 @@ var (
 			{name: "zone", typ: ref("zone"), must: true, doc: "Zone it is in."},
 			{name: "ttl", typ: tTTL, def: `"30s"`, doc: "TTL of its answers."},
 			{name: "policy", typ: ref("policy"), doc: "How the answer is chosen (default health, weight, rotate, limit 1)."},
-			{name: "min_ttl", typ: tTTL, later: "TTLs that follow the state", doc: "Lowest TTL while a change is near."},
-			{name: "types", typ: tStrings, later: "Choosing record types", doc: "Record types that are answered."},
+			{name: "min_ttl", typ: tTTL, doc: "Lowest TTL while a change is near (default ttl: it does not change)."},
+			{name: "types", typ: tStrings, doc: "Record types that are answered: A, AAAA (default both)."},
 		},
 		kids: []*block{{
 			name: "answer", label: "name", doc: "One place the name may point to.",
@@ -304,7 +307,8 @@ var (
 				{name: "region", typ: ref("region"), doc: "Where they are (default the service's region)."},
 				{name: "weight", typ: tWeight, def: "1", doc: "Share of the answers."},
 				{name: "check", typ: ref("check"), doc: "Of the addresses (default the service's; literal addresses: none)."},
-				{name: "cname", typ: tString, later: "Answers that are names", doc: "Instead of service: a foreign name."},
+				{name: "cname", typ: tString, doc: "Instead of service: a name, answered alone."},
+				{name: "bias", typ: tBias, doc: "Percentage by which it counts as nearer than it is; negative: as further (default the region's)."},
 			},
 		}},
 	}

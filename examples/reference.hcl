@@ -113,17 +113,18 @@ zone "shop" {
 }
 
 region "eu" {
-  location = [50.11, 8.68]
-  #- continents = ["EU", "AF"]
-  #- countries  = ["IS"]
-  #- asns       = [64496]
-  #- prefixes   = ["203.0.113.0/25"]
-  #- fallback   = ["us"]
+  location   = [50.11, 8.68]
+  continents = ["EU", "AF"]
+  countries  = ["IS"]
+  asns       = [64496]
+  prefixes   = ["203.0.113.0/25"]
+  fallback   = ["us"]
+  bias       = 25 # default: 0; 25 counts as a quarter nearer
 }
 region "us" {
-  location = [39.04, -77.49]
-  #- continents = ["NA", "SA", "AS", "OC"]
-  #- fallback   = ["eu"]
+  location   = [39.04, -77.49]
+  continents = ["NA", "SA", "AS", "OC"]
+  fallback   = ["eu"]
 }
 
 nameserver "ns" {
@@ -334,30 +335,46 @@ virtual_service "us" {
 #-   }
 #- }
 
-policy "global" { # steps run in order; default: these four, with 1 answer
+policy "global" { # steps run in order; default: health, weight, rotate, limit with 1 answer
   step "health" {
     fail_open = true # default
   }
-  #- step "geo" {}
-  #- step "prefixes" {
-  #-   default = region.eu
-  #- }
-  #- step "nearest" {}
+  step "policy" {
+    policy = policy.place # its steps stand here
+  }
   #- step "capacity" {}
-  #- step "sticky" {}
   step "weight" {}
   step "rotate" {}
   step "limit" {
     answers = 1 # default
   }
 }
+policy "place" {
+  step "prefixes" {
+    default = region.eu # default: none, the next step decides
+  }
+  step "geo" {}
+  step "asn" {}
+  step "nearest" {}
+}
+policy "kept" {
+  step "health" {
+    fail_to = region.eu # instead of fail_open
+  }
+  step "sticky" {}
+  step "limit" {}
+}
+policy "primary" {
+  step "health" {}
+  step "failover" {}
+}
 
 domain "www" {
-  zone   = zone.shop
-  ttl    = "5s" # default: "30s"
-  policy = policy.global
-  #- min_ttl = "5s"
-  #- types   = ["A"]
+  zone    = zone.shop
+  ttl     = "5s" # default: "30s"
+  policy  = policy.global
+  min_ttl = "2s"  # default: ttl
+  types   = ["A"] # default: A and AAAA
   answer "eu" {
     service = virtual_service.eu
     weight  = 1 # default
@@ -365,7 +382,13 @@ domain "www" {
   answer "us" {
     service = virtual_service.us
     region  = region.us # default: the service's
+    bias    = 10        # default: the region's
   }
+}
+domain "kept" {
+  policy = policy.kept
+  answer "eu" { service = virtual_service.eu }
+  answer "us" { service = virtual_service.us }
 }
 domain "static" {
   name = "static.g.shop.example." # default: the label
@@ -374,7 +397,11 @@ domain "static" {
     region    = region.eu
     check     = check.web # default for addresses: none, they are up
   }
-  #- answer "cdn" {
-  #-   cname = "cdn.shop.example."
-  #- }
+}
+domain "media" {
+  policy = policy.primary
+  answer "eu" { service = virtual_service.eu }
+  answer "cdn" {
+    cname = "cdn.shop.example." # a name instead of a service, answered alone
+  }
 }

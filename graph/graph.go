@@ -223,7 +223,7 @@ func (m *model) regions(s *sets) {
 			}
 			b := m.join(g, s, place, a.ID)
 			if len(b.objects) == 1 {
-				all := texts(a.Addrs)
+				all := points(a)
 				b.title, b.lines = all[0], append(all[1:], "not in the file")
 				b.first = len(m.topo.Services)
 			}
@@ -410,9 +410,19 @@ func throughput(f *topology.Farm) float64 {
 	return sum
 }
 
+// points are where an answer points to that is no service: its addresses or the name.
+func points(a *topology.Answer) []string {
+	if a.CNAME != "" {
+		return []string{strings.TrimSuffix(a.CNAME, ".")}
+	}
+	return texts(a.Addrs)
+}
+
 // share is the part of a domain's answers, 0 to 1, that a gets while all are up.
 func share(d *topology.Domain, a *topology.Answer) float64 {
-	weighted := slices.ContainsFunc(d.Policy.Steps, func(s topology.Step) bool { return s.Kind == topology.StepWeight })
+	weighted := slices.ContainsFunc(d.Policy.All(), func(s topology.Placed) bool {
+		return s.Kind == topology.StepWeight || s.Kind == topology.StepSticky
+	})
 	sum := 0
 	for _, x := range d.Answers {
 		sum += x.Weight

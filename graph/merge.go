@@ -224,7 +224,7 @@ func (s *sets) places(t *topology.Topology, most int) {
 			if a.Region != nil {
 				region = a.Region.ID
 			}
-			same.add(region+" "+topology.Addrs(a.Addrs).String(), a.ID)
+			same.add(region+" "+strings.Join(points(a), ", "), a.ID)
 			regions.add(region, a.ID)
 		}
 	}

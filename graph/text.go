@@ -91,7 +91,7 @@ func answers(b *branch, d *topology.Domain) {
 			b.add(part, a.Service.ID)
 			continue
 		}
-		region := []string{part, topology.Addrs(a.Addrs).String()}
+		region := []string{part, strings.Join(points(a), ", ")}
 		if a.Region != nil {
 			region = append(region, a.Region.ID)
 		}

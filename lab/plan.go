@@ -210,7 +210,7 @@ func regionOf(topo *topology.Topology, a *topology.Answer) *topology.Region {
 		return a.Region
 	}
 	for _, n := range topo.Networks {
-		if n.Contains(a.Addrs[0]) {
+		if len(a.Addrs) > 0 && n.Contains(a.Addrs[0]) {
 			return n.Region
 		}
 	}

@@ -129,17 +129,28 @@ func domainLeaves(d *topology.Domain) []leaf {
 	if d == nil {
 		return nil
 	}
-	return []leaf{{"name", d.Name}, {"ttl", span(d.TTL)}, {"policy", policyText(d.Policy)}}
+	out := []leaf{{"name", d.Name}, {"ttl", span(d.TTL)}, {"policy", policyText(d.Policy)}}
+	if d.MinTTL > 0 && d.MinTTL != d.TTL {
+		out = append(out, leaf{"min_ttl", span(d.MinTTL)})
+	}
+	if len(d.Types) > 0 {
+		out = append(out, leaf{"types", strings.Join(d.Types, ", ")})
+	}
+	return out
 }
 
 // policyText is a policy in a line.
 func policyText(p *topology.Policy) string {
 	var out []string
-	for _, s := range p.Steps {
+	for _, s := range p.All() {
 		word := s.Kind.String()
 		switch {
+		case s.Kind == topology.StepHealth && s.FailTo != nil:
+			word += " (else " + s.FailTo.ID + ")"
 		case s.Kind == topology.StepHealth && !s.FailOpen:
 			word += " (closed)"
+		case s.Kind == topology.StepPrefixes && s.Default != nil:
+			word += " (else " + s.Default.ID + ")"
 		case s.Kind == topology.StepLimit:
 			word += " " + strconv.Itoa(s.Answers)
 		}
@@ -155,6 +166,12 @@ func answerLeaves(a *topology.Answer) []leaf {
 	list := []leaf{{"addresses", topology.Addrs(a.Addrs).String()}, {"weight", strconv.Itoa(a.Weight)}, {"region", ""}}
 	if a.Region != nil {
 		list[2].value = a.Region.Name
+	}
+	if a.CNAME != "" {
+		list[0] = leaf{"cname", a.CNAME}
+	}
+	if a.Bias != 0 {
+		list = append(list, leaf{"bias", strconv.Itoa(a.Bias)})
 	}
 	return list
 }

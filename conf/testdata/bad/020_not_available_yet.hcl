@@ -82,16 +82,13 @@ virtual_service "www" {
 }
 policy "near" {
   step "health" {}
-  step "geo" {} # ERROR GS020: Not available yet
+  step "capacity" {} # ERROR GS020: Not available yet
 }
 domain "www" {
-  zone    = zone.shop
-  policy  = policy.near
-  min_ttl = "5s"  # ERROR GS020: Not available yet
-  types   = ["A"] # ERROR GS020: Not available yet
-  answer "a" {
-    cname = "cdn.example." # ERROR GS020: Not available yet
-  }
+  zone   = zone.shop
+  policy = policy.near
+  types  = ["A", "HTTPS"] # ERROR GS020: Not available yet
+  answer "a" { cname = "cdn.example." }
 }
 domain "*" { # ERROR GS020: Not available yet
   zone = zone.shop

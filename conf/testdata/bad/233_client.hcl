@@ -1,5 +1,5 @@
 region "eu" {
-  prefixes = [ # WARN GS021: Without effect yet
+  prefixes = [
     "10.0.0.0/8", # WARN GS233: Replies can bypass the director
     "203.0.113.0/24",
     "192.0.2.0/24",

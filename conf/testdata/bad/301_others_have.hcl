@@ -1,4 +1,4 @@
-region "eu" { fallback = ["us"] } # WARN GS021: Without effect yet
+region "eu" { fallback = ["us"] }
 region "us" {} # WARN GS301: Region without fallback
 zone "shop" { name = "shop.example" }
 nameserver "ns1" {

@@ -11,7 +11,7 @@ nameserver "ns2" {
 }
 policy "near" {
   step "health" {}
-  step "geo" {} # ERROR GS020: Not available yet
+  step "geo" {}
 }
 domain "www" {
   zone   = zone.shop

@@ -10,25 +10,25 @@ nameserver "ns2" {
   addresses = ["198.51.100.53"]
 }
 policy "a" {
-  step "geo" {} # WARN GS020: Not available yet # ERROR GS308: Steps in the wrong order
+  step "geo" {} # ERROR GS308: Steps in the wrong order
   step "health" {}
 }
 policy "b" {
   step "health" {}
   step "limit" {} # ERROR GS308: Steps in the wrong order
-  step "prefixes" { # WARN GS020: Not available yet
+  step "prefixes" {
     default = region.eu
   }
 }
 policy "c" {
   step "health" {}
   step "rotate" {} # ERROR GS308: Steps in the wrong order
-  step "nearest" { # WARN GS020: Not available yet
+  step "nearest" {
     default = region.eu # ERROR GS307: Argument of another step
   }
 }
 policy "d" { # WARN GS309: Policy without a health step
-  step "sticky" {} # WARN GS020: Not available yet
+  step "sticky" {}
   step "capacity" {} # WARN GS020: Not available yet
 }
 domain "www" {

@@ -6,7 +6,7 @@ locals {
 }
 region "site" {
   for_each = local.sites
-  fallback = ["site-${each.key == "fra" ? "ash" : "fra"}"] # WARN GS021: Without effect yet
+  fallback = ["site-${each.key == "fra" ? "ash" : "fra"}"]
 }
 network "edge" {
   for_each = local.sites
