@@ -146,7 +146,11 @@ func nameServer(topo *topology.Topology) (explain.Server, error) {
 	if len(topo.Zones) == 0 {
 		return nil, errors.New("the topology has no zone: there is nothing to answer")
 	}
-	zones, err := dnsserver.Compile(topo, 0)
+	files, err := zoneFiles{}.read(topo, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read zone files: %w", err)
+	}
+	zones, err := dnsserver.Compile(topo, 0, files.zones()...)
 	if err != nil {
 		return nil, fmt.Errorf("compile zones: %w", err)
 	}
