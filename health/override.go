@@ -199,7 +199,7 @@ func ReadOverrides(data []byte) (Overrides, error) {
 }
 
 func encode(file any) []byte {
-	data, err := json.MarshalIndent(file, "", "  ")
+	data, err := json.Marshal(file)
 	if err != nil {
 		panic("health: " + err.Error()) // there is nothing in it that has no JSON
 	}

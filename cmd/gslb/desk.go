@@ -197,7 +197,8 @@ func (k *desk) close(view health.View) {
 }
 
 func (k *desk) save(view health.View) {
-	k.views.Save(view.Encode(time.Now()), func(err error) {
+	now := time.Now()
+	k.views.Save(func() []byte { return view.Encode(now) }, func(err error) {
 		if err != nil {
 			k.log.Error("health is not saved", "reason", err)
 		}
@@ -265,7 +266,7 @@ func (k *desk) keep(told func(error)) {
 		told(errors.New("gslb serve runs without --state"))
 		return
 	}
-	k.words.Save(k.overrides.Encode(), told)
+	k.words.Save(k.overrides.Encode, told)
 }
 
 // promoted says that another generation is served: what is no target of it is

@@ -84,7 +84,7 @@ type Saver struct {
 }
 
 type saving struct {
-	data []byte
+	data func() []byte
 	told []func(error)
 }
 
@@ -95,9 +95,10 @@ func NewSaver(path string) *Saver {
 	return s
 }
 
-// Save has data written, in place of what has been given before and not been
-// begun. Told is called with the outcome of the write that has it or something newer.
-func (s *Saver) Save(data []byte, told func(error)) {
+// Save has what data returns written, in place of what has been given before and
+// not been begun. Data is called beside the caller, or not at all; told with the
+// outcome of the write that has it or something newer.
+func (s *Saver) Save(data func() []byte, told func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next == nil {
@@ -121,7 +122,7 @@ func (s *Saver) run() {
 		if now == nil {
 			continue
 		}
-		err := WriteFile(s.path, now.data)
+		err := WriteFile(s.path, now.data())
 		for _, told := range now.told {
 			told(err)
 		}

@@ -135,7 +135,7 @@ func TestSaverWritesTheNewest(t *testing.T) {
 	var mu sync.Mutex
 	told := 0
 	for i := range 1000 {
-		s.Save(fmt.Append(nil, i), func(err error) {
+		s.Save(func() []byte { return fmt.Append(nil, i) }, func(err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if told++; err != nil {
