@@ -71,7 +71,7 @@ func load(f Files) (*Map, marks, error) {
 		}
 		m.has.ASN = true
 	}
-	m.runs = merge(city, asn)
+	m.runs = fit(merge(city, asn))
 	return m, seen, nil
 }
 

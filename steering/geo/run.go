@@ -131,12 +131,20 @@ func (t *tape) put(r run) {
 	t.runs = append(t.runs, r)
 }
 
-// end is the whole list, without the room that it grew into.
+// end is the whole list.
 func (t *tape) end() []run {
 	if !t.full {
 		t.put(run{from: t.next})
 	}
-	return append([]run(nil), t.runs...)
+	return t.runs
+}
+
+// fit is a list without the room that it grew into, where that is worth a copy.
+func fit(runs []run) []run {
+	if cap(runs)-len(runs) < len(runs)/8 {
+		return runs
+	}
+	return append([]run(nil), runs...)
 }
 
 // merge lays the autonomous systems of one list over the places of the other.
