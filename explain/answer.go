@@ -22,6 +22,8 @@ type answering struct {
 	view     health.View
 	why      map[health.Target][]string // of the targets that are down
 	varies   bool                       // which addresses are answered differs from query to query
+	trace    steering.Trace
+	given    bool // something is answered that steering chose
 }
 
 // steer takes in that d decides.
@@ -48,6 +50,7 @@ func (a *answering) steer(d *topology.Domain) {
 // steps are what the policy did.
 func (a *answering) steps() []Step {
 	trace, _ := steering.Explain(a.world.ground, steering.Inputs{View: a.view}, a.domain, a.family, a.client, 0)
+	a.trace = trace
 	none := Step{Step: "answers", Text: "with an address of the type asked for", Left: places(trace.Places), Out: []Out{}, Kept: len(trace.Places)}
 	for _, answer := range a.domain.Answers {
 		if !slices.ContainsFunc(trace.Places, func(p steering.Place) bool { return p.Answer == answer }) {
@@ -56,17 +59,30 @@ func (a *answering) steps() []Step {
 	}
 	steps := []Step{none}
 	for _, stage := range trace.Stages {
-		step := a.domain.Policy.Steps[stage.Index]
+		step := trace.Steps[stage.Index]
 		s := Step{Step: step.Kind.String(), Number: stage.Index + 1, Left: places(stage.Left), Out: []Out{}, Varies: stage.Varies, Kept: len(stage.Left)}
+		if step.In != a.domain.Policy {
+			s.Policy = step.In.ID
+		}
 		switch step.Kind {
 		case topology.StepHealth:
-			s.Text = a.health(&s, stage, step.FailOpen)
+			s.Text = a.health(&s, stage, step)
 		case topology.StepWeight:
 			s.Text = weight(&s, stage)
+		case topology.StepSticky:
+			s.Text = a.sticky(&s, stage)
+		case topology.StepFailover:
+			s.Text = "the first in the file"
+			outs(&s, stage, "another comes first")
+		case topology.StepPrefixes, topology.StepGeo, topology.StepASN, topology.StepNearest:
+			s.Text = a.place(&s, stage, step)
 		case topology.StepRotate:
 			s.Text = "every query starts at the next one"
 			if stage.Idle {
 				s.Text = "nothing to do: the draw by weight turns already"
+				if slices.ContainsFunc(trace.Steps, func(x topology.Placed) bool { return x.Kind == topology.StepSticky }) {
+					s.Text = "nothing to do: clients are kept where they are"
+				}
 			}
 			if len(stage.Left) < 2 {
 				s.Text = "nothing to turn"
@@ -89,7 +105,7 @@ func places(list []steering.Place) []Place {
 }
 
 // health says what a health step left out, address by address.
-func (a *answering) health(s *Step, stage steering.Stage, failOpen bool) string {
+func (a *answering) health(s *Step, stage steering.Stage, step topology.Placed) string {
 	unchecked, down := 0, 0
 	for _, p := range stage.Came {
 		if p.Answer.Check == nil {
@@ -121,7 +137,10 @@ func (a *answering) health(s *Step, stage steering.Stage, failOpen bool) string 
 		return "all up"
 	case len(stage.Left) == 0:
 		return "all down, and the step is closed (fail_open = false)"
-	case failOpen && down == len(stage.Came) && !slices.ContainsFunc(stage.Left, func(p steering.Place) bool { return len(a.alive(p)) > 0 }):
+	case step.FailTo != nil && down == len(stage.Came):
+		outs(s, stage, "not in "+step.FailTo.ID)
+		return "all down: those of " + step.FailTo.ID + " stay in (fail_to)"
+	case step.FailOpen && down == len(stage.Came) && !slices.ContainsFunc(stage.Left, func(p steering.Place) bool { return len(a.alive(p)) > 0 }):
 		return "all down: all stay in (fail_open), a place wrongly taken for dead is better than none"
 	}
 	return "up"
@@ -157,7 +176,7 @@ func weight(s *Step, stage steering.Stage) string {
 	}
 	switch {
 	case stage.Idle:
-		return "nothing to do: an earlier step draws already"
+		return "nothing to do: another step draws or keeps clients already"
 	case len(stage.Left) == 1:
 		return "one place gets all"
 	case total == uint64(len(stage.Left)):
@@ -183,10 +202,78 @@ func (a *answering) limit(s *Step, stage steering.Stage, n int) string {
 		}
 		return "others for each query"
 	}
-	for _, p := range stage.Came[n:] {
-		s.Out = append(s.Out, Out{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: p.Addrs, Why: fmt.Sprintf("not among the first %d", n)})
+	outs(s, stage, fmt.Sprintf("not among the first %d", n))
+	for i, o := range s.Out {
+		if slices.ContainsFunc(stage.Came[:n], func(p steering.Place) bool { return p.Answer.ID == o.Answer }) {
+			s.Out[i].Why = "shares a director or a network with another"
+		}
 	}
 	return fmt.Sprintf("the first %d", n)
+}
+
+// outs adds the places that a stage has left out, all for one reason.
+func outs(s *Step, stage steering.Stage, why string) {
+	for _, p := range stage.Came {
+		left := slices.ContainsFunc(stage.Left, func(q steering.Place) bool { return q.Answer == p.Answer })
+		said := slices.ContainsFunc(s.Out, func(o Out) bool { return o.Answer == p.Answer.ID })
+		if !left && !said {
+			s.Out = append(s.Out, Out{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: p.Addrs, Why: why})
+		}
+	}
+}
+
+// sticky says for whom a place is kept, and gives the places their shares of
+// all clients.
+func (a *answering) sticky(s *Step, stage steering.Stage) string {
+	text := weight(s, stage)
+	if stage.Idle || len(stage.Left) < 2 {
+		return text
+	}
+	return steering.ClientOf(a.client.Addr()).String() + " is kept at its place; of all clients " + text
+}
+
+// place says why the client belongs where a step has left places.
+func (a *answering) place(s *Step, stage steering.Stage, step topology.Placed) string {
+	r, where := stage.Reason, a.trace.Where
+	far := ""
+	if r.Kilometres >= 0 {
+		far = fmt.Sprintf(", %.0f km", r.Kilometres)
+	}
+	why := ""
+	switch r.Rule {
+	case steering.NoRule:
+		return map[topology.StepKind]string{
+			topology.StepPrefixes: "no prefix has the client: all stay",
+			topology.StepGeo:      "nothing says where the client is: all stay",
+			topology.StepASN:      "no region serves the client's autonomous system: all stay",
+			topology.StepNearest:  "nothing says how far the client is: all stay",
+		}[step.Kind]
+	case steering.RulePrefix:
+		why = fmt.Sprintf("prefix %v of %s", r.Prefix, r.Region.ID)
+	case steering.RuleDefault:
+		why = "no prefix has the client, default " + r.Region.ID
+	case steering.RuleASN:
+		why = fmt.Sprintf("AS%d of %s", where.ASN, r.Region.ID)
+	case steering.RuleCountry:
+		why = fmt.Sprintf("country %s of %s", where.Country, r.Region.ID)
+	case steering.RuleContinent:
+		why = fmt.Sprintf("continent %s of %s", where.Continent, r.Region.ID)
+	}
+	switch {
+	case r.Rule == steering.RuleNearest && r.Served != nil:
+		outs(s, stage, "further away")
+		return "nearest is " + r.Served.ID + far
+	case r.Served == nil:
+		return why + ", where nobody is left: all stay"
+	case r.Served == r.Region:
+		outs(s, stage, "not in "+r.Region.ID)
+		return why
+	case far != "":
+		outs(s, stage, "further away")
+		return why + ", where nobody is left: nearest is " + r.Served.ID + far
+	}
+	outs(s, stage, "not in "+r.Served.ID)
+	return why + ", where nobody is left: falls back to " + r.Served.ID
 }
 
 // samples is how many consecutive queries of a server the shares are counted
@@ -200,16 +287,18 @@ const (
 // answer is what the resolver gets.
 func (a *answering) answer(reply Reply) (Answer, error) {
 	out := Answer{Rcode: reply.Rcode, Authoritative: reply.Authoritative, Records: []Recorded{}, Authority: []Recorded{}, Notes: []string{}}
-	steered := false
+	steered := a.domain != nil && (a.question.Type == "A" || a.question.Type == "AAAA")
 	for _, r := range reply.Answer {
-		if a.domain != nil && r.Type == a.question.Type && strings.EqualFold(r.Name, reply.Name) {
-			if !steered {
-				a.sample(&out, r)
-			}
-			steered = true
-			continue
+		if !steered || r.Type != a.question.Type || !strings.EqualFold(r.Name, reply.Name) {
+			out.Records = append(out.Records, recorded(r))
 		}
-		out.Records = append(out.Records, recorded(r))
+	}
+	if steered {
+		out.Scope = a.trace.Scope
+		a.sample(&out, reply.Name)
+	}
+	if a.given {
+		reply.Authority = nil
 	}
 	for _, r := range reply.Authority {
 		out.Authority = append(out.Authority, recorded(r))
@@ -223,46 +312,57 @@ func recorded(r Record) Recorded {
 	return Recorded{Name: r.Name, TTL: int(r.TTL.Seconds()), Type: r.Type, Data: r.Data, Share: 1}
 }
 
-// sample adds the steered records, each with the part of the replies that
-// hold it; like is one of them.
-func (a *answering) sample(out *Answer, like Record) {
+// sample adds the steered records of a name, each with the part of the
+// replies that hold it.
+func (a *answering) sample(out *Answer, name string) {
 	table := a.world.ground.Compile(steering.Inputs{View: a.view})
-	var addrs []netip.Addr
+	// The records, by their addresses or answers, and of each: how many
+	// replies hold it, the last of them, and whose it is.
+	type drawn struct {
+		typ, data   string
+		count, last int
+		by          []*topology.Answer
+	}
+	var all []*drawn
+	byAddr, byName := map[netip.Addr]*drawn{}, map[string]*drawn{}
 	for _, answer := range a.domain.Answers {
+		if answer.CNAME != "" && byName[answer.CNAME] == nil {
+			byName[answer.CNAME] = &drawn{typ: "CNAME", data: answer.CNAME}
+			all = append(all, byName[answer.CNAME])
+		}
 		for _, addr := range answer.Addrs {
-			if addr.Is4() == (a.family == steering.V4) && !slices.Contains(addrs, addr) {
-				addrs = append(addrs, addr)
+			if addr.Is4() == (a.family == steering.V4) && byAddr[addr] == nil {
+				byAddr[addr] = &drawn{typ: a.question.Type, data: addr.String()}
+				all = append(all, byAddr[addr])
 			}
 		}
 	}
-	n := max(1<<10, min(samples, effort/max(1, len(addrs))))
-	if !a.varies {
+	n := max(1<<10, min(samples, effort/max(1, len(all))))
+	if !a.varies && !slices.ContainsFunc(all, func(d *drawn) bool { return d.typ == "CNAME" }) {
 		n = 1 // only the order differs
 	}
-	// Of each address: its place in addrs, how many replies hold it, the last
-	// of them, and whose it is.
-	index := make(map[netip.Addr]int, len(addrs))
-	for i, addr := range addrs {
-		index[addr] = i
-	}
-	count, last, by := make([]int, len(addrs)), make([]int, len(addrs)), make([][]*topology.Answer, len(addrs))
 	var buf []steering.Place
-	u := uint64(0)
+	u, ttl := uint64(0), uint32(0)
 	for query := 1; query <= n; query++ {
-		buf, _, _ = table.Answer(buf[:0], a.domain, a.family, a.client, u)
+		buf, ttl, _ = table.Answer(buf[:0], a.domain, a.family, a.client, u)
 		u += steering.Golden
 		size := 0
+		hold := func(d *drawn, by *topology.Answer) {
+			if !slices.Contains(d.by, by) {
+				d.by = append(d.by, by)
+			}
+			if d.last != query { // two answers may share an address
+				d.last = query
+				d.count++
+				size++
+			}
+		}
 		for _, p := range buf {
 			for _, addr := range p.Addrs {
-				i := index[addr]
-				if !slices.Contains(by[i], p.Answer) {
-					by[i] = append(by[i], p.Answer)
-				}
-				if last[i] != query { // two answers may share an address
-					last[i] = query
-					count[i]++
-					size++
-				}
+				hold(byAddr[addr], p.Answer)
+			}
+			if len(p.Addrs) == 0 {
+				hold(byName[p.Answer.CNAME], p.Answer)
 			}
 		}
 		if out.Least == 0 || size < out.Least {
@@ -270,14 +370,14 @@ func (a *answering) sample(out *Answer, like Record) {
 		}
 		out.Most = max(out.Most, size)
 	}
-	for i, addr := range addrs {
-		if count[i] == 0 {
+	for _, d := range all {
+		if d.count == 0 {
 			continue
 		}
-		r := recorded(like)
-		r.Data, r.Share = addr.String(), float64(count[i])/float64(n)
+		a.given = true
+		r := Recorded{Name: name, TTL: int(ttl), Type: d.typ, Data: d.data, Share: float64(d.count) / float64(n)}
 		for _, answer := range a.domain.Answers {
-			if slices.Contains(by[i], answer) {
+			if slices.Contains(d.by, answer) {
 				named := Named{Answer: answer.ID, Label: answer.Label}
 				if answer.Service != nil {
 					named.Service = answer.Service.ID
@@ -309,7 +409,7 @@ func (a *answering) notes(reply Reply) ([]string, error) {
 		add("%s lies in no zone of the file: the resolver asks elsewhere", reply.Name)
 	case !reply.Authoritative:
 		add("the name is delegated: the resolver asks the nameservers of %s", owner(reply.Authority))
-	case noData(reply, a.question.Type):
+	case !a.given && noData(reply, a.question.Type):
 		other := map[string]string{"A": "AAAA", "AAAA": "A"}[a.question.Type]
 		add("%s exists and has no %s record", reply.Name, a.question.Type)
 		if other != "" {

@@ -79,9 +79,24 @@ type Asked struct {
 	Type     string     `json:"type"`
 	Client   netip.Addr `json:"client"`
 	Resolver netip.Addr `json:"resolver"` // the client where nothing else was said
-	Zone     string     `json:"zone,omitempty"`
-	Domain   string     `json:"domain,omitempty"`
-	Policy   string     `json:"policy,omitempty"` // of the domain; "default" is that of a domain without one
+	ECS      bool       `json:"ecs"`      // the resolver tells the client's network
+	// Steered is whom the name server takes for the client, and Place what
+	// the map says of it.
+	Steered netip.Prefix `json:"steered"`
+	Place   *Located     `json:"place,omitempty"`
+	Zone    string       `json:"zone,omitempty"`
+	Domain  string       `json:"domain,omitempty"`
+	Policy  string       `json:"policy,omitempty"` // of the domain; "default" is that of a domain without one
+}
+
+// Located is what the map says of the client.
+type Located struct {
+	Prefix    netip.Prefix `json:"prefix"` // for whom it says so
+	Continent string       `json:"continent,omitempty"`
+	Country   string       `json:"country,omitempty"`
+	ASN       uint32       `json:"asn,omitempty"`
+	Latitude  *float64     `json:"latitude,omitempty"` // degrees
+	Longitude *float64     `json:"longitude,omitempty"`
 }
 
 // A Down is an object that counts as dead because somebody said so.
@@ -92,7 +107,8 @@ type Down struct {
 
 // A Step is what a step of the policy did.
 type Step struct {
-	Step   string  `json:"step"` // health, weight, rotate, limit
+	Step   string  `json:"step"`             // health, weight, rotate, limit, ...
+	Policy string  `json:"policy,omitempty"` // that it is a step of, where that is not the domain's
 	Number int     `json:"number"`
 	Text   string  `json:"text"`
 	Left   []Place `json:"left"`
@@ -157,7 +173,7 @@ func Explain(topo *topology.Topology, q Question, state State, server Server) (*
 	}
 	x := &Explanation{
 		FormatVersion: FormatVersion,
-		Question:      Asked{Name: q.Name, Type: q.Type, Client: q.Client, Resolver: q.Resolver},
+		Question:      Asked{Name: q.Name, Type: q.Type, Client: q.Client, Resolver: q.Resolver, ECS: q.ECS, Steered: q.client()},
 		Down:          w.roots(), Steps: []Step{}, Paths: []Path{},
 	}
 	if !q.Resolver.IsValid() {
@@ -180,6 +196,12 @@ func Explain(topo *topology.Topology, q Question, state State, server Server) (*
 			return nil, fmt.Errorf("ask %s %s: %w", q.Name, q.Type, err)
 		}
 		x.Steps = a.steps()
+		if where := a.trace.Where; a.trace.Prefix.IsValid() {
+			x.Question.Place = &Located{Prefix: a.trace.Prefix, Continent: where.Continent, Country: where.Country, ASN: where.ASN}
+			if p := where.Point; p != nil {
+				x.Question.Place.Latitude, x.Question.Place.Longitude = &p.Lat, &p.Lon
+			}
+		}
 	}
 	if x.Answer, err = a.answer(reply); err != nil {
 		return nil, err

@@ -56,8 +56,16 @@ func (w *writer) question(x *Explanation) {
 	asks := "asking the name server itself"
 	if q.Resolver != q.Client {
 		asks = "asking by resolver " + q.Resolver.String()
+		if q.ECS {
+			asks += ", which tells of " + q.Steered.String() + " (ECS)"
+		} else if q.Domain != "" {
+			asks += ", which tells nothing of it"
+		}
 	}
 	w.line("  client  %s, %s", q.Client, asks)
+	if q.Place != nil {
+		w.line("  place   %s, says the map of %v", q.Place, q.Place.Prefix)
+	}
 	switch {
 	case q.Domain != "":
 		w.line("  name    %s, policy %s", q.Domain, q.Policy)
@@ -78,6 +86,23 @@ func (w *writer) question(x *Explanation) {
 		}
 		w.line("  %-6s  %s%s", title, w.paint.with(w.paint.Bad, d.Object), with)
 	}
+}
+
+func (l *Located) String() string {
+	var words []string
+	if l.Country != "" {
+		words = append(words, "country "+l.Country)
+	}
+	if l.Continent != "" {
+		words = append(words, "continent "+l.Continent)
+	}
+	if l.ASN != 0 {
+		words = append(words, fmt.Sprintf("AS%d", l.ASN))
+	}
+	if l.Latitude != nil {
+		words = append(words, fmt.Sprintf("[%.2f, %.2f]", *l.Latitude, *l.Longitude))
+	}
+	return strings.Join(words, ", ")
 }
 
 func (w *writer) steps(x *Explanation) {
@@ -112,7 +137,11 @@ func (w *writer) steps(x *Explanation) {
 		if s.Number > 0 {
 			number = fmt.Sprint(s.Number)
 		}
-		w.line("  %1s %-8s %-*s  %s", number, s.Step, width, long(s), w.paint.with(w.paint.Dim, s.Text))
+		text := s.Text
+		if s.Policy != "" {
+			text += " (" + s.Policy + ")"
+		}
+		w.line("  %1s %-8s %-*s  %s", number, s.Step, width, long(s), w.paint.with(w.paint.Dim, text))
 		for i, o := range s.Out {
 			if i == 6 && len(s.Out) > 7 {
 				w.line("             and %d more", len(s.Out)-i)
@@ -145,7 +174,12 @@ func (w *writer) answer(x *Explanation) {
 		title += ", no data"
 	}
 	if len(a.Records) > 0 {
-		title += ", the same for every client (ECS scope /0)"
+		same := "the same for every client"
+		if a.Scope > 0 {
+			p, _ := x.Question.Steered.Addr().Prefix(a.Scope)
+			same = "the same for every client in " + p.String()
+		}
+		title += fmt.Sprintf(", %s (ECS scope /%d)", same, a.Scope)
 	}
 	w.head("ANSWER", "%s", title)
 	shared := slices.ContainsFunc(a.Records, func(r Recorded) bool { return r.Share < 1 })

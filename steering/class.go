@@ -251,6 +251,9 @@ func (g *Ground) classify(steps map[topology.StepKind]bool, m Map) {
 	for f := range runs {
 		g.tries[f] = plant(runs[f], g.sets)
 	}
+	if len(g.tries[V4].nodes) >= crowded {
+		g.tries[V4].crown()
+	}
 	g.sets.planted()
 }
 

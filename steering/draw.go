@@ -33,7 +33,7 @@ func (c *choice) pick(buf []Place, o *outcome, u uint64, trace *Trace) []Place {
 		came := places
 		for _, i := range c.limits {
 			left := came[:min(trace.limit(i), len(came))]
-			trace.Stages = append(trace.Stages, Stage{Index: i, Came: slices.Clone(came), Left: slices.Clone(left), Varies: true})
+			trace.Stages = append(trace.Stages, Stage{Index: i, Came: slices.Clone(came), Left: slices.Clone(left), Varies: c.kind != topology.StepSticky})
 			came = left
 		}
 	}

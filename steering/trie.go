@@ -1,6 +1,9 @@
 package steering
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // A trie says of every address of a family which class of clients it is in,
 // and of every prefix which classes are in it. Equal parts are there once, so
@@ -9,17 +12,25 @@ type trie struct {
 	nodes []node // the first is nobody's
 	root  uint32 // index in nodes; 0: all addresses are in one class
 	set   uint32 // the classes of all addresses
+	// top are the parts of 16 bits, so that the first four nodes need not be
+	// gone through, and above the sets of shorter prefixes, numbered as in a
+	// node. They are there for a large trie of IPv4.
+	top   []part
+	above []uint32
 }
 
 // A node divides a prefix by its next four bits.
 type node struct {
-	// sets are the classes in each part: sets[1] those of the whole, sets[2]
-	// and sets[3] those of its halves, sets[16] to sets[31] those of its
-	// sixteenths.
-	sets [32]uint32
-	// next divides the sixteenths; 0: such a one is in the one class that is
-	// its set.
-	next [16]uint32
+	// sets are the classes in the larger parts: sets[1] those of the whole,
+	// sets[2] and sets[3] those of its halves, up to sets[15].
+	sets  [16]uint32
+	parts [16]part // sixteenths
+}
+
+// A part is a prefix in a node.
+type part struct {
+	set  uint32 // its classes
+	next uint32 // node that divides it; 0: its set is one class
 }
 
 // Sets are the sets of classes that prefixes have. The first are those of a
@@ -180,17 +191,51 @@ func (p *planter) part(runs []run, at key, depth int) uint32 {
 	var n node
 	for i, x := range parts {
 		if x&leaf != 0 {
-			n.sets[16+i] = x &^ leaf
+			n.parts[i] = part{set: x &^ leaf}
 		} else {
-			n.sets[16+i], n.next[i] = p.nodes[x].sets[1], x
+			n.parts[i] = part{p.nodes[x].sets[1], x}
 		}
 	}
-	for i := 15; i > 0; i-- {
+	for i := 15; i > 7; i-- {
+		n.sets[i] = p.sets.union(n.parts[2*i-16].set, n.parts[2*i-15].set)
+	}
+	for i := 7; i > 0; i-- {
 		n.sets[i] = p.sets.union(n.sets[2*i], n.sets[2*i+1])
 	}
 	p.nodes = append(p.nodes, n)
 	p.seen[parts] = uint32(len(p.nodes) - 1)
 	return uint32(len(p.nodes) - 1)
+}
+
+// crowded is how many nodes a trie has that gets a table of its top.
+const crowded = 256
+
+// crown makes the table of the top.
+func (t *trie) crown() {
+	t.top, t.above = make([]part, 1<<16), make([]uint32, 1<<16)
+	var fill func(p part, at, depth uint32)
+	fill = func(p part, at, depth uint32) {
+		if depth == 16 {
+			t.top[at] = p
+			return
+		}
+		n := node{}
+		if p.next != 0 {
+			n = t.nodes[p.next]
+		} else {
+			for i := range n.parts {
+				n.sets[i], n.parts[i].set = p.set, p.set
+			}
+		}
+		for i := uint32(1); i < 16; i++ {
+			level := uint32(bits.Len32(i)) - 1
+			t.above[1<<(depth+level)|at<<level|i&(1<<level-1)] = n.sets[i]
+		}
+		for i := range uint32(16) {
+			fill(n.parts[i], at<<4|i, depth+4)
+		}
+	}
+	fill(part{t.set, t.root}, 0, 0)
 }
 
 // find returns what holds for a client and the length of the shortest prefix
@@ -199,33 +244,38 @@ func (t *trie) find(k key, same []int32) (int32, int) {
 	if v := same[t.set]; v >= 0 {
 		return v, 0
 	}
-	n := &t.nodes[t.root]
-	for depth := 0; ; depth += 4 {
-		i := k.nibble(depth)
-		if v := same[n.sets[16+i]]; v >= 0 {
-			j := 16 + i
-			length := depth + 4
-			for length > depth+1 && same[n.sets[j>>1]] >= 0 {
-				j >>= 1
+	n, depth := &t.nodes[t.root], 0
+	if t.top != nil {
+		i := k.hi >> 48
+		p := t.top[i]
+		if v := same[p.set]; v >= 0 {
+			j, length := (1<<16|i)>>1, 16
+			for ; same[t.above[j]] >= 0; j >>= 1 {
 				length--
 			}
 			return v, length
 		}
-		n = &t.nodes[n.next[i]]
+		n, depth = &t.nodes[p.next], 16
+	}
+	for ; ; depth += 4 {
+		i := k.nibble(depth)
+		p := n.parts[i]
+		if v := same[p.set]; v >= 0 {
+			j, length := (16|i)>>1, depth+4
+			for ; same[n.sets[j]] >= 0; j >>= 1 {
+				length--
+			}
+			return v, length
+		}
+		n = &t.nodes[p.next]
 	}
 }
 
 // class is the class of a client.
 func (t *trie) class(k key) uint32 {
-	if t.root == 0 {
-		return t.set
+	p := part{t.set, t.root}
+	for depth := 0; p.next != 0; depth += 4 {
+		p = t.nodes[p.next].parts[k.nibble(depth)]
 	}
-	n := &t.nodes[t.root]
-	for depth := 0; ; depth += 4 {
-		i := k.nibble(depth)
-		if n.next[i] == 0 {
-			return n.sets[16+i]
-		}
-		n = &t.nodes[n.next[i]]
-	}
+	return p.set
 }

@@ -23,7 +23,7 @@ func explainCmd() *cobra.Command {
 	var client, resolver, typ, stateFile string
 	var down []string
 	var in cli.Inputs
-	var asJSON bool
+	var asJSON, ecs bool
 	cmd := &cobra.Command{
 		Use:   "explain NAME [PATH...] --client IP",
 		Short: "Say why a name gets its answer, and which way the packets take",
@@ -53,7 +53,7 @@ A target that is checked through its VIP also has "via", the destination.`,
   gslb explain www shop.hcl --client 203.0.113.9 --down region.us --down 'farm.web["eu1"]'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			q := explain.Question{Type: strings.ToUpper(typ)}
+			q := explain.Question{Type: strings.ToUpper(typ), ECS: ecs}
 			var err error
 			if client == "" {
 				return cli.Usagef("explain %s: say for whom: --client IP, as in --client 203.0.113.9", args[0])
@@ -106,7 +106,8 @@ A target that is checked through its VIP also has "via", the destination.`,
 	}
 	cmd.Flags().StringVar(&client, "client", "", "the `IP` address of who wants to know")
 	cmd.Flags().StringVar(&typ, "type", "", "record `TYPE` to ask for: A or AAAA, or any other (default: that of the client's address)")
-	cmd.Flags().StringVar(&resolver, "resolver", "", "the `IP` address that the question comes from (default: the client's)")
+	cmd.Flags().StringVar(&resolver, "resolver", "", "the `IP` address that the question comes from, which then counts as the client's place (default: the client's)")
+	cmd.Flags().BoolVar(&ecs, "ecs", false, "the resolver tells the client's network (ECS): that counts")
 	cmd.Flags().StringArrayVar(&down, "down", nil, "take the object with this `ADDR` for dead (repeatable)")
 	cmd.Flags().StringVar(&stateFile, "state", "", "read who is up from this JSON `FILE`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the explanation as JSON")
