@@ -25,11 +25,12 @@ type limits struct {
 	instances int // blocks after for_each, and elements that one function makes
 	steps     int // elements that for expressions and functions go through
 	values    int // in one local or variable
+	kept      int // values in all locals and variables
 	text      int // bytes of text in one local or variable
 	written   int // bytes of text that templates and functions write
 }
 
-var standardLimits = limits{instances: 100_000, steps: 1_000_000, values: 1_000_000, text: 1 << 20, written: 64 << 20}
+var standardLimits = limits{instances: 100_000, steps: 1_000_000, values: 1_000_000, kept: 3_000_000, text: 1 << 20, written: 64 << 20}
 
 // nesting finds where a text nests deeper than maxNesting. Per open bracket it
 // counts the operators since the last separator, because each of them is a
@@ -250,9 +251,10 @@ func length(v cty.Value) (int, bool) {
 	return v.LengthInt(), true
 }
 
-// fits reports whether v is within the limits of one local or variable. It
-// stops counting there: values that share parts can be exponentially large.
-func (l limits) fits(v cty.Value) bool {
+// fits reports whether v is within the limits of one local or variable, and
+// how many values it has. It stops counting there: values that share parts can
+// be exponentially large.
+func (l limits) fits(v cty.Value) (values int, ok bool) {
 	left, text := l.values, l.text
 	var walk func(v cty.Value) bool
 	walk = func(v cty.Value) bool {
@@ -273,5 +275,6 @@ func (l limits) fits(v cty.Value) bool {
 		}
 		return true
 	}
-	return walk(v)
+	ok = walk(v)
+	return l.values - left, ok
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // The same limits, lower, so that the test is quick.
-var tight = limits{instances: 5_000, steps: 20_000, values: 20_000, text: 64 << 10, written: 1 << 20}
+var tight = limits{instances: 5_000, steps: 20_000, values: 20_000, kept: 100_000, text: 64 << 10, written: 1 << 20}
 
 // What shallow lets pass does not nest, whatever is in it.
 func FuzzShallow(f *testing.F) {
@@ -41,10 +41,16 @@ func TestHostileFilesEndInASentence(t *testing.T) {
 		doubling += fmt.Sprintf("  x%d = \"${local.x%d}${local.x%d}\"\n", i+1, i, i)
 		nested += fmt.Sprintf("  x%d = [local.x%d, local.x%d]\n", i+1, i, i)
 	}
+	many := "locals {\n  a = range(5000)\n"
+	for i := range 1000 {
+		many += fmt.Sprintf("  x%d = concat(local.a, local.a)\n", i)
+	}
+	many += "}\n"
 	deep := func(open, end string) string {
 		return "locals {\n  x = " + strings.Repeat(open, 20_000) + "1" + strings.Repeat(end, 20_000) + "\n}\n"
 	}
 	for name, c := range map[string]struct{ code, file, text string }{
+		"lists many times":           {"GS018", "a.hcl", many},
 		"text that doubles":          {"GS018", "a.hcl", doubling + "}\n"},
 		"lists that double":          {"GS018", "a.hcl", nested + "}\n"},
 		"one text many times":        {"GS018", "a.hcl", "locals {\n  a = join(\"\", [for i in range(4000) : \"0123456789abcdef\"])\n  b = \"" + strings.Repeat("${local.a}", 1000) + "\"\n}\n"},

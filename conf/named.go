@@ -48,9 +48,20 @@ func (p *parser) work(n *named, at hcl.Range) (cty.Value, bool) {
 	} else {
 		v, ok = p.value(n.expr, nil, nil)
 	}
-	if ok && !p.limits.fits(v) {
-		p.errorf("GS018", n.at, "%s has more than %d values or %d bytes of text.", n.name, p.limits.values, p.limits.text)
-		ok = false
+	if ok {
+		values, fits := p.limits.fits(v)
+		switch {
+		case !fits:
+			p.errorf("GS018", n.at, "%s has more than %d values or %d bytes of text.", n.name, p.limits.values, p.limits.text)
+		case values > p.keep:
+			if p.keep > 0 { // said once
+				p.errorf("GS018", n.at, "With %s, locals and variables have more than %d values together.", n.name, p.limits.kept)
+			}
+			p.keep, fits = 0, false
+		default:
+			p.keep -= values
+		}
+		ok = fits
 	}
 	switch {
 	case n.state == broken: // a cycle came back here

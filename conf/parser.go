@@ -17,6 +17,7 @@ type parser struct {
 	torn   map[string]int  // where the syntax of a file is first wrong, in bytes
 	limits limits
 	budget
+	keep  int            // values that locals and variables may still hold
 	spent bool           // the end of steps has been reported
 	order map[string]int // of the files
 
@@ -50,7 +51,7 @@ type parser struct {
 
 func newParser(src Source, l limits) *parser {
 	p := &parser{
-		src: src, limits: l, budget: budget{l.steps, l.written}, order: map[string]int{},
+		src: src, limits: l, budget: budget{l.steps, l.written}, keep: l.kept, order: map[string]int{},
 		file:     &raw{sch: root},
 		torn:     map[string]int{},
 		ghosts:   map[string]bool{},
