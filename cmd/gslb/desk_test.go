@@ -204,6 +204,17 @@ func TestWeightsGrowAndOverridesRunOut(t *testing.T) {
 		}
 		result(1, errors.New("connection refused"))
 		weights(16, 0)
+		if got := status().Domains[0].Instead; got != "" {
+			t.Errorf("one is up, and %s are answered instead", got)
+		}
+		result(0, errors.New("connection refused"))
+		if got := status().Domains[0].Instead; got != "all" {
+			t.Errorf("nothing is up, and %q are answered instead", got)
+		}
+		check.SlowStart = 0
+		result(0, nil)
+		check.SlowStart = 30 * time.Second
+		time.Sleep(time.Minute)
 		result(1, nil)
 		weights(16, 1)
 		time.Sleep(15 * time.Second)
@@ -270,6 +281,8 @@ func TestStatusText(t *testing.T) {
 			{Answer: "domain.www.answer.eu", State: "partly", Up: []string{"192.0.2.5"}, Addresses: []string{"192.0.2.5", "2001:db8::5"}, Weight: 3, WeightNow: 3},
 			{Answer: "domain.www.answer.us", State: "drained", By: "region.us", Addresses: []string{"198.51.100.5"}, Weight: 1},
 			{Answer: "domain.www.answer.cdn", State: "up", CNAME: "cdn.example.net", Weight: 2, WeightNow: 0.5},
+		}}, {Domain: "domain.api", Name: "api.g.example.org", Instead: "all", Answers: []answerJSON{
+			{Answer: "domain.api.answer.eu", State: "down", Addresses: []string{"192.0.2.6"}, Weight: 1},
 		}}},
 	}
 	want := `gslb serve, nameserver.ns["fra"], serving, up 2d2h, generation 3, serial 1767323045
@@ -288,6 +301,9 @@ www.g.example.org  domain.www
   answer.eu   partly (192.0.2.5)   weight 3         192.0.2.5, 2001:db8::5
   answer.us   drained (region.us)  weight 0 of 1    198.51.100.5
   answer.cdn  up                   weight 0.5 of 2  cdn.example.net
+
+api.g.example.org  domain.api  nothing is up: all but what is disabled is answered
+  answer.eu  down  weight 0 of 1  192.0.2.6
 `
 	var out bytes.Buffer
 	s.text(&out, false)

@@ -95,8 +95,11 @@ type resultJSON struct {
 }
 
 type domainJSON struct {
-	Domain  string       `json:"domain"`
-	Name    string       `json:"name"`
+	Domain string `json:"domain"`
+	Name   string `json:"name"`
+	// Instead is there when nothing is up and the policy cares: "all" are
+	// answered, those of a region by its address, or "none".
+	Instead string       `json:"instead,omitempty"`
 	Answers []answerJSON `json:"answers"`
 }
 
@@ -152,6 +155,7 @@ func (d *dnsNode) report(now time.Time) statusJSON {
 		for _, a := range domain.Answers {
 			x.Answers = append(x.Answers, d.seen(a, spread, now))
 		}
+		x.Instead = instead(domain.Policy, x.Answers)
 		s.Domains = append(s.Domains, x)
 	}
 	known := map[string]bool{}
@@ -162,6 +166,27 @@ func (d *dnsNode) report(now time.Time) statusJSON {
 		s.Overrides = append(s.Overrides, overrideJSON{o.Object, o.Mode.String(), o.Reason, o.Who, o.Since.UTC(), moment(o.Until), !known[o.Object]})
 	}
 	return s
+}
+
+// instead is what a policy answers when nothing is up, "" while something is.
+func instead(p *topology.Policy, answers []answerJSON) string {
+	for _, a := range answers {
+		if a.State != health.Disabled.String() && (len(a.Up) > 0 || a.CNAME != "") {
+			return ""
+		}
+	}
+	for _, step := range p.All() {
+		switch {
+		case step.Kind != topology.StepHealth:
+		case step.FailTo != nil:
+			return step.FailTo.ID
+		case step.FailOpen:
+			return "all"
+		default:
+			return "none"
+		}
+	}
+	return ""
 }
 
 // moment is a time for JSON, nil for the zero time.
@@ -308,7 +333,17 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 	table(out, "  ", rows)
 
 	for _, d := range s.Domains {
-		fmt.Fprintf(out, "\n%s  %s\n", d.Name, d.Domain)
+		fmt.Fprintf(out, "\n%s  %s", d.Name, d.Domain)
+		switch d.Instead {
+		case "":
+		case "all":
+			fmt.Fprint(out, "  nothing is up: all but what is disabled is answered")
+		case "none":
+			fmt.Fprint(out, "  nothing is up, nothing is answered")
+		default:
+			fmt.Fprintf(out, "  nothing is up: the answers of %s are given", d.Instead)
+		}
+		fmt.Fprintln(out)
 		rows = nil
 		for _, a := range d.Answers {
 			weight := fmt.Sprintf("weight %d", a.Weight)
