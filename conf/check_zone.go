@@ -206,7 +206,7 @@ func (p *parser) nameOf(n, zone *node, kind nameKind) (string, bool) {
 	}
 	if !within(name, apex) {
 		p.report(fault{
-			code: "GS101", at: p.nameAt(n), detail: fmt.Sprintf("%s is not in %s.", name, apex),
+			code: "GS101", at: p.nameAt(n), detail: fmt.Sprintf("%s is not in the zone %s", name, apex),
 			help: "Leave out the trailing dot if the name is meant to be relative to the zone.", rel: []Related{zone.here()},
 		})
 		return "", false

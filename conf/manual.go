@@ -218,6 +218,7 @@ func (m *manual) limits() {
 		{"blocks after for_each, and elements that one function makes", thousands(l.instances)},
 		{"elements that for expressions and functions go through", thousands(l.steps)},
 		{"values in one local or variable", thousands(l.values)},
+		{"values in all locals and variables", thousands(l.kept)},
 		{"bytes of text in one local or variable", thousands(l.text)},
 		{"bytes of text that expressions write", thousands(l.written)},
 		{"tiers of a virtual service", thousands(maxTiers)},
