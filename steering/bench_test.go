@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -150,7 +151,7 @@ func BenchmarkAnswer(b *testing.B) {
 			t := Prepare(topo, m).Compile(Inputs{View: view})
 			b.Run(fmt.Sprintf("%s of %d regions", name, regions), func(b *testing.B) {
 				buf, u := make([]Place, 0, 8), uint64(0)
-				scopes := 0
+				scopes, start := 0, processor()
 				b.ReportAllocs()
 				for b.Loop() {
 					u += Golden
@@ -160,9 +161,19 @@ func BenchmarkAnswer(b *testing.B) {
 					scopes += scope
 				}
 				b.ReportMetric(float64(scopes)/float64(b.N), "bits")
+				b.ReportMetric(float64(processor()-start)/float64(b.N), "cpu-ns/op")
 			})
 		}
 	}
+}
+
+// processor is the time that this process has been at work.
+func processor() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkAnswerOf256(b *testing.B) {
