@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"gslb/topology"
 )
@@ -40,6 +41,7 @@ func TestProbesThroughAVIP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			chk := check(c.kind)
+			chk.Timeout = 10 * time.Second
 			c.edit(chk)
 			p := probeOf(t, c.addr, chk)
 			p.Mark, p.Source = 0x47530001, netip.MustParseAddr("127.0.0.9")
