@@ -1,6 +1,7 @@
 package explain_test
 
 import (
+	"maps"
 	"math"
 	"net/netip"
 	"os"
@@ -474,6 +475,159 @@ func TestScreenOfALargeFarm(t *testing.T) {
 		})
 	}
 }
+
+// somewhere is a map made by hand.
+type somewhere map[netip.Prefix]steering.Where
+
+func (m somewhere) Walk(yield func(netip.Prefix, steering.Where) bool) {
+	for _, p := range slices.SortedFunc(maps.Keys(m), func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) }) {
+		if !yield(p, m[p]) {
+			return
+		}
+	}
+}
+
+// What steps by place say of a client, whoever asks for it.
+func TestScreensByPlace(t *testing.T) {
+	topo := parse(t, byPlace)
+	world := somewhere{
+		netip.MustParsePrefix("203.0.113.0/25"):  {Continent: "EU", Country: "DE", ASN: 64500, Point: &topology.Point{Lat: 52.52, Lon: 13.4}},
+		netip.MustParsePrefix("198.51.100.0/24"): {Continent: "AS", Point: &topology.Point{Lat: 1.35, Lon: 103.82}},
+		netip.MustParsePrefix("2001:db8::/32"):   {ASN: 64496},
+	}
+	for name, c := range map[string]struct {
+		name, client, resolver string
+		ecs                    bool
+		down                   []string
+	}{
+		"place-country":        {name: "www", client: "203.0.113.9"},
+		"place-resolver":       {name: "www", client: "203.0.113.9", resolver: "198.51.100.99"},
+		"place-ecs":            {name: "www", client: "203.0.113.9", resolver: "198.51.100.99", ecs: true},
+		"place-fallback":       {name: "www", client: "203.0.113.9", down: []string{"region.eu"}},
+		"place-nearest-left":   {name: "www", client: "203.0.113.9", down: []string{"region.eu", "region.us"}},
+		"place-prefix":         {name: "www", client: "192.0.2.200"},
+		"place-nowhere":        {name: "www", client: "8.8.8.8"},
+		"place-system":         {name: "www", client: "2001:db8::9"},
+		"place-kept":           {name: "kept", client: "203.0.113.9"},
+		"place-last-resort":    {name: "kept", client: "203.0.113.9", down: []string{"domain.kept"}},
+		"place-primary":        {name: "primary", client: "203.0.113.9"},
+		"place-failed-to-name": {name: "primary", client: "203.0.113.9", down: []string{"domain.primary.answer.eu"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := explain.Question{Type: "A", Client: netip.MustParseAddr(c.client), ECS: c.ecs}
+			if c.resolver != "" {
+				q.Resolver = netip.MustParseAddr(c.resolver)
+			}
+			var err error
+			if q.Name, err = explain.Absolute(topo, c.name); err != nil {
+				t.Fatal(err)
+			}
+			state := explain.State{Map: world}
+			for _, d := range c.down {
+				for _, domain := range topo.Domains {
+					for _, a := range domain.Answers {
+						if strings.HasPrefix(a.ID, d+".") || a.ID == d || a.Region != nil && a.Region.ID == d {
+							state.Down = append(state.Down, a.ID)
+						}
+					}
+				}
+			}
+			x, err := explain.Explain(topo, q, state, newServer(t, topo).ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, x.Text(explain.Paint{}))
+		})
+	}
+}
+
+const byPlace = `
+region "eu" {
+  location   = [50.11, 8.68]
+  continents = ["EU"]
+  fallback   = ["us"]
+}
+region "us" {
+  location   = [39.04, -77.49]
+  continents = ["NA"]
+  asns       = [64496]
+  prefixes   = ["192.0.2.192/26"]
+  fallback   = ["eu"]
+}
+region "ap" {
+  location = [35.68, 139.69]
+  fallback = []
+}
+geoip { city = "/var/lib/gslb/city.mmdb" }
+zone "z" { name = "z.example" }
+nameserver "a" {
+  region    = region.eu
+  addresses = ["192.0.2.53"]
+}
+nameserver "b" {
+  region    = region.us
+  addresses = ["198.51.100.53"]
+}
+check "web" {
+  type = "tcp"
+  port = 80
+}
+policy "near" {
+  step "prefixes" {}
+  step "geo" {}
+}
+policy "place" {
+  step "health" {}
+  step "policy" { policy = policy.near }
+  step "weight" {}
+  step "rotate" {}
+  step "limit" {}
+}
+policy "kept" {
+  step "health" { fail_to = region.ap }
+  step "sticky" {}
+  step "rotate" {}
+  step "limit" {}
+}
+policy "primary" {
+  step "health" {}
+  step "failover" {}
+}
+locals {
+  places = { eu = region.eu, us = region.us, ap = region.ap }
+  hosts  = { eu = ["203.0.113.131", "203.0.113.132"], us = ["203.0.113.141"], ap = ["203.0.113.151"] }
+}
+domain "www" {
+  zone    = zone.z
+  policy  = policy.place
+  min_ttl = "5s"
+  answer "www" {
+    for_each  = local.places
+    region    = each.value
+    addresses = local.hosts[each.key]
+    check     = check.web
+  }
+}
+domain "kept" {
+  zone   = zone.z
+  policy = policy.kept
+  answer "kept" {
+    for_each  = local.places
+    region    = each.value
+    addresses = local.hosts[each.key]
+    check     = check.web
+  }
+}
+domain "primary" {
+  zone   = zone.z
+  policy = policy.primary
+  answer "eu" {
+    addresses = ["203.0.113.131"]
+    check     = check.web
+  }
+  answer "cdn" { cname = "z.cdn.example." }
+}
+`
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()

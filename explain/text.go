@@ -58,7 +58,7 @@ func (w *writer) question(x *Explanation) {
 		asks = "asking by resolver " + q.Resolver.String()
 		if q.ECS {
 			asks += ", which tells of " + q.Steered.String() + " (ECS)"
-		} else if q.Domain != "" {
+		} else if slices.ContainsFunc(x.Steps, func(s Step) bool { return slices.Contains(byClient, s.Step) }) {
 			asks += ", which tells nothing of it"
 		}
 	}
@@ -87,6 +87,9 @@ func (w *writer) question(x *Explanation) {
 		w.line("  %-6s  %s%s", title, w.paint.with(w.paint.Bad, d.Object), with)
 	}
 }
+
+// byClient are the steps that look at who asks.
+var byClient = []string{"prefixes", "geo", "asn", "nearest", "sticky"}
 
 func (l *Located) String() string {
 	var words []string

@@ -16,6 +16,7 @@ import (
 	"gslb/health"
 	"gslb/internal/cli"
 	"gslb/steering"
+	"gslb/steering/geo"
 	"gslb/topology"
 )
 
@@ -47,9 +48,15 @@ label alone means all its instances.
    "down": ["director.nat[\"eu1\"]"],
    "targets": [{"check": "check.web", "address": "192.0.2.5:80", "up": false}]}
 
-A target that is checked through its VIP also has "via", the destination.`,
+A target that is checked through its VIP also has "via", the destination.
+
+Steps that look at where the client is go by what the name server knows: the
+address that asks, which is the resolver's with --resolver, or the client's
+network if the resolver tells it (--ecs). The databases of the geoip block are
+read from where the file says; without them clients are from nowhere.`,
 		Example: `  gslb explain www.g.shop.example shop.hcl --client 203.0.113.9
   gslb explain www shop.hcl --client 2001:db8::9 --resolver 198.51.100.99
+  gslb explain www shop.hcl --client 203.0.113.9 --resolver 198.51.100.99 --ecs
   gslb explain www shop.hcl --client 203.0.113.9 --down region.us --down 'farm.web["eu1"]'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -85,6 +92,13 @@ A target that is checked through its VIP also has "via", the destination.`,
 			}
 			if q.Name, err = explain.Absolute(topo, args[0]); err != nil {
 				return fmt.Errorf("explain %w", err)
+			}
+			if files := geoFiles(topo); files.Is() {
+				if m, err := geo.Load(files); err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "gslb: %v; every client is taken to be from nowhere\n", err)
+				} else {
+					state.Map = m
+				}
 			}
 			server, err := nameServer(topo)
 			if err != nil {
