@@ -130,7 +130,7 @@ func (b *builder) network(n *node) {
 func (b *builder) zone(n *node) {
 	soa := b.p.groupOr(n, "soa")
 	z := &topology.Zone{
-		ID: n.id, Name: b.p.fqdn[n], TTL: n.duration("ttl"),
+		ID: n.id, Name: b.p.fqdn[n], File: b.beside(n.str("file")), TTL: n.duration("ttl"),
 		Refresh: soa.duration("refresh"), Retry: soa.duration("retry"), Expire: soa.duration("expire"), NegativeTTL: soa.duration("negative_ttl"),
 	}
 	z.Contact = "hostmaster." + z.Name

@@ -63,7 +63,7 @@ var (
 		attrs: []*attr{
 			{name: "name", typ: tString, must: true, show: true, doc: "Domain name of the zone."},
 			{name: "ttl", typ: tTTL, def: `"1h"`, doc: "TTL of SOA, NS, glue and of records without one."},
-			{name: "file", typ: tString, later: "Reading records from a zone file", doc: "Zone file with more records."},
+			{name: "file", typ: tString, doc: "Master file (RFC 1035) with more records; relative to the folder of the topology's first file."},
 		},
 		kids: []*block{
 			{

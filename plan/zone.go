@@ -54,7 +54,7 @@ func zoneLeaves(z *topology.Zone) []leaf {
 		return nil
 	}
 	return []leaf{
-		{"name", z.Name}, {"contact", z.Contact}, {"ttl", span(z.TTL)}, {"negative_ttl", span(z.NegativeTTL)},
+		{"name", z.Name}, {"file", z.File}, {"contact", z.Contact}, {"ttl", span(z.TTL)}, {"negative_ttl", span(z.NegativeTTL)},
 		{"refresh", span(z.Refresh)}, {"retry", span(z.Retry)}, {"expire", span(z.Expire)},
 	}
 }

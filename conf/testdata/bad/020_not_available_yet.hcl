@@ -16,7 +16,6 @@ geoip {
 }
 zone "shop" {
   name   = "shop.example"
-  file   = "shop.zone"                                                                      # ERROR GS020: Not available yet
   dnssec = { algorithm = "ECDSAP256SHA256", keys = secret("file:/etc/gslb/dnssec") } # ERROR GS020: Not available yet
 }
 nameserver "ns1" {
