@@ -73,6 +73,9 @@ func openUDP(addr netip.AddrPort, n int) (sockets []*udpSocket, bound netip.Addr
 			if bound, err = s.local(); err != nil {
 				return sockets, bound, err
 			}
+			if n == 1 {
+				break // sharing with nobody costs a hash for each packet
+			}
 			if err := s.share(); err != nil {
 				return sockets, bound, err
 			}
@@ -97,8 +100,14 @@ func newUDP(addr netip.AddrPort) (*udpSocket, error) {
 			err = unix.SetsockoptInt(fd, level, option, value)
 		}
 	}
-	if !s.v4 {
+	// Replies are never cut into fragments, which others could forge a part of,
+	// whatever an ICMP message says, which could be forged too (RFC 9715). The
+	// largest passes wherever IPv6 does.
+	if s.v4 {
+		set(unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+	} else {
 		set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+		set(unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
 	}
 	if s.everywhere && s.v4 {
 		set(unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
