@@ -35,6 +35,10 @@ func (p *parser) work(n *named, at hcl.Range) (cty.Value, bool) {
 		}
 		return cty.DynamicVal, false
 	}
+	if p.keep <= 0 { // said already
+		n.state = broken
+		return cty.DynamicVal, false
+	}
 	if ok, _ := p.enter(n.name, false, at); !ok {
 		return cty.DynamicVal, false
 	}
