@@ -548,7 +548,11 @@ func (p *parser) checkReplies(t *node) {
 	directors := forwarders(t)
 	for _, f := range t.nodes("farms") {
 		g := f.ref("gateway")
-		if g == nil || !isAmong(directors, g) {
+		if g == nil {
+			continue
+		}
+		if !isAmong(directors, g) {
+			p.checkBehind(t, f, g)
 			continue
 		}
 		p.report(fault{

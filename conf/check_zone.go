@@ -109,10 +109,11 @@ func (p *parser) checkSOA(z *node) {
 	}
 	if s, ok := get[string](soa, "contact"); ok {
 		if user, host, ok := strings.Cut(s, "@"); ok {
-			p.report(fault{
-				code: "GS107", at: soa.at("contact"), detail: fmt.Sprintf("contact: %q is a mail address; DNS writes it as a domain name.", s),
-				help: fmt.Sprintf("Write %q.", strings.ReplaceAll(user, ".", "\\\\.")+"."+host),
-			})
+			f := fault{code: "GS107", at: soa.at("contact"), detail: fmt.Sprintf("contact: %q is a mail address; DNS writes it as a domain name.", s)}
+			if !strings.Contains(host, "@") {
+				f.help = fmt.Sprintf("Write %q.", strings.ReplaceAll(user, ".", "\\\\.")+"."+host)
+			}
+			p.report(f)
 		} else if name, why := canonical(strings.ReplaceAll(s, "\\.", "-"), ownerName); why != "" {
 			p.errorf("GS107", soa.at("contact"), "contact: %s.", why)
 		} else if strings.Count(name, ".") < 2 {

@@ -380,6 +380,9 @@ func convPorts(v cty.Value) (any, *complaint) {
 		return no("%s is not a port such as \"tcp/80\"", show(v))
 	}
 	pr, err := topology.ParseProto(proto)
+	if turned, e := topology.ParseProto(number); err != nil && e == nil {
+		return nil, &complaint{text: show(v) + " is the wrong way round", help: fmt.Sprintf("Write \"%s/%s\".", turned, proto)}
+	}
 	if err != nil {
 		return nil, &complaint{text: fmt.Sprintf("%q is not a protocol: tcp or udp", proto), help: meant(proto, []string{"tcp", "udp"})}
 	}
