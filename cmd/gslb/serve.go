@@ -26,6 +26,7 @@ import (
 func serveCmd() *cobra.Command {
 	var node string
 	var listen []string
+	var watch bool
 	var replies replyFlags
 	var at place
 	var in cli.Inputs
@@ -58,12 +59,25 @@ share --cookie-secret.`,
 			hup := make(chan os.Signal, 1)
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
-			read := func() (*topology.Topology, error) { return in.Topology(paths, cmd.ErrOrStderr()) }
+			w := watcher{in: &in, paths: paths}
+			read := func() (*topology.Topology, error) {
+				topo, err := in.Topology(paths, cmd.ErrOrStderr())
+				if err == nil {
+					w.read(topo)
+				}
+				return topo, err
+			}
+			if watch {
+				ctx, stop := context.WithCancel(cmd.Context())
+				defer stop()
+				go w.run(ctx, hup, watchEvery)
+			}
 			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, node, listen, &replies, at)
 		},
 	}
 	cmd.Flags().StringVar(&node, "node", "", "listen on port 53 of this nameserver's addresses, as in nameserver.NAME")
 	cmd.Flags().StringArrayVar(&listen, "listen", nil, "listen on `ADDR:PORT` (repeatable)")
+	cmd.Flags().BoolVar(&watch, "watch", false, "read the files again when they have changed, as on SIGHUP")
 	replies.flags(cmd)
 	at.flags(cmd)
 	in.Flags(cmd)
