@@ -529,7 +529,7 @@ func (p *parser) checkBehind(t, f, g *node) {
 	}
 	p.report(fault{
 		code: "GS232", at: at, detail: detail, help: "Put the farm on the director's inside network.",
-		rel: []Related{g.here(), {t.id + " forwards by nat", t.at("method")}},
+		rel: []Related{g.here(), {t.id + " forwards by " + t.method().String(), t.at("method")}},
 	})
 }
 
