@@ -142,27 +142,30 @@ func BenchmarkRecompile(b *testing.B) {
 	}
 }
 
-// BenchmarkAnswer asks for random clients of IPv4.
+// BenchmarkAnswer asks for clients of IPv4: 4,096 networks that come again and
+// again, and such as never came before.
 func BenchmarkAnswer(b *testing.B) {
 	m := newLarge4(benchSize)
 	for name, kinds := range map[string][]topology.StepKind{"geo": byPlace, "nearest": byDistance, "sticky": byClient} {
 		for _, regions := range []int{6, 20} {
 			topo, view := benchTopology(regions, kinds...)
 			t := Prepare(topo, m).Compile(Inputs{View: view})
-			b.Run(fmt.Sprintf("%s of %d regions", name, regions), func(b *testing.B) {
-				buf, u := make([]Place, 0, 8), uint64(0)
-				scopes, start := 0, processor()
-				b.ReportAllocs()
-				for b.Loop() {
-					u += Golden
-					var c [4]byte
-					binary.BigEndian.PutUint32(c[:], uint32(u>>32))
-					_, _, scope := t.Answer(buf, topo.Domains[0], V4, netip.PrefixFrom(netip.AddrFrom4(c), 24), u)
-					scopes += scope
-				}
-				b.ReportMetric(float64(scopes)/float64(b.N), "bits")
-				b.ReportMetric(float64(processor()-start)/float64(b.N), "cpu-ns/op")
-			})
+			for _, clients := range []uint64{1 << 12, 1 << 32} {
+				b.Run(fmt.Sprintf("%s of %d regions, %d clients", name, regions, clients), func(b *testing.B) {
+					buf, u := make([]Place, 0, 8), uint64(0)
+					scopes, start := 0, processor()
+					b.ReportAllocs()
+					for b.Loop() {
+						u += Golden
+						var c [4]byte
+						binary.BigEndian.PutUint32(c[:], uint32(u>>32%clients*Golden>>32))
+						_, _, scope := t.Answer(buf, topo.Domains[0], V4, netip.PrefixFrom(netip.AddrFrom4(c), 24), u)
+						scopes += scope
+					}
+					b.ReportMetric(float64(scopes)/float64(b.N), "bits")
+					b.ReportMetric(float64(processor()-start)/float64(b.N), "cpu-ns/op")
+				})
+			}
 		}
 	}
 }

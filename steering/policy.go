@@ -15,9 +15,8 @@ import (
 type choice struct {
 	kind topology.StepKind // what makes answers differ; NoStep: nothing
 	most int               // places that are answered; 0: all
-	// of says for every set of classes which outcome its clients get, -1 when
-	// not all get the same; nil: everybody gets the first.
-	of       []int32
+	// of says which outcome a client gets; nil: everybody gets the first.
+	of       *verdict
 	outcomes []outcome
 	limits   []int // indexes of the limit steps that act on each query
 }
@@ -65,7 +64,7 @@ type who struct {
 
 // choice works out who gets what. Choices in which the same classes get the
 // same share what says so.
-func (p *prospect) choice(g *Ground, in *Inputs, shared map[string][]int32) choice {
+func (p *prospect) choice(g *Ground, in *Inputs, shared map[string]*verdict) choice {
 	m := p.maker(g, in)
 	c := choice{most: p.least}
 	if p.turn != none {
@@ -108,7 +107,7 @@ func (p *prospect) choice(g *Ground, in *Inputs, shared map[string][]int32) choi
 		c.of = of
 		return c
 	}
-	c.of = g.sets.same(ends)
+	c.of = g.verdict(ends, len(shared) < tops)
 	shared[string(text)] = c.of
 	return c
 }

@@ -74,7 +74,7 @@ func Compile(topo *topology.Topology, in Inputs) *Table { return Prepare(topo, i
 // not count.
 func (g *Ground) Compile(in Inputs) *Table {
 	t := &Table{ground: g, domains: make(map[*topology.Domain]*[2]choice, len(g.domains))}
-	shared := map[string][]int32{}
+	shared := map[string]*verdict{}
 	for _, d := range g.order {
 		p := g.domains[d]
 		t.domains[d] = &[2]choice{p[V4].choice(g, &in, shared), p[V6].choice(g, &in, shared)}
@@ -106,7 +106,7 @@ func (t *Table) Answer(buf []Place, d *topology.Domain, f Family, client netip.P
 		}
 		if c.of != nil {
 			var n int32
-			n, scope = t.ground.tries[from].find(k, c.of)
+			n, scope = t.ground.tries[from].find(k, c.of, from == V4 && c.of.top != nil)
 			o = &c.outcomes[n]
 		}
 		if c.kind == topology.StepSticky {
@@ -116,7 +116,7 @@ func (t *Table) Answer(buf []Place, d *topology.Domain, f Family, client netip.P
 			}
 		}
 	} else if c.of != nil {
-		o = &c.outcomes[c.of[0]]
+		o = &c.outcomes[c.of.same[0]]
 	}
 	if c.kind == topology.StepSticky {
 		u = unitKey

@@ -238,34 +238,76 @@ func (t *trie) crown() {
 	fill(part{t.set, t.root}, 0, 0)
 }
 
-// find returns what holds for a client and the length of the shortest prefix
-// with it in which the same holds for all.
-func (t *trie) find(k key, same []int32) (int32, int) {
-	if v := same[t.set]; v >= 0 {
-		return v, 0
+// A verdict is what holds for the clients of a domain and family.
+type verdict struct {
+	same []int32 // by set of classes; -1: not the same for all of them
+	// top is the verdict on each 16 bits of IPv4, where the trie has a top:
+	// what holds and the length of the shortest prefix in which it does, as
+	// value << 8 | length, or the node that divides the prefix, as node | split.
+	top []uint32
+}
+
+// split marks the number of a node in the top of a verdict.
+const split = 1 << 31
+
+// tops is how many verdicts of a table have a top, of 256 KB each.
+const tops = 64
+
+// verdict works out what holds when class says what does for each class.
+func (g *Ground) verdict(class []int32, top bool) *verdict {
+	v := &verdict{same: g.sets.same(class)}
+	if t := &g.tries[V4]; top && t.top != nil && len(class) < 1<<23 {
+		v.top = make([]uint32, 0, 1<<16)
+		v.settle(t, 1, 0)
 	}
-	n, depth := &t.nodes[t.root], 0
-	if t.top != nil {
-		i := k.hi >> 48
-		p := t.top[i]
-		if v := same[p.set]; v >= 0 {
-			j, length := (1<<16|i)>>1, 16
-			for ; same[t.above[j]] >= 0; j >>= 1 {
-				length--
-			}
-			return v, length
+	return v
+}
+
+// settle appends the verdicts on the prefix with number j of length depth.
+func (v *verdict) settle(t *trie, j uint32, depth int) {
+	set := uint32(0)
+	if depth < 16 {
+		set = t.above[j]
+	} else {
+		set = t.top[j-1<<16].set
+	}
+	if x := v.same[set]; x >= 0 {
+		for range 1 << (16 - depth) {
+			v.top = append(v.top, uint32(x)<<8|uint32(depth))
 		}
-		n, depth = &t.nodes[p.next], 16
+		return
+	}
+	if depth == 16 {
+		v.top = append(v.top, t.top[j-1<<16].next|split)
+		return
+	}
+	v.settle(t, 2*j, depth+1)
+	v.settle(t, 2*j+1, depth+1)
+}
+
+// find returns what holds for a client and the length of the shortest prefix
+// with it in which the same holds for all. Top says that v has one for t.
+func (t *trie) find(k key, v *verdict, top bool) (int32, int) {
+	same := v.same
+	n, depth := &t.nodes[t.root], 0
+	if top {
+		x := v.top[k.hi>>48]
+		if x&split == 0 {
+			return int32(x >> 8), int(x & 0xff)
+		}
+		n, depth = &t.nodes[x&^split], 16
+	} else if x := same[t.set]; x >= 0 {
+		return x, 0
 	}
 	for ; ; depth += 4 {
 		i := k.nibble(depth)
 		p := n.parts[i]
-		if v := same[p.set]; v >= 0 {
+		if x := same[p.set]; x >= 0 {
 			j, length := (16|i)>>1, depth+4
 			for ; same[n.sets[j]] >= 0; j >>= 1 {
 				length--
 			}
-			return v, length
+			return x, length
 		}
 		n = &t.nodes[p.next]
 	}
