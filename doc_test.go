@@ -121,9 +121,9 @@ func quoted(t *testing.T, name string, p passage, file string) {
 }
 
 var (
-	makeCode   = regexp.MustCompile("`make ([a-z-]+)`")
-	makeLine   = regexp.MustCompile(`(?m)^(?:\$ )?make ([a-z-]+)`)
-	makeTarget = regexp.MustCompile(`(?m)^([a-z-]+):`)
+	makeCode   = regexp.MustCompile("`make ([a-z][a-z-]*)`")
+	makeLine   = regexp.MustCompile(`(?m)^(?:\$ )?make ([a-z][a-z-]*)`)
+	makeTarget = regexp.MustCompile(`(?m)^([a-z][a-z-]*):`)
 )
 
 // targets are the make targets that a passage names.
