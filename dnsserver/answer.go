@@ -3,9 +3,11 @@ package dnsserver
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 
+	"gslb/dnsserver/rr"
 	"gslb/steering"
 	"gslb/topology"
 )
@@ -177,15 +179,21 @@ func (a *asking) found(z *zone, n *node, name, lowered []byte) (target []byte, m
 		a.any(z, n, name)
 		return nil, false
 	}
-	if n.domain != nil && (a.typ == dns.TypeA || a.typ == dns.TypeAAAA) {
+	if n.domain != nil && (a.typ == dns.TypeA || a.typ == dns.TypeAAAA || aliased(n.domain)) {
 		if a.told != nil {
 			a.told.Domain = n.domain
 		}
 		if set := a.steer(n.domain); len(set.data) > 0 {
+			if set.typ == dns.TypeCNAME {
+				target = set.data[0]
+				more = a.pass(lowered) && a.require(answer, name, set) && a.typ != dns.TypeCNAME
+				return target, more
+			}
 			a.require(answer, name, set)
 			return nil, false
 		}
-	} else if set := n.set(a.typ); set != nil {
+	}
+	if set := n.set(a.typ); set != nil {
 		if a.typ == dns.TypeDNAME && !a.pass(lowered) {
 			return nil, false // it has led here, so it is in the answer
 		}
@@ -223,7 +231,18 @@ func (a *asking) steer(d *topology.Domain) *rrset {
 	}
 	places, ttl, scope := a.table.steering.Answer(a.places[:0], d, family, a.client, a.u)
 	a.places, a.scope = places, max(a.scope, uint8(scope))
+	// A name that is an alias is nothing else: the first place decides.
+	if len(places) > 0 && places[0].Answer.CNAME != "" {
+		target, err := rr.Name(places[0].Answer.CNAME)
+		if err != nil {
+			return a.make(a.typ, ttl) // Compile has refused it
+		}
+		return a.make(dns.TypeCNAME, ttl, a.join([]byte(target), nil))
+	}
 	set := a.make(a.typ, ttl)
+	if a.typ != dns.TypeA && a.typ != dns.TypeAAAA {
+		return set // it has only addresses this time
+	}
 	for _, p := range places {
 		for _, addr := range p.Addrs {
 			a.include(set, addr)
@@ -252,8 +271,17 @@ func (a *asking) include(set *rrset, addr netip.Addr) {
 	set.data = append(set.data, a.join(octets[:n], nil))
 }
 
-// steered reports whether a domain has addresses of a family, up or not.
+// aliased reports whether an answer of a domain is another name.
+func aliased(d *topology.Domain) bool {
+	return slices.ContainsFunc(d.Answers, func(a *topology.Answer) bool { return a.CNAME != "" })
+}
+
+// steered reports whether a domain has addresses of a family, up or not, to
+// answer with.
 func steered(d *topology.Domain, family steering.Family) bool {
+	if typ := [...]string{steering.V4: "A", steering.V6: "AAAA"}[family]; !d.Has(typ) {
+		return false
+	}
 	for _, answer := range d.Answers {
 		for _, addr := range answer.Addrs {
 			if addr.Is4() == (family == steering.V4) {

@@ -12,4 +12,6 @@ func replyTo(table *Table, packet []byte, via Transport, u uint64) []byte {
 }
 
 // unsteered is the steering of a topology where nothing is known of who is up.
-func unsteered(topo *topology.Topology) *steering.Table { return steering.Compile(topo, steering.Inputs{}) }
+func unsteered(topo *topology.Topology) *steering.Table {
+	return steering.Compile(topo, steering.Inputs{})
+}

@@ -95,6 +95,8 @@ func world() *topology.Topology {
 		}
 		return d
 	}
+	cdn := domain("cdn.g.example.org.", open)
+	cdn.Answers = []*topology.Answer{{Weight: 1, CNAME: "host.far.example."}}
 	return &topology.Topology{
 		Zones: []*topology.Zone{org, g, far},
 		Nameservers: []*topology.Nameserver{
@@ -110,6 +112,7 @@ func world() *topology.Topology {
 			domain("open.g.example.org.", open, "192.0.2.201"),
 			domain("*.any.g.example.org.", open, "192.0.2.101"),
 			domain("kept.g.example.org.", kept, "192.0.2.101", "192.0.2.102"),
+			cdn,
 		},
 	}
 }

@@ -259,6 +259,16 @@ func (c *compiler) domain(d *topology.Domain) {
 		c.fault("domain %s: %s is also %s", d.ID, d.Name, n.domain.ID)
 		return
 	}
+	for _, a := range d.Answers {
+		if a.CNAME == "" {
+			continue
+		}
+		if _, err := rr.Name(a.CNAME); err != nil {
+			c.fault("answer %s: %w", a.ID, err)
+		} else if n == z.nodes[z.key] {
+			c.fault("answer %s: the zone itself can be no alias", a.ID) // RFC 1034, section 3.6.2
+		}
+	}
 	n.domain = d
 }
 
