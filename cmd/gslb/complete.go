@@ -13,7 +13,7 @@ import (
 // complete says what the shell offers for arguments and flags that are not files.
 func complete(root *cobra.Command) {
 	cli.Flag(root, "validate", "explain", explainable)
-	cli.Flag(root, "graph", "format", cli.Words("text", "dot", "mermaid", "svg"))
+	cli.Flag(root, "graph", "format", cli.Words("text", "dot", "mermaid", "svg", "json"))
 	cli.Flag(root, "plan", "detail", cli.Words("summary", "normal", "full"))
 	cli.Flag(root, "serve", "node", cli.Objects("nameserver"))
 	cli.Flag(root, "explain", "type", cli.Words("A", "AAAA"))

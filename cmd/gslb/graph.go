@@ -14,6 +14,7 @@ import (
 
 func graphCmd() *cobra.Command {
 	var format, output string
+	var asJSON bool
 	var in cli.Inputs
 	cmd := &cobra.Command{
 		Use:   "graph [PATH...]",
@@ -29,11 +30,15 @@ formats are:
   dot      Graphviz
   mermaid  a flowchart, for Markdown
   svg      a drawing, for a browser; it follows the viewer's light or dark
+  json     the boxes and links of the drawing; the same as --json
 In all but text, what stands side by side in large numbers becomes one box.`,
 		Example: `  gslb graph shop.hcl
   gslb graph shop.hcl --format svg --output shop.svg
   gslb graph shop.hcl --format dot | dot -Tpdf -o shop.pdf`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
+			if asJSON {
+				format = "json"
+			}
 			draw, err := drawer(format)
 			if err != nil {
 				return err
@@ -52,7 +57,8 @@ In all but text, what stands side by side in large numbers becomes one box.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text, dot, mermaid or svg")
+	cmd.Flags().StringVar(&format, "format", "text", "text, dot, mermaid, svg or json")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write the boxes and links as JSON")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to this `FILE` instead of stdout")
 	in.Flags(cmd)
 	return cmd
@@ -69,6 +75,8 @@ func drawer(format string) (func(*topology.Topology) string, error) {
 		return graph.Mermaid, nil
 	case "svg":
 		return graph.SVG, nil
+	case "json":
+		return graph.JSON, nil
 	}
-	return nil, cli.Usagef("--format %q is none of text, dot, mermaid, svg", format)
+	return nil, cli.Usagef("--format %q is none of text, dot, mermaid, svg, json", format)
 }
