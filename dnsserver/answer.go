@@ -180,7 +180,7 @@ func (a *asking) found(z *zone, n *node, name, lowered []byte) (target []byte, m
 		return nil, false
 	}
 	if n.domain != nil && (a.typ == dns.TypeA || a.typ == dns.TypeAAAA || aliased(n.domain)) {
-		if a.told != nil {
+		if a.told != nil && a.told.Domain == nil { // an alias may lead to another
 			a.told.Domain = n.domain
 		}
 		if set := a.steer(n.domain); len(set.data) > 0 {

@@ -288,14 +288,25 @@ const (
 func (a *answering) answer(reply Reply) (Answer, error) {
 	out := Answer{Rcode: reply.Rcode, Authoritative: reply.Authoritative, Records: []Recorded{}, Authority: []Recorded{}, Notes: []string{}}
 	steered := a.domain != nil && (a.question.Type == "A" || a.question.Type == "AAAA")
+	name, reached := "", false // of the steered records, as it was asked for
+	var behind []Recorded      // what follows from the steered record of this query
 	for _, r := range reply.Answer {
-		if !steered || r.Type != a.question.Type || !strings.EqualFold(r.Name, reply.Name) {
+		switch {
+		case steered && strings.EqualFold(r.Name, a.domain.Name):
+			name, reached = r.Name, true
+		case !reached:
 			out.Records = append(out.Records, recorded(r))
+		case !a.varies:
+			behind = append(behind, recorded(r))
 		}
 	}
 	if steered {
+		if !reached {
+			name = reply.Name
+		}
 		out.Scope = a.trace.Scope
-		a.sample(&out, reply.Name)
+		a.sample(&out, name)
+		out.Records = append(out.Records, behind...)
 	}
 	if a.given {
 		reply.Authority = nil
