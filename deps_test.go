@@ -70,22 +70,22 @@ var effects = []string{
 
 // libraries are the third-party modules and the rooms that know them.
 var libraries = map[string][]string{
-	"github.com/hashicorp/hcl/v2":     {"conf", "conf/format"},
-	"github.com/zclconf/go-cty":       {"conf"},
-	"github.com/miekg/dns":            {"dnsserver", "dnsserver/rr", "dnsserver/zonefile", "dnsserver/client"},
-	"github.com/moby/ipvs":            {"dataplane/ipvs"},
+	"github.com/hashicorp/hcl/v2":             {"conf", "conf/format"},
+	"github.com/zclconf/go-cty":               {"conf"},
+	"github.com/miekg/dns":                    {"dnsserver", "dnsserver/rr", "dnsserver/zonefile", "dnsserver/client"},
+	"github.com/moby/ipvs":                    {"dataplane/ipvs"},
 	"github.com/oschwald/maxminddb-golang/v2": {"steering/geo"},
-	"github.com/oschwald/geoip2-golang/v2": {"steering/geo"},
-	"github.com/maxmind/mmdbwriter": {},
-	"github.com/vishvananda/netlink":  {"dataplane/hostnet", "lab"},
-	"github.com/vishvananda/netns":    {"lab"},
-	"github.com/hashicorp/yamux":      {"cmd/gslb"},
-	"github.com/spf13/pflag":          {"internal/cli"},
-	"github.com/spf13/cobra":          {"internal/cli", "cmd/gslb", "cmd/director"},
-	"golang.org/x/term":               {"internal/cli"},
-	"golang.org/x/sys":                {"internal/local", "health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "internal/cli", "cmd/gslb", "cmd/director"},
-	"github.com/rogpeppe/go-internal": {"cmd/gslb"},
-	"github.com/google/go-cmp":        {"dataplane/dataplanetest"},
+	"github.com/oschwald/geoip2-golang/v2":    {"steering/geo"},
+	"github.com/maxmind/mmdbwriter":           {},
+	"github.com/vishvananda/netlink":          {"dataplane/hostnet", "lab"},
+	"github.com/vishvananda/netns":            {"lab"},
+	"github.com/hashicorp/yamux":              {"cmd/gslb"},
+	"github.com/spf13/pflag":                  {"internal/cli"},
+	"github.com/spf13/cobra":                  {"internal/cli", "cmd/gslb", "cmd/director"},
+	"golang.org/x/term":                       {"internal/cli"},
+	"golang.org/x/sys":                        {"internal/local", "health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "internal/cli", "cmd/gslb", "cmd/director"},
+	"github.com/rogpeppe/go-internal":         {"cmd/gslb"},
+	"github.com/google/go-cmp":                {"dataplane/dataplanetest"},
 }
 
 type listed struct {
