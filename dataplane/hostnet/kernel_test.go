@@ -30,6 +30,12 @@ func newHost(t *testing.T) (record string) {
 	ip(t, "addr add 2001:db8::11/64 dev e0 nodad")
 	ip(t, "route add default via 192.0.2.1")
 	ip(t, "-6 route add default via 2001:db8::1")
+	// The first tunnel of a kind loads its module, which gives every namespace
+	// a device of its own that stays.
+	for _, kind := range []string{"ipip local 192.0.2.11 remote 192.0.2.12", "ip6tnl local 2001:db8::11 remote 2001:db8::12"} {
+		ip(t, "link add warm type "+kind)
+		ip(t, "link del warm")
+	}
 	return filepath.Join(t.TempDir(), "host.json")
 }
 
