@@ -27,18 +27,19 @@ var rooms = map[string][]string{
 	"conf/codes":         {},
 	"health":             {"topology"},
 	"steering":           {"topology", "health"},
-	"tiers":              {"topology", "health"},
+	"tiers":              {"topology", "health", "internal/siphash"},
 	"graph":              {"topology"},
 	"plan":               {"topology", "health", "steering", "tiers"},
 	"dnsserver/rr":       {},
 	"dnsserver/zonefile": {"dnsserver/rr"},
 	"explain":            {"topology", "health", "steering", "tiers", "internal/near"},
 	"internal/near":      {},
+	"internal/siphash":   {},
 	// Effects.
 	"conf/load":               {"conf"},
 	"steering/geo":            {"topology", "steering"},
 	"health/probe":            {"topology", "health", "dnsserver/client"},
-	"dnsserver":               {"topology", "steering", "dnsserver/rr", "dnsserver/zonefile"},
+	"dnsserver":               {"topology", "steering", "dnsserver/rr", "dnsserver/zonefile", "internal/siphash"},
 	"dnsserver/client":        {},
 	"dataplane":               {"tiers"},
 	"dataplane/fake":          {"tiers"},
@@ -59,7 +60,7 @@ var rooms = map[string][]string{
 
 // pure are the rooms whose functions are arithmetic on values: what they may
 // import of the standard library is what cannot do anything else.
-var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "dnsserver/zonefile", "explain", "internal/near"}
+var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "dnsserver/zonefile", "explain", "internal/near", "internal/siphash"}
 
 // effects are the packages of the standard library with which a pure room
 // could do I/O, read the clock's consequences or throw dice.

@@ -5,9 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/bits"
 	"net/netip"
 	"strings"
+
+	"gslb/internal/siphash"
 )
 
 // Lengths of the two halves of a cookie (RFC 9018, section 4).
@@ -92,43 +93,5 @@ func (s *Secret) bake(cookie *[serverCookie]byte, theirs []byte, version [4]byte
 		n += copy(input[n:], octets[:])
 	}
 	copy(cookie[:], input[clientCookie:clientCookie+8])
-	binary.LittleEndian.PutUint64(cookie[8:], sipHash(s, input[:n]))
-}
-
-// sipHash is SipHash-2-4 of data (Aumasson and Bernstein, 2012).
-func sipHash(key *Secret, data []byte) uint64 {
-	k0, k1 := binary.LittleEndian.Uint64(key[:]), binary.LittleEndian.Uint64(key[8:])
-	v0, v1, v2, v3 := k0^0x736f6d6570736575, k1^0x646f72616e646f6d, k0^0x6c7967656e657261, k1^0x7465646279746573
-	round := func() {
-		v0 += v1
-		v1 = bits.RotateLeft64(v1, 13) ^ v0
-		v0 = bits.RotateLeft64(v0, 32)
-		v2 += v3
-		v3 = bits.RotateLeft64(v3, 16) ^ v2
-		v0 += v3
-		v3 = bits.RotateLeft64(v3, 21) ^ v0
-		v2 += v1
-		v1 = bits.RotateLeft64(v1, 17) ^ v2
-		v2 = bits.RotateLeft64(v2, 32)
-	}
-	last := uint64(len(data)) << 56
-	for ; len(data) >= 8; data = data[8:] {
-		m := binary.LittleEndian.Uint64(data)
-		v3 ^= m
-		round()
-		round()
-		v0 ^= m
-	}
-	for i, b := range data {
-		last |= uint64(b) << (8 * i)
-	}
-	v3 ^= last
-	round()
-	round()
-	v0 ^= last
-	v2 ^= 0xff
-	for range 4 {
-		round()
-	}
-	return v0 ^ v1 ^ v2 ^ v3
+	binary.LittleEndian.PutUint64(cookie[8:], siphash.Sum(2, 4, binary.LittleEndian.Uint64(s[:]), binary.LittleEndian.Uint64(s[8:]), input[:n]))
 }

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+
+	"gslb/internal/siphash"
 )
 
 // A Slot is a destination as the kernel's hash schedulers see it.
@@ -238,27 +240,7 @@ func maglev(list List) []int32 {
 // one 32-bit word; key is both halves of the key. That is what hsiphash is on a
 // 64-bit kernel (lib/siphash.c), cut to 32 bits.
 func sipHash13(key uint64, word uint32) uint32 {
-	v0, v1 := key^0x736f6d6570736575, key^0x646f72616e646f6d
-	v2, v3 := key^0x6c7967656e657261, key^0x7465646279746573
-	round := func() {
-		v0 += v1
-		v1 = bits.RotateLeft64(v1, 13) ^ v0
-		v0 = bits.RotateLeft64(v0, 32)
-		v2 += v3
-		v3 = bits.RotateLeft64(v3, 16) ^ v2
-		v0 += v3
-		v3 = bits.RotateLeft64(v3, 21) ^ v0
-		v2 += v1
-		v1 = bits.RotateLeft64(v1, 17) ^ v2
-		v2 = bits.RotateLeft64(v2, 32)
-	}
-	block := 4<<56 | uint64(word)
-	v3 ^= block
-	round()
-	v0 ^= block
-	v2 ^= 0xff
-	round()
-	round()
-	round()
-	return uint32(v0 ^ v1 ^ v2 ^ v3)
+	var data [4]byte
+	binary.LittleEndian.PutUint32(data[:], word)
+	return uint32(siphash.Sum(1, 3, key, key, data[:]))
 }

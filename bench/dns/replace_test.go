@@ -20,9 +20,6 @@ const replacements = 20
 // A server is replaced under as many queries as the machine can do, and every
 // one of them is answered.
 func TestReplacingTheServerLosesNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds of both processors")
-	}
 	folder := t.TempDir()
 	gslb := filepath.Join(folder, "gslb")
 	if out, err := exec.Command("go", "build", "-o", gslb, "gslb/cmd/gslb").CombinedOutput(); err != nil {
