@@ -60,8 +60,17 @@ func (p *parser) checkPolicies() {
 			continue
 		}
 		all := !pol.broken
+		named := map[*node]*node{}
 		for _, s := range steps {
 			all = p.checkStep(s) && all
+			if other := s.ref("policy"); named[other] != nil {
+				p.report(fault{
+					code: "GS007", at: s.at("policy"), detail: fmt.Sprintf("The steps of %s stand in %s already.", other.id, pol.id),
+					help: "Leave one of the two out.", rel: []Related{{"they stand here", named[other].at("policy")}},
+				})
+			} else if other != nil {
+				named[other] = s
+			}
 		}
 		if p.checkNesting(pol) {
 			continue

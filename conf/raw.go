@@ -453,8 +453,8 @@ func (p *parser) duplicates(r *raw) {
 		p.duplicates(k)
 		switch {
 		case k.sch.one:
-		case k.sch.label == "" || k.sch.name == "record":
-			continue // validation blocks; records share an owner
+		case k.sch.label == "" || k.sch.name == "record" || k.sch.name == "step" && k.label == "policy":
+			continue // validation blocks; records share an owner, and policies may have several others' steps
 		}
 		id := key{k.sch.name, k.label}
 		if k.sch.one {

@@ -340,7 +340,10 @@ policy "global" { # steps run in order; default: health, weight, rotate, limit w
     fail_open = true # default
   }
   step "policy" {
-    policy = policy.place # its steps stand here
+    policy = policy.map # its steps stand here
+  }
+  step "policy" { # as many as there are policies
+    policy = policy.place
   }
   #- step "capacity" {}
   step "weight" {}
@@ -349,10 +352,12 @@ policy "global" { # steps run in order; default: health, weight, rotate, limit w
     answers = 1 # default
   }
 }
-policy "place" {
+policy "map" {
   step "prefixes" {
     default = region.eu # default: none, the next step decides
   }
+}
+policy "place" {
   step "geo" {}
   step "asn" {}
   step "nearest" {}
