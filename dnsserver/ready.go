@@ -233,7 +233,7 @@ func (q *quick) steer(buf []byte, t *Table, d *topology.Domain, query *quickQuer
 		family = steering.V6
 	}
 	client := q.subnet.prefix()
-	if !q.subnet.asked && r.From.IsValid() {
+	if !client.IsValid() && r.From.IsValid() {
 		client = netip.PrefixFrom(r.From, r.From.BitLen())
 	}
 	places, ttl, scope := t.steering.Answer(q.places[:0], d, family, client, r.U)
@@ -254,6 +254,9 @@ func (q *quick) steer(buf []byte, t *Table, d *topology.Domain, query *quickQuer
 			octets := addr.As16()
 			buf = appendAddress(buf, query.typ, ttl, octets[:])
 		}
+	}
+	if q.subnet.source == 0 {
+		scope = 0
 	}
 	return buf, len(places[0].Addrs), scope
 }

@@ -122,8 +122,12 @@ func (w *Worker) decide(t *Table) int {
 		return dns.RcodeRefused
 	}
 	a.resolve(z, q.name, lowered)
-	if q.subnet.source == 0 || a.rcode != dns.RcodeSuccess || w.m.counts[answer] == 0 {
-		a.scope = 0 // RFC 7871, sections 7.1.2 and 7.4
+	// A negative answer depends on the client only where a policy gives some
+	// clients nobody; elsewhere its scope is 0, as section 7.4 of RFC 7871 says
+	// it should. There it says whom it is for: a scope of 0 would overlap those
+	// of the others, which section 7.2.1 forbids.
+	if q.subnet.source == 0 {
+		a.scope = 0 // section 7.1.2
 	}
 	return a.rcode
 }

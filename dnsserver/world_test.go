@@ -95,6 +95,14 @@ func world() *topology.Topology {
 		}
 		return d
 	}
+	east := &topology.Region{ID: "region.east", Prefixes: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/25"), netip.MustParsePrefix("2001:db8:9::/48")}}
+	west := &topology.Region{ID: "region.west"}
+	local := domain("local.g.example.org.", &topology.Policy{Steps: []topology.Step{{Kind: topology.StepPrefixes, Default: west}, {Kind: topology.StepHealth}}},
+		"192.0.2.201", "192.0.2.101")
+	local.Answers[0].Region, local.Answers[1].Region = east, west
+	halves := domain("halves.g.example.org.", &topology.Policy{Steps: []topology.Step{{Kind: topology.StepPrefixes, Default: west}}}, "192.0.2.101")
+	halves.Answers[0].Region = west
+	halves.Answers = append(halves.Answers, &topology.Answer{Weight: 1, CNAME: "nothing.far.example.", Region: east})
 	cdn := domain("cdn.g.example.org.", open)
 	cdn.Answers = []*topology.Answer{{Weight: 1, CNAME: "host.far.example."}}
 	return &topology.Topology{
@@ -113,7 +121,10 @@ func world() *topology.Topology {
 			domain("*.any.g.example.org.", open, "192.0.2.101"),
 			domain("kept.g.example.org.", kept, "192.0.2.101", "192.0.2.102"),
 			cdn,
+			local,
+			halves,
 		},
+		Regions: []*topology.Region{east, west},
 	}
 }
 

@@ -287,6 +287,9 @@ func checkClients(t *testing.T, r *rand.Rand, table *Table, d *topology.Domain, 
 				t.Fatalf("%v: %v gets %q with scope %v, in which %v gets %q with scope %v", d.Policy.All(), clients[i], answers[i], scope, a, answers[j], scopes[j])
 			}
 		}
+		if a := clients[i]; a.Is4() {
+			checkMapped(t, table, d, f, a, u, answers[i], scope)
+		}
 		for range 3 {
 			a := within(r, scope)
 			if answer, s := got(table, d, f, a, u); answer != answers[i] || s != scope {
@@ -294,6 +297,16 @@ func checkClients(t *testing.T, r *rand.Rand, table *Table, d *topology.Domain, 
 			}
 		}
 		checkShortest(t, table, d, f, clients, clients[i], scope)
+	}
+}
+
+// checkMapped checks that a client of IPv4 gets the same when IPv6 writes its
+// address, for the same clients.
+func checkMapped(t *testing.T, table *Table, d *topology.Domain, f Family, a netip.Addr, u uint64, want string, scope netip.Prefix) {
+	t.Helper()
+	places, ttl, bits := table.Answer(nil, d, f, host(netip.AddrFrom16(a.As16())), u)
+	if answer := fmt.Sprint(labels(places), " for ", ttl); answer != want || bits != scope.Bits()+96 && (bits != 0 || scope.Bits() != 0) {
+		t.Fatalf("%v: %v gets %q with scope %v, and written as IPv6 %q with scope %d", d.Policy.All(), a, want, scope, answer, bits)
 	}
 }
 

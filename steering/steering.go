@@ -89,7 +89,9 @@ func (g *Ground) Compile(in Inputs) *Table {
 // client and in which every client gets the same for the same u: what ECS
 // calls the scope prefix length. It may be longer than the client's prefix:
 // then others within that get something else. Scopes of a domain and family
-// never overlap. A client that is no valid prefix is nowhere.
+// never overlap. It holds for no places as for any others. A client that is no
+// valid prefix is nowhere; one within ::ffff:0:0/96 is the IPv4 address that it
+// writes, and its scope has the 96 bits before that.
 func (t *Table) Answer(buf []Place, d *topology.Domain, f Family, client netip.Prefix, u uint64) (places []Place, ttl uint32, scope int) {
 	families, ok := t.domains[d]
 	if !ok {
@@ -99,7 +101,9 @@ func (t *Table) Answer(buf []Place, d *topology.Domain, f Family, client netip.P
 	o := &c.outcomes[0]
 	unitKey := u
 	if client.IsValid() && (c.of != nil || c.kind == topology.StepSticky) {
-		addr := client.Masked().Addr().Unmap()
+		addr := client.Masked().Addr()
+		mapped := addr.Is4In6()
+		addr = addr.Unmap()
 		from, k := V4, keyOf(addr)
 		if addr.Is6() {
 			from = V6
@@ -114,6 +118,9 @@ func (t *Table) Answer(buf []Place, d *topology.Domain, f Family, client netip.P
 			if len(o.places) > 1 {
 				scope = max(scope, [2]int{sticky4, sticky6}[from])
 			}
+		}
+		if mapped && (scope > 0 || c.of != nil) {
+			scope += 96
 		}
 	} else if c.of != nil {
 		o = &c.outcomes[c.of.same[0]]
