@@ -321,6 +321,9 @@ func (c *compiler) node(z *zone, owner string, n *node) {
 	if isWildcard(owner) && (n.set(dns.TypeNS) != nil || n.set(dns.TypeDNAME) != nil) {
 		fault("%s: NS or DNAME at a wildcard has no meaning", name()) // RFC 4592, sections 4.2 and 4.4
 	}
+	if owner == z.key && n.set(dns.TypeDS) != nil {
+		fault("%s: the DS of a zone stands in the zone above", name()) // RFC 4035, section 2.4
+	}
 	if n.domain != nil && (n.set(dns.TypeA) != nil || n.set(dns.TypeAAAA) != nil) {
 		fault("domain %s: %s also has static addresses", n.domain.ID, name())
 	}
@@ -337,11 +340,13 @@ func (c *compiler) node(z *zone, owner string, n *node) {
 	}
 }
 
-// alone reports whether a CNAME has nothing beside it but what signs it and
-// proves it (RFC 2181, section 10.1; RFC 4034, sections 3 and 4).
+// alone reports whether a CNAME has nothing beside it but what signs it,
+// proves it and is the key of who may change it (RFC 4035, section 2.5).
 func (n *node) alone() bool {
 	for _, set := range n.sets {
-		if set.typ != dns.TypeCNAME && set.typ != dns.TypeRRSIG && set.typ != dns.TypeNSEC {
+		switch set.typ {
+		case dns.TypeCNAME, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeKEY:
+		default:
 			return false
 		}
 	}

@@ -19,6 +19,8 @@ func TestCompileRefuses(t *testing.T) {
 	}{
 		"an alias beside other data": {"www 60 CNAME mail\nwww 60 A 192.0.2.1", nil,
 			[]string{"www.example.org.: CNAME beside other data"}},
+		"an alias beside a key is possible, and beside a host is not": {"key 60 CNAME mail\nkey 60 KEY 0 3 8 AA==\nwww 60 CNAME mail\nwww 60 HINFO a b", nil,
+			[]string{"www.example.org.: CNAME beside other data"}},
 		"an alias at the apex": {"@ 60 CNAME mail", nil,
 			[]string{"example.org.: CNAME beside other data"}},
 		"an alias beside steering": {"www 60 CNAME mail", []string{"www.example.org."},
@@ -35,6 +37,8 @@ func TestCompileRefuses(t *testing.T) {
 			[]string{"old.example.org.: DNAME beside NS"}},
 		"a delegation at a wildcard": {"* 60 NS ns.example.net.", nil,
 			[]string{"*.example.org.: NS or DNAME at a wildcard has no meaning"}},
+		"the DS of the zone itself": {"@ 60 DS 1 8 2 00", nil,
+			[]string{"example.org.: the DS of a zone stands in the zone above"}},
 		"static and steered addresses": {"www 60 A 192.0.2.1", []string{"www.example.org."},
 			[]string{"domain d0: www.example.org. also has static addresses"}},
 		"a nameserver's name that is steered": {"", []string{"ns.example.org."},

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -80,6 +81,9 @@ func plain(data string) error {
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
 		case c == '\\':
+			if !Escapes(data[i:]) {
+				return fmt.Errorf(`%q: an escape of three digits is at most \255`, data[i:i+4])
+			}
 			i++
 		case c == '"':
 			quoted = !quoted
@@ -97,12 +101,34 @@ func plain(data string) error {
 	return nil
 }
 
+// Escapes reports whether text, which begins with a backslash, begins with an
+// escape that means something: three digits are an octet (RFC 1035, section 5.1).
+func Escapes(text string) bool {
+	if len(text) < 4 {
+		return true
+	}
+	for _, c := range text[1:4] {
+		if c < '0' || c > '9' {
+			return true
+		}
+	}
+	return text[1:4] <= "255"
+}
+
 // Sent is [Wire] of a record that survives being sent: what resolvers read of
 // it, sent on, is the same. Other records are an error.
 func Sent(record dns.RR) ([]byte, error) {
+	told := int(record.Header().Rdlength) // in the form of RFC 3597
+	if err := svcb(record); err != nil {
+		return nil, err
+	}
+	order(record)
 	sent, err := Wire(record)
 	if err != nil {
 		return nil, err
+	}
+	if told != 0 && told != len(sent) {
+		return nil, fmt.Errorf("%d octets given, of which %d have a meaning", told, len(sent))
 	}
 	typ := record.Header().Rrtype
 	if len(sent) == 0 && typ != dns.TypeAPL && typ != dns.TypeNULL && dns.TypeToRR[typ] != nil {
@@ -120,6 +146,53 @@ func Sent(record dns.RR) ([]byte, error) {
 		return nil, fmt.Errorf("cannot be sent as written, only as %q", Data(back))
 	}
 	return sent, nil
+}
+
+// order puts the types that a record lists, in text in any order, into the one
+// they are sent in (RFC 4034, section 4.1.2).
+func order(record dns.RR) {
+	switch r := record.(type) {
+	case *dns.NSEC:
+		slices.Sort(r.TypeBitMap)
+	case *dns.NSEC3:
+		slices.Sort(r.TypeBitMap)
+	case *dns.CSYNC:
+		slices.Sort(r.TypeBitMap)
+	}
+}
+
+// svcb is what is wrong with the parameters of a service binding: clients take
+// no notice of one that contradicts itself (RFC 9460, sections 7.1.1 and 8).
+func svcb(record dns.RR) error {
+	var values []dns.SVCBKeyValue
+	switch r := record.(type) {
+	case *dns.SVCB:
+		values = r.Value
+	case *dns.HTTPS:
+		values = r.Value
+	}
+	given := map[dns.SVCBKey]bool{}
+	for _, v := range values {
+		if given[v.Key()] {
+			return fmt.Errorf("%s is given twice", v.Key())
+		}
+		given[v.Key()] = true
+	}
+	for _, v := range values {
+		mandatory, ok := v.(*dns.SVCBMandatory)
+		if !ok {
+			continue
+		}
+		for _, key := range mandatory.Code {
+			if key == dns.SVCB_MANDATORY || !given[key] {
+				return fmt.Errorf("%s is mandatory, but not given", key)
+			}
+		}
+	}
+	if given[dns.SVCB_NO_DEFAULT_ALPN] && !given[dns.SVCB_ALPN] {
+		return errors.New("no-default-alpn without alpn")
+	}
+	return nil
 }
 
 // Data is the data of a record as zone-file text, for a type without a name

@@ -56,6 +56,11 @@ func TestParseRefuses(t *testing.T) {
 		"a generic form without content": {"A", `\# 0`, "A data"},
 		"a generic form too short":       {"MX", `\# 1 00`, "MX data"},
 		"a generic form of wrong length": {"A", `\# 3 c00002`, "A data"},
+		"a generic form too long":        {"MX", `\# 4 000a0000`, "4 octets given, of which 3 have a meaning"},
+		"an octet there is not":          {"TXT", `x\256`, `at most \255`},
+		"a mandatory key not given":      {"HTTPS", "1 . mandatory=alpn port=53", "alpn is mandatory, but not given"},
+		"a key given twice":              {"HTTPS", "1 . port=53 port=54", "given twice"},
+		"no default and no other":        {"HTTPS", "1 . no-default-alpn", "no-default-alpn without alpn"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse(c.typ, c.data, "example.org.")

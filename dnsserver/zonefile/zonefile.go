@@ -50,17 +50,20 @@ func Parse(file, origin, text string, ttl time.Duration) (*Zone, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	p := parser{zone: &Zone{File: file, Origin: origin}, apex: dns.CanonicalName(origin)}
-	in := &lines{text: text}
+	in := &lines{text: text, ttl: uint32(min(max(ttl/time.Second, 0), maxTTL))}
 	records := dns.NewZoneParser(in, origin, "")
-	records.SetDefaultTTL(uint32(min(max(ttl/time.Second, 0), maxTTL)))
+	records.SetDefaultTTL(in.ttl)
 	for {
 		record, ok := records.Next()
-		if !ok {
+		if !ok || in.bad != 0 {
 			break
 		}
+		in.timed(record)
 		p.record(record, in.ended())
 	}
-	if err := records.Err(); err != nil {
+	if in.bad != 0 {
+		p.fault(in.bad, "an escape of three digits is at most \\255")
+	} else if err := records.Err(); err != nil {
 		p.syntax(err)
 	}
 	if p.count > most {
@@ -151,25 +154,105 @@ func (p *parser) syntax(err error) {
 		p.fault(line, "$INCLUDE: other files are not read, put their records here")
 		return
 	}
+	if strings.HasPrefix(m[1], ": ") { // it has no words for some
+		m[1] = "cannot be read" + m[1]
+	}
 	p.fault(line, "%s", strings.Replace(m[1], "not a TTL", "no type, class or TTL", 1))
 }
 
-// lines is the text, read byte by byte, which tells how far the library is.
+// lines is the text, read byte by byte, which tells how far the library is. It
+// keeps from it what it would get wrong: comments, since a word behind one is
+// taken for a type where that is its name, and escapes of octets there are not.
+// And it knows the TTL of what $GENERATE makes, for which the library has its own.
 type lines struct {
 	text     string
 	at, line int
+	from     int // where the line begins
+	quoted   bool
+	escaped  bool
+	bad      int // the line of an escape that means no octet; 0: none
+
+	ttl       uint32 // of records that state none
+	fixed     bool   // by $TTL
+	generated bool   // the last line was $GENERATE, without a TTL
 }
 
 func (l *lines) ReadByte() (byte, error) {
+	if !l.quoted && !l.escaped && l.at < len(l.text) && l.text[l.at] == ';' {
+		if n := strings.IndexByte(l.text[l.at:], '\n'); n >= 0 {
+			l.at += n
+		} else {
+			l.at = len(l.text)
+		}
+	}
 	if l.at == len(l.text) {
+		l.end()
 		return 0, io.EOF
 	}
 	c := l.text[l.at]
-	l.at++
+	switch {
+	case l.escaped:
+		l.escaped = false
+	case c == '\\':
+		l.escaped = true
+		if !rr.Escapes(l.text[l.at:]) {
+			l.bad = l.line + 1
+			return 0, errEscape
+		}
+	case c == '"':
+		l.quoted = !l.quoted
+	}
 	if c == '\n' {
+		if !l.quoted {
+			l.end()
+		}
 		l.line++
 	}
+	l.at++
 	return c, nil
+}
+
+var errEscape = errors.New("no such octet")
+
+// end looks at the line that ends where l is.
+func (l *lines) end() {
+	line := l.text[l.from:l.at]
+	l.from, l.generated = min(l.at+1, len(l.text)), false
+	if !strings.HasPrefix(line, "$") {
+		return
+	}
+	line, _, _ = strings.Cut(line, ";")
+	words := strings.Fields(line)
+	switch strings.ToUpper(words[0]) {
+	case "$TTL":
+		// What the library cannot read it tells by itself.
+		if len(words) == 2 {
+			if record, err := dns.NewRR(". " + words[1] + " A 192.0.2.1"); err == nil {
+				l.ttl, l.fixed = record.Header().Ttl, true
+			}
+		}
+	case "$GENERATE":
+		// $GENERATE RANGE OWNER [TTL] [CLASS] TYPE DATA; class and TTL may change places.
+		l.generated = true
+		for _, word := range words[min(3, len(words)):min(5, len(words))] {
+			if word[0] >= '0' && word[0] <= '9' {
+				l.generated = false
+			}
+			if dns.StringToClass[strings.ToUpper(word)] == 0 {
+				break
+			}
+		}
+	}
+}
+
+// timed gives a record that $GENERATE has just made the TTL that one written
+// there would have.
+func (l *lines) timed(record dns.RR) {
+	if h := record.Header(); l.generated {
+		h.Ttl = l.ttl
+	} else if !l.fixed {
+		l.ttl = h.Ttl // it is that of the next which states none
+	}
 }
 
 func (l *lines) Read(b []byte) (int, error) {

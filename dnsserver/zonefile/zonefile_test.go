@@ -47,6 +47,18 @@ func TestParse(t *testing.T) {
 			"2 a.sub.example.org. 3600 IN CNAME b.sub.example.org.", "4 a.example.org. 3600 IN CNAME b."}},
 		"$GENERATE counts": {"$GENERATE 1-3 h$ A 192.0.2.$\n", []string{
 			"1 h1.example.org. 3600 IN A 192.0.2.1", "1 h2.example.org. 3600 IN A 192.0.2.2", "1 h3.example.org. 3600 IN A 192.0.2.3"}},
+		"what $GENERATE makes has the TTL of $TTL": {"$TTL 600\n$GENERATE 1-1 h$ A 192.0.2.$\na A 192.0.2.1\n$TTL 1m ; less\n$GENERATE 2-2 h$ IN A 192.0.2.$", []string{
+			"2 h1.example.org. 600 IN A 192.0.2.1", "3 a.example.org. 600 IN A 192.0.2.1", "5 h2.example.org. 60 IN A 192.0.2.2"}},
+		"what $GENERATE makes has its own TTL": {"$TTL 600\n$GENERATE 1-1 h$ 60 A 192.0.2.$\n$GENERATE 2-2 h$ IN 61 A 192.0.2.$\n$GENERATE 3-3 h$ 62 IN A 192.0.2.$\n", []string{
+			"2 h1.example.org. 60 IN A 192.0.2.1", "3 h2.example.org. 61 IN A 192.0.2.2", "4 h3.example.org. 62 IN A 192.0.2.3"}},
+		"without $TTL what $GENERATE makes has the TTL before": {"$GENERATE 1-1 h$ A 192.0.2.$\na 60 A 192.0.2.1\n$GENERATE 2-2 h$ A 192.0.2.$\nb A 192.0.2.2\n", []string{
+			"1 h1.example.org. 3600 IN A 192.0.2.1", "2 a.example.org. 60 IN A 192.0.2.1", "3 h2.example.org. 60 IN A 192.0.2.2", "4 b.example.org. 60 IN A 192.0.2.2"}},
+		"comments between words that are types elsewhere": {"a TXT ( x ; this; and\n A ; that\n)\nb NSEC ( c ; next\n A\n RRSIG )\n; $TTL 1\n", []string{
+			`3 a.example.org. 3600 IN TXT "x" "A"`, "6 b.example.org. 3600 IN NSEC c.example.org. A RRSIG"}},
+		"a semicolon that begins no comment": {`a TXT "x;y" x\;y` + "\nb TXT \"x\n; y\"\n", []string{
+			`1 a.example.org. 3600 IN TXT "x;y" "x;y"`, `3 b.example.org. 3600 IN TXT "x\010; y"`}},
+		"types that are listed out of order": {"a NSEC b AAAA TYPE65280 A\n", []string{
+			"1 a.example.org. 3600 IN NSEC b.example.org. A AAAA TYPE65280"}},
 		"the case of names stays": {"WWW CNAME Mail\n", []string{
 			"1 WWW.example.org. 3600 IN CNAME Mail.example.org."}},
 		"escapes": {`a\.b A 192.0.2.1` + "\n" + `\065 TXT "x\"y" "\200"` + "\n", []string{
@@ -95,18 +107,21 @@ func TestParseRefuses(t *testing.T) {
 		text string
 		want []string
 	}{
-		"bad data":                         {"a A 192.0.2.1\n\nb A 192.0.2.256\nc A 192.0.2.1\n", []string{`x.zone:3: bad A A: "192.0.2.256"`}},
-		"no such type":                     {"a NOTHING x\n", []string{`x.zone:1: no type, class or TTL: "NOTHING"`}},
-		"a parenthesis that is not closed": {"a TXT ( x\n", []string{`x.zone:1: bad TXT Txt: "unbalanced brace"`}},
-		"a quote that is not closed":       {"a TXT \"x\n", []string{`x.zone:1: bad TXT Txt: " "`}},
-		"another file":                     {"a A 192.0.2.1\n$INCLUDE /etc/passwd\n", []string{"x.zone:2: $INCLUDE: other files are not read, put their records here"}},
-		"a record of no owner":             {" A 192.0.2.1\n", []string{"x.zone:1: A: no owner, and no record before to take it from"}},
-		"a name outside":                   {"www.example.net. A 192.0.2.1\n", []string{"x.zone:1: www.example.net. A: not in zone example.org."}},
-		"another class":                    {"a CH TXT x\n", []string{"x.zone:1: a.example.org. TXT: class CH, only IN is served"}},
-		"a type of messages":               {"a TYPE255 \\# 0\n", []string{"x.zone:1: a.example.org. ANY: no type of a zone's record"}},
-		"a second SOA":                     {soa + soa, []string{"x.zone:2: example.org. SOA: a second one, the first is on line 1"}},
-		"a SOA elsewhere":                  {"a SOA ns hostmaster 1 2 3 4 5\n", []string{"x.zone:1: a.example.org. SOA: only the zone itself has one"}},
-		"a TTL too long":                   {"a 2147483648 A 192.0.2.1\n", []string{"x.zone:1: a.example.org. A: TTL 2147483648, at most 2147483647 is possible"}},
+		"bad data":                          {"a A 192.0.2.1\n\nb A 192.0.2.256\nc A 192.0.2.1\n", []string{`x.zone:3: bad A A: "192.0.2.256"`}},
+		"no such type":                      {"a NOTHING x\n", []string{`x.zone:1: no type, class or TTL: "NOTHING"`}},
+		"a parenthesis that is not closed":  {"a TXT ( x\n", []string{`x.zone:1: bad TXT Txt: "unbalanced brace"`}},
+		"a quote that is not closed":        {"a TXT \"x\n", []string{`x.zone:1: bad TXT Txt: " "`}},
+		"another file":                      {"a A 192.0.2.1\n$INCLUDE /etc/passwd\n", []string{"x.zone:2: $INCLUDE: other files are not read, put their records here"}},
+		"a record of no owner":              {" A 192.0.2.1\n", []string{"x.zone:1: A: no owner, and no record before to take it from"}},
+		"a name outside":                    {"www.example.net. A 192.0.2.1\n", []string{"x.zone:1: www.example.net. A: not in zone example.org."}},
+		"another class":                     {"a CH TXT x\n", []string{"x.zone:1: a.example.org. TXT: class CH, only IN is served"}},
+		"a type of messages":                {"a TYPE255 \\# 0\n", []string{"x.zone:1: a.example.org. ANY: no type of a zone's record"}},
+		"an octet there is not":             {"a A 192.0.2.1\nb TXT x\\256\n", []string{`x.zone:2: an escape of three digits is at most \255`}},
+		"more octets than mean something":   {"a A \\# 5 c000020100\n", []string{"x.zone:1: a.example.org. A: 5 octets given, of which 4 have a meaning"}},
+		"what the library has no words for": {"a HTTPS 1 . alpn=h2,,h3\n", []string{`x.zone:1: cannot be read: "alpn=h2,,h3"`}},
+		"a second SOA":                      {soa + soa, []string{"x.zone:2: example.org. SOA: a second one, the first is on line 1"}},
+		"a SOA elsewhere":                   {"a SOA ns hostmaster 1 2 3 4 5\n", []string{"x.zone:1: a.example.org. SOA: only the zone itself has one"}},
+		"a TTL too long":                    {"a 2147483648 A 192.0.2.1\n", []string{"x.zone:1: a.example.org. A: TTL 2147483648, at most 2147483647 is possible"}},
 		"everything at once": {"a.example. A 192.0.2.1\nb 2147483648 A 192.0.2.1\nc A x\n", []string{
 			"x.zone:1: a.example. A: not in zone example.org.", "x.zone:2: b.example.org. A: TTL 2147483648, at most 2147483647 is possible", `x.zone:3: bad A A: "x"`}},
 	} {
