@@ -231,6 +231,9 @@ func (a *asking) steer(d *topology.Domain) *rrset {
 	}
 	places, ttl, scope := a.table.steering.Answer(a.places[:0], d, family, a.client, a.u)
 	a.places, a.scope = places, max(a.scope, uint8(scope))
+	if a.table.steering.Stale(d, family) {
+		a.ede = ede{true, dns.ExtendedErrorCodeStaleAnswer, "checks have not confirmed of late who is up"}
+	}
 	// A name that is an alias is nothing else: the first place decides.
 	if len(places) > 0 && places[0].Answer.CNAME != "" {
 		target, err := rr.Name(places[0].Answer.CNAME)
@@ -248,7 +251,7 @@ func (a *asking) steer(d *topology.Domain) *rrset {
 			a.include(set, addr)
 		}
 	}
-	if len(set.data) == 0 && steered(d, family) {
+	if len(set.data) == 0 && steered(d, family) && !a.ede.given {
 		a.ede = ede{true, dns.ExtendedErrorCodeNoReachableAuthority, "no answer of the name is up"}
 	}
 	return set

@@ -241,6 +241,9 @@ func (q *quick) steer(buf []byte, t *Table, d *topology.Domain, query *quickQuer
 	if len(places) != 1 || len(places[0].Addrs) > maxQuick {
 		return buf, 0, 0 // several places may share an address
 	}
+	if query.opt && t.steering.Stale(d, family) {
+		return buf, 0, 0 // which the reply says
+	}
 	for i, addr := range places[0].Addrs {
 		for _, before := range places[0].Addrs[:i] {
 			if addr == before {

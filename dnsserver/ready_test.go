@@ -30,7 +30,7 @@ func FuzzQuick(f *testing.F) {
 	for _, packet := range common(f) {
 		f.Add(packet)
 	}
-	for _, name := range []string{"mail.example.org.", "www.g.example.org.", "child.example.org.", "www.child.example.org.", "moved.example.org.", "alias.example.org.", "example.org.", "g.example.org.", "kept.g.example.org."} {
+	for _, name := range []string{"mail.example.org.", "www.g.example.org.", "child.example.org.", "www.child.example.org.", "moved.example.org.", "alias.example.org.", "example.org.", "g.example.org.", "kept.g.example.org.", "old.g.example.org."} {
 		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeNS} {
 			for _, subnet := range []dns.EDNS0_SUBNET{
 				{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: netip.MustParseAddr("203.0.113.0").AsSlice()},

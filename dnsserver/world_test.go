@@ -118,6 +118,8 @@ func world() *topology.Topology {
 			domain("four.g.example.org.", open, "192.0.2.101"),
 			domain("closed.g.example.org.", closed, "192.0.2.201"),
 			domain("open.g.example.org.", open, "192.0.2.201"),
+			domain("old.g.example.org.", open, "192.0.2.210 2001:db8::210", "192.0.2.101"),
+			domain("old-closed.g.example.org.", closed, "192.0.2.211"),
 			domain("*.any.g.example.org.", open, "192.0.2.101"),
 			domain("kept.g.example.org.", kept, "192.0.2.101", "192.0.2.102"),
 			cdn,
@@ -150,7 +152,8 @@ func zone1(name, lines string) *topology.Zone {
 	return z
 }
 
-// table is the world's, with every target up whose address is below .200.
+// table is the world's, with every target up but .201 and .211; the states of
+// .210 and .211 are stale.
 func table(t testing.TB) *Table {
 	t.Helper()
 	topo := world()
@@ -158,10 +161,12 @@ func table(t testing.TB) *Table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	view := health.View{}
+	view, stale := health.View{}, map[health.Target]bool{}
 	for _, p := range steering.Probes(topo) {
-		down := p.Target.Addr.Addr() == netip.MustParseAddr("192.0.2.201")
-		view = view.Observe(p.Target, p.Check, time.Time{}, !down)
+		a := p.Target.Addr.Addr()
+		old := netip.MustParseAddr("192.0.2.211")
+		view = view.Observe(p.Target, p.Check, time.Time{}, a != netip.MustParseAddr("192.0.2.201") && a != old)
+		stale[p.Target] = a == netip.MustParseAddr("192.0.2.210") || a == old
 	}
-	return NewTable(zones, steering.Compile(topo, steering.Inputs{View: view}))
+	return NewTable(zones, steering.Compile(topo, steering.Inputs{View: view, Stale: stale}))
 }

@@ -25,6 +25,7 @@ type Ground struct {
 	domains map[*topology.Domain]*[2]prospect
 	order   []*topology.Domain
 	where   Map
+	bounds  map[health.Target][]bounds // of targets that TTLs follow
 }
 
 // A prospect is a domain and family before anybody has looked who is up.
@@ -50,7 +51,7 @@ type probe struct {
 // Prepare makes the ground of a topology and a map, which may be nil.
 func Prepare(topo *topology.Topology, m Map) *Ground {
 	g := &Ground{
-		number: map[*topology.Region]int32{}, sited: map[site]int32{}, where: m,
+		number: map[*topology.Region]int32{}, sited: map[site]int32{}, where: m, bounds: map[health.Target][]bounds{},
 		domains: make(map[*topology.Domain]*[2]prospect, len(topo.Domains)), order: topo.Domains,
 	}
 	for _, r := range topo.Regions {
@@ -65,7 +66,10 @@ func Prepare(topo *topology.Topology, m Map) *Ground {
 			kinds[s.Kind] = true
 			g.region(s.Default)
 		}
-		g.domains[d] = &[2]prospect{g.prospect(d, V4, steps, &fates), g.prospect(d, V6, steps, &fates)}
+		both := &[2]prospect{g.prospect(d, V4, steps, &fates), g.prospect(d, V6, steps, &fates)}
+		g.bound(&both[V4])
+		g.bound(&both[V6])
+		g.domains[d] = both
 	}
 	for i := 0; i < len(g.regions); i++ { // a chain may add regions
 		g.chains = append(g.chains, g.chain(g.regions[i]))

@@ -19,6 +19,7 @@ type choice struct {
 	of       *verdict
 	outcomes []outcome
 	limits   []int // indexes of the limit steps that act on each query
+	stale    bool  // a stale target has its part in it
 }
 
 // An outcome is what the clients of a class can get.

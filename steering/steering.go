@@ -13,6 +13,7 @@ package steering
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"gslb/health"
@@ -58,12 +59,16 @@ type Inputs struct {
 	// answered, not even where a policy fails open; what is drained only when
 	// nothing else is up.
 	Overrides health.Overrides
+	// Stale are the targets whose states nobody has confirmed of late, if only
+	// because no check is run ([health.StaleAfter]). They count all the same.
+	Stale map[health.Target]bool
 }
 
 // A Table says for every domain what a client gets. It is never changed once made.
 type Table struct {
 	ground  *Ground
 	domains map[*topology.Domain]*[2]choice
+	stale   bool // some choice is
 }
 
 // Compile works out the table for topo. When who is up changes, the ground
@@ -77,9 +82,25 @@ func (g *Ground) Compile(in Inputs) *Table {
 	shared := map[string]*verdict{}
 	for _, d := range g.order {
 		p := g.domains[d]
-		t.domains[d] = &[2]choice{p[V4].choice(g, &in, shared), p[V6].choice(g, &in, shared)}
+		both := &[2]choice{p[V4].choice(g, &in, shared), p[V6].choice(g, &in, shared)}
+		both[V4].stale, both[V6].stale = p[V4].stale(&in), p[V6].stale(&in)
+		t.stale = t.stale || both[V4].stale || both[V6].stale
+		t.domains[d] = both
 	}
 	return t
+}
+
+// Stale reports whether a stale target has its part in who gets what of domain
+// d: one of those that the health step looks at, be its answer among those
+// that are given or not.
+func (t *Table) Stale(d *topology.Domain, f Family) bool {
+	return t.stale && t.domains[d] != nil && t.domains[d][f].stale
+}
+
+func (p *prospect) stale(in *Inputs) bool {
+	return p.checked && len(in.Stale) > 0 && slices.ContainsFunc(p.probes, func(probes []probe) bool {
+		return slices.ContainsFunc(probes, func(one probe) bool { return one.check != nil && in.Stale[one.target] })
+	})
 }
 
 // Answer returns the places that a client gets for domain d, in the order of

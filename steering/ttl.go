@@ -1,6 +1,7 @@
 package steering
 
 import (
+	"slices"
 	"time"
 
 	"gslb/health"
@@ -47,6 +48,34 @@ func (p *prospect) ttl(places []Place, in *Inputs) uint32 {
 	}
 	return max(ttl, p.minTTL)
 }
+
+// bounds are those of the TTL of answers that a target decides about, in seconds.
+type bounds struct{ min, max uint32 }
+
+// bound notes which targets decide about the TTL of a prospect's answers.
+func (g *Ground) bound(p *prospect) {
+	if p.minTTL == p.maxTTL || !p.checked {
+		return
+	}
+	b := bounds{p.minTTL, p.maxTTL}
+	for _, probes := range p.probes {
+		for _, one := range probes {
+			if one.check != nil && !slices.Contains(g.bounds[one.target], b) {
+				g.bounds[one.target] = append(g.bounds[one.target], b)
+			}
+		}
+	}
+}
+
+// Moves reports whether the TTL of an answer could be another with a target,
+// under check c, in state is at time now than in state was at time then.
+func (g *Ground) Moves(t health.Target, c *topology.Check, was health.State, then time.Time, is health.State, now time.Time) bool {
+	return slices.ContainsFunc(g.bounds[t], func(b bounds) bool {
+		return b.clamp(seconds(next(was, c, then))) != b.clamp(seconds(next(is, c, now)))
+	})
+}
+
+func (b bounds) clamp(ttl uint32) uint32 { return max(min(ttl, b.max), b.min) }
 
 // seconds is a duration in whole seconds, rounded down.
 func seconds(d time.Duration) uint32 { return uint32(max(d, 0) / time.Second) }

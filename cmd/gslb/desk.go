@@ -32,6 +32,9 @@ const (
 	saveSoon  = time.Second
 	saveOften = time.Minute
 	maxSaved  = 64 << 20 // bytes of a file
+	// moveSoon is how long a change of nothing but TTLs waits for others, so
+	// that many results make one table.
+	moveSoon = 100 * time.Millisecond
 )
 
 // A place is where a daemon keeps its state and is spoken to.
@@ -63,7 +66,10 @@ type desk struct {
 	words      *local.Saver
 	tick       *time.Timer // for whichever of these is next; the zero time is never
 	grows      time.Time   // a weight
+	moves      time.Time   // a TTL
+	stales     time.Time   // a state, unless a result comes before
 	saves      time.Time   // the view
+	saved      time.Time   // when the view was that was begun with; zero: there was none
 }
 
 // An outcome is the result of the last probe of a target.
@@ -158,7 +164,7 @@ func (k *desk) restore() health.View {
 		case age > savedAge || age < -savedAge:
 			k.log.Info("saved health is too old to begin with", "saved", at.Format(time.RFC3339), "targets", len(saved))
 		default:
-			view = saved
+			view, k.saved = saved, at
 			k.log.Info("beginning with saved health", "saved", at.Format(time.RFC3339), "targets", len(saved))
 		}
 	}
@@ -209,7 +215,7 @@ func (k *desk) save(view health.View) {
 func (k *desk) arm() {
 	k.tick.Stop()
 	next := time.Time{}
-	for _, t := range []time.Time{k.grows, k.saves, k.overrides.Next()} {
+	for _, t := range []time.Time{k.grows, k.moves, k.stales, k.saves, k.overrides.Next()} {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -222,6 +228,53 @@ func (k *desk) arm() {
 // note keeps a result to be shown.
 func (k *desk) note(t health.Target, r probe.Result, now time.Time) {
 	k.last[t] = outcome{now, r.Took, r.Err}
+}
+
+// soon has a table published for the sake of TTLs.
+func (k *desk) soon(now time.Time) {
+	if k.moves.IsZero() {
+		k.moves = now.Add(moveSoon)
+		k.arm()
+	}
+}
+
+// seen is when a target's state was last confirmed: by a result, or when it was
+// saved. The zero time: never.
+func (k *desk) seen(t health.Target, s health.State) time.Time {
+	if s.Saved {
+		return k.saved
+	}
+	return k.last[t].at
+}
+
+// stale are the targets of what is served whose states nothing has confirmed of
+// late. It also notes when the next one will be, without a result.
+func (d *dnsNode) stale(now time.Time) map[health.Target]bool {
+	k := d.desk
+	k.stales = time.Time{}
+	out := map[health.Target]bool{}
+	for t, c := range d.now.checks {
+		until := k.seen(t, d.view[t]).Add(health.StaleAfter(c))
+		switch {
+		case !until.After(now):
+			out[t] = true
+		case k.stales.IsZero() || until.Before(k.stales):
+			k.stales = until
+		}
+	}
+	return out
+}
+
+// aged tells of targets that have become stale, and reports whether there are any.
+func (d *dnsNode) aged(now time.Time) bool {
+	before, any := d.shown.stale, false
+	for t := range d.stale(now) {
+		if !before[t] {
+			any = true
+			d.desk.log.Warn("health is stale: no result has come of late", "target", t.Addr.String(), "check", t.Check)
+		}
+	}
+	return any
 }
 
 // changed says that a target's state has changed and should be saved soon.
@@ -250,8 +303,12 @@ func (d *dnsNode) turn(now time.Time) {
 			}
 		})
 	}
-	if grown := !k.grows.IsZero() && !now.Before(k.grows); (grown || len(gone) > 0) && d.now != nil {
-		d.publish()
+	due := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
+	if d.now != nil {
+		aged := due(k.stales) && d.aged(now)
+		if aged || due(k.grows) || due(k.moves) || len(gone) > 0 {
+			d.publish()
+		}
 	}
 	if !k.saves.IsZero() && !now.Before(k.saves) {
 		k.save(d.view)
@@ -276,17 +333,16 @@ func (k *desk) promoted(g *generation) {
 	maps.DeleteFunc(k.last, func(t health.Target, _ outcome) bool { return !g.has(t) })
 }
 
-// overridden are the overrides for steering at time now. It also sets the timer
-// for the next weight that grows.
+// overridden are the overrides for steering at time now. It also notes when the
+// next weight grows.
 func (d *dnsNode) overridden(now time.Time) health.Overrides {
 	k := d.desk
-	k.grows = time.Time{}
+	k.grows, k.moves = time.Time{}, time.Time{}
 	for t, c := range d.now.checks {
 		if next := d.view[t].NextStep(c, now); !next.IsZero() && (k.grows.IsZero() || next.Before(k.grows)) {
 			k.grows = next
 		}
 	}
-	k.arm()
 	return k.overrides.Spread(d.now.topo)
 }
 

@@ -243,6 +243,7 @@ func TestTablesAreWorkedOutAgainWhileAWeightGrows(t *testing.T) {
 		topo := regional(80, "192.0.2.1")
 		check := topo.Domains[0].Answers[0].Check
 		check.SlowStart, check.Rise, check.Fall = 30*time.Second, 1, 1
+		check.Interval = time.Minute // so that nothing becomes stale
 		d := quiet(topo)
 		target := steering.Probes(topo)[0].Target
 		for _, err := range []error{nil, errors.New("connection refused"), nil} {
@@ -325,5 +326,93 @@ func TestSpans(t *testing.T) {
 		if got != want && want != 0 || (err != nil) != (want == 0) {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
+	}
+}
+
+func TestStaleHealthIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		topo := regional(80, "192.0.2.1", "192.0.2.2")
+		check := topo.Domains[0].Answers[0].Check
+		check.Interval, check.Timeout = 10*time.Second, 2*time.Second
+		d := quiet(topo)
+		targets := steering.Probes(topo)
+		result := func(i int) {
+			d.observe(probe.Result{Probe: probe.Probe{Target: targets[i].Target, Check: check}})
+		}
+		stale := func(when string, want ...int) {
+			t.Helper()
+			var got []int
+			s := d.report(time.Now())
+			for i, p := range targets {
+				if d.shown.stale[p.Target] {
+					got = append(got, i)
+				}
+				if s.Targets[i].Stale != d.shown.stale[p.Target] {
+					t.Errorf("%s: the status says stale %v of target %d", when, s.Targets[i].Stale, i)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got)\n%s", when, diff)
+			}
+		}
+		result(0)
+		result(1)
+		d.promote()
+		stale("with results")
+		time.Sleep(20 * time.Second)
+		result(1)
+		d.turn(<-d.desk.tick.C)
+		if past := time.Since(d.desk.started); past != 32*time.Second {
+			t.Errorf("told after %v", past)
+		}
+		stale("when one has had none for three intervals and a timeout", 0)
+		result(0)
+		d.turn(<-d.desk.tick.C)
+		stale("when it has one again")
+		d.turn(<-d.desk.tick.C)
+		stale("when the other has none", 1)
+	})
+}
+
+// A result that brings a change closer makes a table, for its TTLs, if a domain
+// has such; results that come together make one.
+func TestEachStreakIsPublished(t *testing.T) {
+	for min, want := range map[time.Duration]bool{time.Second: true, 0: false} {
+		synctest.Test(t, func(t *testing.T) {
+			topo := regional(80, "192.0.2.1", "192.0.2.2")
+			check := topo.Domains[0].Answers[0].Check
+			check.Interval, check.Timeout, check.Rise, check.Fall = 10*time.Second, 2*time.Second, 2, 3
+			topo.Domains[0].TTL, topo.Domains[0].MinTTL = time.Minute, min
+			d := quiet(topo)
+			targets := steering.Probes(topo)
+			result := func(i int, err error) {
+				d.observe(probe.Result{Probe: probe.Probe{Target: targets[i].Target, Check: check}, Err: err})
+			}
+			published := func(what string, want bool) {
+				t.Helper()
+				before := d.shown.at
+				time.Sleep(time.Second)
+				select {
+				case now := <-d.desk.tick.C:
+					d.turn(now)
+				default:
+				}
+				if got := d.shown.at.After(before); got != want {
+					t.Errorf("min_ttl %v: %s: published is %v, want %v", min, what, got, want)
+				}
+			}
+			result(0, nil)
+			result(1, nil)
+			d.promote()
+			down := errors.New("connection refused")
+			result(0, nil)
+			published("a success like those before", false)
+			result(0, down)
+			result(1, down)
+			published("two failures", want)
+			published("nothing after them", false)
+			result(0, nil)
+			published("a success after a failure", want)
+		})
 	}
 }

@@ -221,12 +221,20 @@ type dnsNode struct {
 	results chan probe.Result
 	moves   chan moved
 	view    health.View
+	shown   shown
 	desk    *desk
 	node    string // address of the nameserver that it is; "" for none
 	serial  uint32
 	files   zoneFiles   // of the generation prepared last
 	now     *generation // what is served; nil before the first
 	next    *generation // what is to be served once its targets are known
+}
+
+// A shown is what the table published last was made of.
+type shown struct {
+	at    time.Time
+	view  health.View
+	stale map[health.Target]bool
 }
 
 // A generation is one reading of the files, made ready to be served.
@@ -304,7 +312,9 @@ func (d *dnsNode) promote() {
 func (d *dnsNode) publish() {
 	now := time.Now()
 	overrides := d.overridden(now)
-	d.dns.Publish(dnsserver.NewTable(d.now.zones, d.now.ground.Compile(steering.Inputs{View: d.view, Now: now, Overrides: overrides})))
+	d.shown = shown{now, d.view, d.stale(now)}
+	d.desk.arm()
+	d.dns.Publish(dnsserver.NewTable(d.now.zones, d.now.ground.Compile(steering.Inputs{View: d.view, Now: now, Overrides: overrides, Stale: d.shown.stale})))
 }
 
 // run decides what is served until ctx ends, and calls start when there is
@@ -372,12 +382,13 @@ func (d *dnsNode) observe(r probe.Result) {
 	before, now := d.view[t], time.Now()
 	d.desk.note(t, r, now)
 	after := before.Observe(r.Probe.Check, now, r.Err == nil)
-	if after == before {
-		return
-	}
 	d.view = d.view.Observe(t, r.Probe.Check, now, r.Err == nil)
 	if before.Known && before.Up == after.Up {
-		return // closer to a change, which has not come yet
+		// Who is up stays as it is, but a change has come closer, or further away.
+		if d.now.has(t) && (d.shown.stale[t] || d.now.ground.Moves(t, r.Probe.Check, d.shown.view[t], d.shown.at, after, now)) {
+			d.desk.soon(now)
+		}
+		return
 	}
 	d.desk.changed(t, after, r.Probe.Check, now)
 	d.tell(t, after.Up, r.Err)

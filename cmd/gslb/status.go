@@ -29,6 +29,7 @@ its state, since when and why; every answer with the weight it has now; and what
 operators have overridden.
 
 A state in brackets was saved by a run before and has had no result in this one.
+What is stale has had no result for three intervals and the timeout of its check.
 A streak of 1/3 is one of the three results in a row that would turn it over.`,
 		Example: `  gslb status
   gslb status --json | jq '.targets[] | select(.state == "down")'`,
@@ -77,6 +78,7 @@ type targetJSON struct {
 	Type      string      `json:"type"`
 	State     string      `json:"state"` // "up", "down" or "unknown"
 	Saved     bool        `json:"saved"` // of a run before, without a result in this one
+	Stale     bool        `json:"stale"` // nothing has confirmed the state of late
 	Since     *time.Time  `json:"since,omitempty"`
 	Streak    int         `json:"streak"` // results in a row that contradict the state
 	Needed    int         `json:"needed"` // that turn it over
@@ -211,6 +213,7 @@ func (d *dnsNode) target(p steering.Probe, answers []string, now time.Time) targ
 	if t.Check == "" {
 		out.Check = "default"
 	}
+	out.Stale = s.Known && !d.desk.seen(t, s).Add(health.StaleAfter(p.Check)).After(now)
 	switch {
 	case s.Known && s.Up:
 		out.State, out.Needed = "up", p.Check.Fall
@@ -313,6 +316,9 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 			since = "for " + age(s.At.Sub(*t.Since))
 		}
 		var notes []string
+		if t.Stale {
+			notes = append(notes, "stale: no result of late")
+		}
 		if t.Streak > 0 {
 			notes = append(notes, fmt.Sprintf("streak %d/%d", t.Streak, t.Needed))
 		}
