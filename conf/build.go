@@ -160,6 +160,9 @@ func (b *builder) director(n *node) {
 	d := &topology.Director{ID: n.id, Network: b.networks[n.ref("network")], Addrs: n.addrs("address")}
 	capacity := b.p.groupOr(n, "capacity")
 	d.MeanPacket, d.PacketCost = capacity.num("mean_packet"), capacity.duration("packet_cost")
+	if t := b.p.groupOr(n, "timeouts"); t != nil {
+		d.Timeouts = topology.Timeouts{TCP: t.duration("tcp"), TCPFin: t.duration("tcp_fin"), UDP: t.duration("udp")}
+	}
 	if in := n.groups["inside"]; in != nil {
 		d.Inside = &topology.Leg{Network: b.networks[in.ref("network")], Addrs: in.addrs("address")}
 	}
@@ -176,6 +179,7 @@ func (b *builder) farm(n *node) {
 	for _, k := range n.of("server") {
 		s := &topology.Server{ID: k.id, Farm: f, Addrs: k.addrs("address"), Weight: k.num("weight"), Port: uint16(k.num("port"))}
 		s.Throughput, _ = get[float64](k, "throughput")
+		s.MaxConnections, s.ResumeConnections = k.num("max_connections"), k.num("resume_connections")
 		f.Servers = append(f.Servers, s)
 	}
 	b.farms[n] = f
@@ -247,14 +251,36 @@ func (b *builder) service(n *node) {
 	if tcp := portsOf(n, topology.TCP); s.Check == nil && len(tcp) > 0 {
 		s.Check = b.standardCheck(tcp)
 	}
+	s.Mark = uint32(n.num("fwmark"))
 	tiers := n.of("tier")
 	for i, k := range tiers {
+		last := i == len(tiers)-1
 		t := &topology.Tier{Name: k.name, Method: k.method(), Scheduler: k.str("scheduler"), Check: b.checks[k.ref("check")]}
 		if t.Scheduler == "" {
 			t.Scheduler = "mh"
-			if i == len(tiers)-1 {
+			if last {
 				t.Scheduler = "wlc"
 			}
+		}
+		t.HashPort, t.OnePacket = slices.Contains(k.strings("flags"), "port"), k.flag("one_packet")
+		if inhibit, ok := get[bool](k, "inhibit"); ok {
+			t.Inhibit = &inhibit
+		}
+		for _, it := range sorryOf(n, k, last).list("sorry") {
+			t.Sorry = append(t.Sorry, it.x.(topology.Sorry))
+		}
+		// What a service says is of its last tier.
+		ofService := func(name string) *node {
+			if g := k.groups[name]; g != nil || !last {
+				return g
+			}
+			return n.groups[name]
+		}
+		if g := ofService("persistence"); g != nil {
+			t.Persistence = persistence(g)
+		}
+		if g := ofService("quorum"); g != nil {
+			t.Quorum = quorum(g)
 		}
 		if t.Check == nil {
 			t.Check = s.Check
@@ -269,6 +295,26 @@ func (b *builder) service(n *node) {
 	}
 	b.services[n] = s
 	b.t.Services = append(b.t.Services, s)
+}
+
+func persistence(g *node) *topology.Persistence {
+	out := &topology.Persistence{Timeout: g.duration("timeout"), Mask: 32, Mask6: 128}
+	if bits, ok := get[int](g, "netmask"); ok {
+		out.Mask = bits
+	}
+	if bits, ok := get[int](g, "netmask6"); ok {
+		out.Mask6 = bits
+	}
+	return out
+}
+
+func quorum(g *node) *topology.Quorum {
+	low, _ := bound(g, "min_up")
+	q := &topology.Quorum{MinUp: low.Bound, Restore: low.Bound, ByWeight: g.str("by") == "weight", Keep: g.str("on_loss") == "keep"}
+	if high, ok := bound(g, "restore"); ok {
+		q.Restore = high.Bound
+	}
+	return q
 }
 
 func (b *builder) policy(n *node) {

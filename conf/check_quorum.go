@@ -2,9 +2,10 @@ package conf
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"time"
+
+	"github.com/hashicorp/hcl/v2"
 
 	"gslb/topology"
 )
@@ -25,31 +26,39 @@ func (p *parser) checkPersistence(s, n *node) {
 			help: "Use minutes, such as \"5m\".",
 		})
 	}
-	bits, ok := get[int](g, "netmask")
-	switch {
-	case !ok && !g.gave("netmask") && !g.raw.known["netmask"]:
+	has := map[bool]bool{} // is4
+	for _, it := range s.list("vip") {
+		has[it.x.(netip.Addr).Is4()] = true
+	}
+	if has[true] && !g.gave("netmask") && !g.raw.known["netmask"] {
 		p.warn(fault{
 			code: "GS245", at: g.raw.at, detail: "A client is one address. Behind a provider's NAT a client's connections may come from several addresses of one prefix, and would go to several servers.",
 			help: "Give netmask = 24: then clients of one /24 are one client.",
 		})
-	case ok:
-		for _, it := range s.list("vip") {
-			if vip := it.x.(netip.Addr); bits > vip.BitLen() {
-				p.report(fault{
-					code: "GS010", at: g.at("netmask"), detail: fmt.Sprintf("netmask: %d is more than the %d bits of an %s address.", bits, vip.BitLen(), version(vip)),
-					rel: []Related{{s.id + " has " + vip.String(), it.at}},
-				})
-				return
-			}
+	}
+	for _, m := range []struct {
+		name, family string
+		is4          bool
+		most         int
+	}{{"netmask", "IPv4", true, 32}, {"netmask6", "IPv6", false, 128}} {
+		bits, ok := get[int](g, m.name)
+		switch {
+		case !ok:
+		case bits > m.most:
+			p.errorf("GS010", g.at(m.name), "%s: %d is more than the %d bits of an %s address.", m.name, bits, m.most, m.family)
+		case m.is4 && len(has) > 0 && !has[true]:
+			p.report(fault{
+				code: "GS010", at: g.at(m.name), detail: fmt.Sprintf("netmask is of IPv4 clients, and %s has no IPv4 VIP.", s.id),
+				help: "Use netmask6.", rel: []Related{s.here()},
+			})
 		}
 	}
 }
 
-// A part is a quorum's bound: a count, or a part of all.
+// A part is a quorum's bound with where it stands.
 type part struct {
-	count int
-	ratio float64
-	at    item
+	topology.Bound
+	at item
 }
 
 func bound(g *node, name string) (part, bool) {
@@ -60,26 +69,11 @@ func bound(g *node, name string) (part, bool) {
 	b := part{at: item{v.items[0].x, v.at}}
 	switch x := v.items[0].x.(type) {
 	case int:
-		b.count = x
+		b.Count = x
 	case float64:
-		b.ratio = x
+		b.Ratio = x
 	}
 	return b, true
-}
-
-// of is how many of n have to live.
-func (b part) of(n int) int {
-	if b.count > 0 {
-		return b.count
-	}
-	return int(math.Ceil(b.ratio*float64(n) - 1e-9))
-}
-
-func (b part) String() string {
-	if b.count > 0 {
-		return fmt.Sprint(b.count)
-	}
-	return fmt.Sprintf("%g%%", math.Round(b.ratio*1e6)/1e4)
 }
 
 // checkQuorum compares a quorum with the destinations of tier t, that of the
@@ -88,12 +82,15 @@ func (p *parser) checkQuorum(g, t *node, members int) {
 	if g == nil || g.broken {
 		return
 	}
+	if g.str("by") == "weight" {
+		members = -1 // weights are not counted here
+	}
 	most := func(name string, b part) bool {
-		if members < 0 || b.count <= members {
+		if members < 0 || b.Count <= members {
 			return true
 		}
 		p.report(fault{
-			code: "GS242", at: b.at.at, detail: fmt.Sprintf("%s asks for %d living destinations and %s has %d: the service could never be up.", name, b.count, t.id, members),
+			code: "GS242", at: b.at.at, detail: fmt.Sprintf("%s asks for %d living destinations and %s has %d: the service could never be up.", name, b.Count, t.id, members),
 			help: fmt.Sprintf("Give a count up to %d, or a percentage.", members), rel: []Related{t.here()},
 		})
 		return false
@@ -103,13 +100,13 @@ func (p *parser) checkQuorum(g, t *node, members int) {
 		if !most("min_up", low) {
 			return
 		}
-		part, of := low.ratio, low.String()
-		known := low.count == 0
+		part, of := low.Ratio, low.String()
+		known := low.Count == 0
 		if !known && members > 0 {
-			part, known = float64(low.count)/float64(members), true
-			of = fmt.Sprintf("%d of %d", low.count, members)
+			part, known = float64(low.Count)/float64(members), true
+			of = fmt.Sprintf("%d of %d", low.Count, members)
 		}
-		if known && part < 1.0/3-1e-9 {
+		if known && g.gave("min_up") && low.at.at != (hcl.Range{}) && part < 1.0/3-1e-9 {
 			p.warn(fault{
 				code: "GS242", at: low.at.at, detail: fmt.Sprintf("The service stays up with %s of its destinations, which then carry %s the traffic of each.", of, times(part)),
 				help: "Give a third or more, such as \"50%\", unless that few can carry everything.",
@@ -122,12 +119,12 @@ func (p *parser) checkQuorum(g, t *node, members int) {
 	}
 	inverted := false
 	switch {
-	case low.count == 0 && high.count == 0:
-		inverted = high.ratio < low.ratio
-	case low.count > 0 && high.count > 0:
-		inverted = high.count < low.count
+	case low.Count == 0 && high.Count == 0:
+		inverted = high.Ratio < low.Ratio
+	case low.Count > 0 && high.Count > 0:
+		inverted = high.Count < low.Count
 	case members >= 0:
-		inverted = high.of(members) < low.of(members)
+		inverted = high.Of(members) < low.Of(members)
 	}
 	if inverted {
 		p.report(fault{

@@ -10,9 +10,6 @@ import (
 	"gslb/topology"
 )
 
-// Schedulers of the kernel that are part of the language and not acted on yet.
-var laterSchedulers = []string{"lblc", "lblcr", "dh", "fo", "ovf", "twos"}
-
 // Those that choose by the address a packet goes to. They are made for
 // directors in front of caches, where that is the address of an origin.
 var cacheSchedulers = []string{"lblc", "lblcr", "dh"}
@@ -57,12 +54,6 @@ func scheduler(tiers []*node, i int) string {
 func (p *parser) checkScheduler(s *node, tiers []*node, i int) {
 	t := tiers[i]
 	name := scheduler(tiers, i)
-	if slices.Contains(laterSchedulers, name) {
-		p.report(fault{
-			code: "GS020", at: t.at("scheduler"), detail: fmt.Sprintf("The scheduler %s %v.", name, errLater),
-			help: "Use one of " + among(schedulerNames()) + ".",
-		})
-	}
 	if slices.Contains(cacheSchedulers, name) && !s.gave("fwmark") {
 		p.warn(fault{
 			code: "GS227", at: t.at("scheduler"), detail: fmt.Sprintf("%s chooses by the address that a packet goes to, for caches in front of many origins. Behind a VIP that is always the VIP: everything goes to one destination for as long as it copes.", name),
@@ -101,7 +92,7 @@ func schedulerNames() []string {
 // checkFlags looks at the flags of a tier's scheduler.
 func (p *parser) checkFlags(t *node, name string) {
 	v := t.val("flags")
-	if v == nil || name == "" || slices.Contains(laterSchedulers, name) {
+	if v == nil || name == "" {
 		return
 	}
 	known := schedulerFlags[name]

@@ -109,7 +109,9 @@ func (p *parser) checkServices() {
 	p.checkFailovers()
 	doors := map[door]Related{}
 	anycast := map[door]bool{}
+	marks := map[int]*node{}
 	for _, s := range p.all("virtual_service") {
+		p.checkMark(s, marks)
 	vips:
 		for _, it := range s.list("vip") {
 			for _, port := range s.list("ports") {
@@ -149,6 +151,9 @@ func (p *parser) checkServices() {
 		}
 		p.checkStraight(s, tiers)
 		p.checkVIPs(s, tiers)
+	}
+	for _, f := range p.all("farm") {
+		p.checkThresholds(f)
 	}
 	p.checkOwners()
 	p.checkListening()
@@ -277,6 +282,7 @@ func (p *parser) checkTier(s *node, tiers []*node, i int) {
 	}
 	p.checkScheduler(s, tiers, i)
 	p.checkMethodArguments(s, t, lastTier)
+	p.checkSorry(s, t, lastTier)
 	p.checkPersistence(s, t)
 	p.checkQuorum(t.groups["quorum"], t, members(tiers, i))
 	if i > 0 && complete(tiers[i-1], "directors") && len(tiers[i-1].list("directors")) > 0 {

@@ -102,6 +102,7 @@ var summaries = map[string]string{
 	"GS241": "Tier with the wrong members",
 	"GS242": "Quorum that cannot work",
 	"GS243": "All weights are zero",
+	"GS244": "Inverted connection thresholds",
 	"GS245": "Persistence that may surprise",
 	"GS246": "Failover member cannot carry everything",
 	"GS247": "Tiers in different regions",

@@ -134,7 +134,7 @@ func (p *parser) fullGroup(n *node, sch *block, address string) *Object {
 	if g := n.groups[sch.name]; g != nil {
 		return p.full(g, address)
 	}
-	if sch.later != "" || slices.ContainsFunc(sch.attrs, func(a *attr) bool { return a.must }) {
+	if sch.later != "" || sch.asks || slices.ContainsFunc(sch.attrs, func(a *attr) bool { return a.must }) {
 		return nil
 	}
 	g := p.full(p.groupOr(n, sch.name), address)

@@ -8,6 +8,7 @@ type block struct {
 	one   bool   // at most one in its parent
 	group bool   // may be written as an argument too: soa = { ... }
 	free  bool   // its arguments are the user's own names
+	asks  bool   // a group that asks for something by being there: without it its defaults say nothing
 	later string // what is refused: "VRRP failover pairs"; "" = acted on
 	idle  bool   // describes what nothing acts on yet: a warning
 	attrs []*attr

@@ -38,8 +38,8 @@ var (
 		name: "defaults", one: true, doc: "Values for every block of a kind that does not give its own.",
 		kids: []*block{
 			inherits(checkBlock, "port", "path", "host", "interval", "timeout", "jitter", "rise", "fall", "verify", "slow_start", "flap", "expect"),
-			inherits(serverBlock, "weight", "port", "throughput"),
-			inherits(directorBlock, "mtu", "tags", "capacity"),
+			inherits(serverBlock, "weight", "port", "throughput", "max_connections", "resume_connections"),
+			inherits(directorBlock, "mtu", "tags", "capacity", "timeouts"),
 			inherits(domainBlock, "zone", "ttl", "policy"),
 		},
 	}
@@ -145,6 +145,14 @@ var (
 					{name: "packet_cost", typ: tDuration, def: `"60us"`, doc: "Time that one packet takes."},
 				},
 			},
+			{
+				name: "timeouts", one: true, group: true, doc: "After how long without a packet its kernel forgets a connection (default: what the kernel has).",
+				attrs: []*attr{
+					{name: "tcp", typ: tSeconds, doc: "An open TCP connection."},
+					{name: "tcp_fin", typ: tSeconds, doc: "A TCP connection that has been closed."},
+					{name: "udp", typ: tSeconds, doc: "A UDP flow."},
+				},
+			},
 		},
 	}
 	failoverBlock = &block{
@@ -175,6 +183,8 @@ var (
 			{name: "weight", typ: tWeight, def: "1", doc: "Share of the traffic; 0 = draining."},
 			{name: "port", typ: tPort, doc: "Its port where it is not the service's; NAT only."},
 			{name: "throughput", typ: tRate, doc: "What it can deliver."},
+			{name: "max_connections", typ: tCount, doc: "How many connections it gets at the same time before it gets no new ones."},
+			{name: "resume_connections", typ: tCount, doc: "Below how many it gets new ones again (default three quarters of max_connections)."},
 			{name: "tunnel", typ: tBool, def: "true", later: "Servers that cannot take tunnelled packets", doc: "Whether it can take tunnelled packets."},
 		},
 	}
@@ -233,17 +243,20 @@ var (
 		},
 	}
 	persistenceGroup = &block{
-		name: "persistence", one: true, group: true, later: "Persistence", doc: "Keeps a client on its server.",
+		name: "persistence", one: true, group: true, asks: true, doc: "Keeps a client on its server.",
 		attrs: []*attr{
-			{name: "timeout", typ: tDuration, doc: "How long after the last packet."},
-			{name: "netmask", typ: tCount, doc: "Length of the client prefix that counts as one client."},
+			{name: "timeout", typ: tSeconds, def: `"5m"`, doc: "How long after the client's last connection."},
+			{name: "netmask", typ: tCount, doc: "Length of the IPv4 prefix that counts as one client (default 32)."},
+			{name: "netmask6", typ: tCount, doc: "Length of the IPv6 prefix that counts as one client (default 128)."},
 		},
 	}
 	quorumGroup = &block{
-		name: "quorum", one: true, group: true, later: "Quorum", doc: "How many must live for the service to live.",
+		name: "quorum", one: true, group: true, asks: true, doc: "How many destinations must take connections for the service to live.",
 		attrs: []*attr{
-			{name: "min_up", typ: tQuorum, doc: "Below it the service is down."},
-			{name: "restore", typ: tQuorum, doc: "From it on the service is up again."},
+			{name: "min_up", typ: tQuorum, def: "1", doc: "Below it the service is down."},
+			{name: "restore", typ: tQuorum, doc: "From it on the service is up again (default min_up)."},
+			{name: "by", typ: tQuorumBy, def: `"count"`, doc: "What is added up: count or weight."},
+			{name: "on_loss", typ: tOnLoss, def: `"withdraw"`, doc: "Without quorum and sorry server: withdraw takes nobody new, so that others who look at the VIP go elsewhere; keep goes on with who lives."},
 		},
 	}
 	serviceBlock = &block{
@@ -253,8 +266,8 @@ var (
 			{name: "vip", typ: tAddrs, must: true, show: true, doc: "Its address, or one of each family."},
 			{name: "ports", typ: tPorts, must: true, doc: "Protocols and ports: \"tcp/80\"."},
 			{name: "check", typ: ref("check"), doc: "Of the VIP and of tiers without their own (default: connect to the first TCP port)."},
-			{name: "sorry", typ: tAny, later: "Sorry servers", doc: "Who answers when nobody else can."},
-			{name: "fwmark", typ: tCount, later: "Services by fwmark", doc: "Mark instead of address and port."},
+			{name: "sorry", typ: tSorry, doc: "Who answers when nobody else can: an address, one of each family, or \"local\", a program on the director."},
+			{name: "fwmark", typ: tMark, doc: "Firewall mark by which all its ports are one service: a client is at the same server on each."},
 			{name: "anycast", typ: tBool, def: "false", later: "Anycast VIPs", doc: "One VIP in several places."},
 		},
 		kids: []*block{persistenceGroup, quorumGroup, tierBlock},
@@ -267,11 +280,12 @@ var (
 			{name: "scheduler", typ: tScheduler, doc: "Who gets the next connection (default wlc in the last tier, mh before)."},
 			{name: "farms", typ: refs("farm"), doc: "Last tier: the farms it feeds."},
 			{name: "check", typ: ref("check"), doc: "Of its destinations (default the service's)."},
-			{name: "flags", typ: tStrings, later: "Scheduler flags", doc: "Flags of the scheduler."},
+			{name: "flags", typ: tStrings, doc: "Flags of the scheduler: fallback, port (default fallback for sh and mh)."},
 			{name: "encap", typ: tString, def: `"ipip"`, later: "Encapsulation other than IP in IP", doc: "Encapsulation of tun: ipip, gue or gre."},
 			{name: "encap_port", typ: tPort, def: "6080", later: "Encapsulation in UDP", doc: "UDP port of gue."},
-			{name: "sorry", typ: tAny, later: "Sorry servers", doc: "Who answers when nobody else can."},
-			{name: "one_packet", typ: tBool, def: "false", later: "One-packet scheduling", doc: "Schedules every datagram anew."},
+			{name: "sorry", typ: tSorry, doc: "Who answers when nobody else can (default, last tier: the service's)."},
+			{name: "inhibit", typ: tBool, doc: "Whether what is down stays in the table with weight 0, which keeps its connections (default: TCP by sh and mh)."},
+			{name: "one_packet", typ: tBool, def: "false", doc: "Schedules every datagram anew."},
 			{name: "fullnat", typ: tBool, def: "false", later: "Full NAT", doc: "Rewrites the client's address too."},
 		},
 		kids: []*block{persistenceGroup, quorumGroup},

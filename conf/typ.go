@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -76,9 +77,23 @@ var (
 		}
 		return d, c
 	}}
-	tTTL    = &typ{doc: "a TTL such as \"30s\"", conv: convTTL}
-	tRate   = &typ{doc: "a rate such as \"400KB/s\"", conv: convRate}
-	tSecret = &typ{doc: "secret(\"file:...\") or secret(\"env:...\")", conv: func(v cty.Value) (any, *complaint) {
+	// What the kernel counts in whole seconds.
+	tSeconds = &typ{doc: "a duration of whole seconds, from \"1s\" to \"30d\"", conv: func(v cty.Value) (any, *complaint) {
+		d, c := convDuration(v)
+		if c == nil && (d.(time.Duration)%time.Second != 0 || d.(time.Duration) < time.Second || d.(time.Duration) > 30*24*time.Hour) {
+			return no("%s is not a time of whole seconds from 1s to 30d", show(v))
+		}
+		return d, c
+	}}
+	tMark  = &typ{doc: "a mark from 1 to 4294967295", conv: convInt(1, math.MaxUint32)}
+	tSorry = &typ{doc: "\"local\", or an address such as \"192.0.2.9\" or \"192.0.2.9:8080\", or one of each family", conv: convSorry, list: true, whole: oneOfEach(func(x any) (bool, string) {
+		return x.(topology.Sorry).Addr.Is4(), "sorry server"
+	})}
+	tQuorumBy = &typ{doc: "count or weight", conv: convOneOf("count", "weight")}
+	tOnLoss   = &typ{doc: "withdraw or keep", conv: convOneOf("withdraw", "keep")}
+	tTTL      = &typ{doc: "a TTL such as \"30s\"", conv: convTTL}
+	tRate     = &typ{doc: "a rate such as \"400KB/s\"", conv: convRate}
+	tSecret   = &typ{doc: "secret(\"file:...\") or secret(\"env:...\")", conv: func(v cty.Value) (any, *complaint) {
 		if v.Type() == secretType {
 			return v.EncapsulatedValue(), nil
 		}
@@ -114,8 +129,8 @@ var (
 		if c != nil {
 			return nil, c
 		}
-		if _, ok := topology.SchedulerNamed(s.(string)); !ok && !slices.Contains(laterSchedulers, s.(string)) {
-			words := append(schedulerNames(), laterSchedulers...)
+		if _, ok := topology.SchedulerNamed(s.(string)); !ok {
+			words := schedulerNames()
 			return nil, &complaint{
 				code: "GS227", text: fmt.Sprintf("%q is not a scheduler.", s),
 				help: strings.TrimSpace(meant(s.(string), words) + " Schedulers are " + among(schedulerNames()) + "."),
@@ -417,6 +432,44 @@ func convWord[T any](parse func(string) (T, error), words, later []string) func(
 		}
 		return x, nil
 	}
+}
+
+// convOneOf reads one of a few words.
+func convOneOf(words ...string) func(cty.Value) (any, *complaint) {
+	return convWord(func(s string) (string, error) {
+		if !slices.Contains(words, s) {
+			return "", errors.New("unknown")
+		}
+		return s, nil
+	}, words, nil)
+}
+
+// convSorry reads who stands in for all others.
+func convSorry(v cty.Value) (any, *complaint) {
+	s, c := convString(v)
+	if c != nil {
+		return nil, c
+	}
+	if s.(string) == "local" {
+		return topology.Sorry{}, nil
+	}
+	if at, err := netip.ParseAddrPort(s.(string)); err == nil && at.Port() != 0 {
+		if _, c := convIP(cty.StringVal(at.Addr().String())); c != nil {
+			return nil, c
+		}
+		return topology.Sorry{Addr: at.Addr(), Port: at.Port()}, nil
+	}
+	a, err := netip.ParseAddr(s.(string))
+	if err != nil {
+		return no("%s is neither \"local\" nor an address, with a port or without", show(v))
+	}
+	if a.IsLoopback() {
+		return nil, &complaint{text: show(v) + " is the director itself", help: `Write "local": then a program on the director answers, which listens at the VIP or at all addresses.`}
+	}
+	if _, c := convIP(v); c != nil {
+		return nil, c
+	}
+	return topology.Sorry{Addr: a}, nil
 }
 
 func convPoint(v cty.Value) (any, *complaint) {

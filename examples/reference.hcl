@@ -62,6 +62,8 @@ defaults { # what blocks get that say nothing else
     weight     = 1
     port       = 80
     throughput = "400KB/s"
+    #- max_connections    = 5000
+    #- resume_connections = 4000
   }
   director = {
     #- mtu = 1500
@@ -69,6 +71,11 @@ defaults { # what blocks get that say nothing else
     capacity = {
       mean_packet = 1000
       packet_cost = "1us"
+    }
+    timeouts = {
+      tcp     = "15m"
+      tcp_fin = "2m"
+      udp     = "5m"
     }
   }
   domain = {
@@ -165,6 +172,11 @@ director "nat" {
     mean_packet = 536    # default
     packet_cost = "60us" # default
   }
+  timeouts = { # of connections in its kernel; default: what that has
+    tcp     = "15m"
+    tcp_fin = "2m"
+    udp     = "5m"
+  }
 }
 
 #- director "second" {
@@ -190,11 +202,13 @@ farm "web" {
   network  = network.inside[each.key]
   gateway  = director.nat[each.key] # NAT: the servers' default route
   server "web" {
-    for_each   = range(2)
-    address    = cidrhost(parent.value.net, 10 + each.value)
-    weight     = 1    # default
-    port       = 8080 # NAT only; default: the service's
-    throughput = "400KB/s"
+    for_each           = range(2)
+    address            = cidrhost(parent.value.net, 10 + each.value)
+    weight             = 1    # default
+    port               = 8080 # NAT only; default: the service's
+    throughput         = "400KB/s"
+    max_connections    = 5000 # default: no bound
+    resume_connections = 4000 # default: three quarters of max_connections
     #- tunnel = true # default
   }
 }
@@ -276,20 +290,23 @@ virtual_service "eu" {
   ports  = ["tcp/80"]
   check  = check.web # default: connect to the first TCP port
   #- anycast = false # default
-  #- sorry   = "192.0.2.40"
-  #- persistence = {
-  #-   timeout = "5m"
-  #-   netmask = 24
-  #- }
-  #- quorum = {
-  #-   min_up  = "50%"
-  #-   restore = "60%"
-  #- }
+  sorry = "local" # or an address: "192.0.2.40"
+  persistence = {
+    timeout  = "5m" # default
+    netmask  = 24   # default: 32
+    netmask6 = 64   # default: 128
+  }
+  quorum = {
+    min_up  = "50%"      # default: 1
+    restore = "60%"      # default: min_up
+    by      = "count"    # default; or weight
+    on_loss = "withdraw" # default; or keep
+  }
   tier "front" {
     directors = [director.front["eu"]]
     method    = "dr"
-    scheduler = "mh" # default before the last tier
-    #- flags   = ["fallback"]
+    scheduler = "mh"         # default before the last tier
+    flags     = ["fallback"] # default for mh and sh
   }
   tier "nat" {
     directors = [for k, d in director.nat : d]
@@ -298,7 +315,19 @@ virtual_service "eu" {
     farms     = [for k, f in farm.web : f]
     check     = check.web # default: the service's
     #- fullnat = false # default
-    #- sorry   = "192.0.2.41"
+    sorry   = ["192.0.2.41"] # default: the service's
+    inhibit = false          # default: true for TCP by sh and mh
+    persistence = {          # default: the service's
+      timeout  = "5m" # default
+      netmask  = 24   # default: 32
+      netmask6 = 64   # default: 128
+    }
+    quorum = { # default: the service's
+      min_up  = 2          # default: 1
+      restore = 3          # default: min_up
+      by      = "count"    # default
+      on_loss = "withdraw" # default
+    }
   }
 }
 virtual_service "us" {
@@ -312,28 +341,20 @@ virtual_service "us" {
     farms     = [farm.near, farm.far]
     #- encap      = "gue" # default: "ipip"
     #- encap_port = 6080  # default
-    #- one_packet = false # default
-    #- persistence = {
-    #-   timeout = "5m"
-    #-   netmask = 24
-    #- }
-    #- quorum = {
-    #-   min_up  = "50%"
-    #-   restore = "60%"
-    #- }
+    one_packet = false # default
   }
 }
-#- virtual_service "mark" {
-#-   region = region.us
-#-   vip    = "198.51.100.6"
-#-   ports  = ["tcp/80"]
-#-   fwmark = 7
-#-   tier "tun" {
-#-     directors = [failover.front]
-#-     method    = "tun"
-#-     farms     = [farm.near]
-#-   }
-#- }
+virtual_service "mark" {
+  region = region.us
+  vip    = "198.51.100.6"
+  ports  = ["tcp/80"]
+  fwmark = 7 # all its ports are one service
+  tier "tun" {
+    directors = [director.front["us"]]
+    method    = "tun"
+    farms     = [farm.near]
+  }
+}
 
 policy "global" { # steps run in order; default: health, weight, rotate, limit with 1 answer
   step "health" {

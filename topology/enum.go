@@ -142,6 +142,9 @@ var Schedulers = []Scheduler{
 	{Name: "lc"}, {Name: "wlc", Weighted: true},
 	{Name: "sed", Weighted: true}, {Name: "nq", Weighted: true},
 	{Name: "sh", Weighted: true, Hash: true}, {Name: "mh", Weighted: true, Hash: true},
+	{Name: "fo", Weighted: true}, {Name: "ovf", Weighted: true},
+	{Name: "lblc", Weighted: true}, {Name: "lblcr", Weighted: true}, {Name: "dh"},
+	{Name: "twos", Weighted: true},
 }
 
 // A Scheduler is an IPVS scheduler's nature.

@@ -6,7 +6,9 @@
 package topology
 
 import (
+	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -120,6 +122,13 @@ type Director struct {
 	// where it is rewritten (NAT).
 	MeanPacket int
 	PacketCost time.Duration
+	Timeouts   Timeouts
+}
+
+// Timeouts are after how long without a packet the kernel forgets a connection
+// of its table, whole seconds; 0: what the kernel has.
+type Timeouts struct {
+	TCP, TCPFin, UDP time.Duration
 }
 
 // Rewrites is how many bytes per second the director can forward by NAT: one
@@ -171,6 +180,10 @@ type Server struct {
 	Port   uint16 // 0: the service's port. Only NAT can use another one
 	// Throughput is what it can deliver in bytes per second; 0: not given.
 	Throughput float64
+	// MaxConnections is how many connections a director gives it at the same
+	// time before it gets no new ones, until there are fewer than
+	// ResumeConnections; 0: no bound, and three quarters of MaxConnections.
+	MaxConnections, ResumeConnections int
 }
 
 // A Service is a virtual service: VIPs, ports and the whole path of a packet.
@@ -180,7 +193,10 @@ type Service struct {
 	VIPs   Addrs
 	Ports  []Port
 	Check  *Check // of the VIP as the DNS node sees it; never nil for a service with a TCP port (see conf's default), else may be nil: always up
-	Tiers  []*Tier
+	// Mark is the fwmark by which a director takes all ports of the service, of
+	// each family, for one virtual service; 0: each port is one by itself.
+	Mark  uint32
+	Tiers []*Tier
 }
 
 // A Tier is one stage of forwarding. Every director of the tier has every VIP of the service.
@@ -191,6 +207,72 @@ type Tier struct {
 	Scheduler string  // as the kernel calls it: rr, wrr, lc, wlc, sed, nq, sh, mh
 	Farms     []*Farm // last tier only
 	Check     *Check  // of the tier's destinations; nil: always up
+	// HashPort makes a hash scheduler choose by the client's port too.
+	HashPort bool
+	// OnePacket schedules each datagram by itself; UDP by TUN and DR only.
+	OnePacket   bool
+	Persistence *Persistence // nil: none
+	Quorum      *Quorum      // nil: one destination is enough
+	// Sorry are who gets the new connections when the tier has lost its quorum,
+	// at most one of each family.
+	Sorry []Sorry
+	// Inhibit keeps what is down in the table with weight 0, instead of taking
+	// it out; nil: as the scheduler and the protocol ask for.
+	Inhibit *bool
+}
+
+// Persistence keeps a client at its destination.
+type Persistence struct {
+	Timeout     time.Duration // after the client's last connection; whole seconds
+	Mask, Mask6 int           // bits of a client's address that count, 1 to 32 and 1 to 128
+}
+
+// A Quorum is how many destinations must be able to take connections for a
+// service to live. MinUp <= Restore: between the two it stays what it was.
+type Quorum struct {
+	MinUp, Restore Bound
+	ByWeight       bool // their weights are added up, instead of the destinations
+	// Keep goes on forwarding without quorum, to whoever lives; else, where
+	// there is no sorry server either, nobody new is taken, so that others who
+	// look at the VIP see it as down.
+	Keep bool
+}
+
+// A Bound is a number, or a part of all.
+type Bound struct {
+	Count int     // 1 or more; 0: Ratio counts
+	Ratio float64 // 0 to 1
+}
+
+// Of is the bound where all are n: the smallest number that reaches it.
+func (b Bound) Of(n int) int {
+	if b.Count > 0 {
+		return b.Count
+	}
+	return int(math.Ceil(b.Ratio*float64(n) - 1e-9))
+}
+
+func (b Bound) String() string {
+	if b.Count > 0 {
+		return strconv.Itoa(b.Count)
+	}
+	return strconv.FormatFloat(math.Round(b.Ratio*1e6)/1e4, 'g', -1, 64) + "%"
+}
+
+// A Sorry is a server that stands in for all others.
+type Sorry struct {
+	Addr netip.Addr // the zero Addr: the director itself, by a program that listens at the VIP
+	Port uint16     // 0: the service's. Only NAT can use another one
+}
+
+// SorryFor is the tier's sorry server for connections to vip.
+func (t *Tier) SorryFor(vip netip.Addr) (Sorry, bool) {
+	for _, s := range t.Sorry {
+		if !s.Addr.IsValid() || s.Addr.Is4() == vip.Is4() {
+			return s, true
+		}
+	}
+	return Sorry{}, false
 }
 
 // Farms of the service, those of its last tier.

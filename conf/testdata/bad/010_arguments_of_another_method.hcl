@@ -20,7 +20,7 @@ virtual_service "www" {
     directors  = [director.front["a"]]
     method     = "dr"
     scheduler  = "rr"
-    flags      = ["fallback"] # WARN GS020: Not available yet # ERROR GS010: Invalid value
+    flags      = ["fallback"] # ERROR GS010: Invalid value
     encap      = "gue"        # WARN GS020: Not available yet # ERROR GS010: Invalid value
     encap_port = 6081         # WARN GS020: Not available yet
     fullnat    = true         # WARN GS020: Not available yet # ERROR GS010: Invalid value
@@ -35,7 +35,7 @@ virtual_service "tun" {
     directors  = [director.front["a"]]
     method     = "tun"
     scheduler  = "mh"
-    flags     = ["fallbak"] # WARN GS020: Not available yet # ERROR GS010: Invalid value
+    flags     = ["fallbak"] # ERROR GS010: Invalid value
     encap      = "geneve"    # WARN GS020: Not available yet # ERROR GS010: Invalid value
     farms      = [farm.web]
   }

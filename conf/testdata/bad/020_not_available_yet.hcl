@@ -54,23 +54,16 @@ check "name" {
   type = "agent" # ERROR GS020: Not available yet
 }
 virtual_service "www" {
-  region      = region.eu
-  vip         = "192.0.2.5"
-  ports       = ["tcp/8000-8099"] # ERROR GS020: Not available yet
-  check       = check.name
-  fwmark      = 7                   # ERROR GS020: Not available yet
-  anycast     = true                # ERROR GS020: Not available yet
-  sorry       = "192.0.2.99"        # ERROR GS020: Not available yet
-  persistence = { timeout = "5m", netmask = 24 } # ERROR GS020: Not available yet
-  quorum      = { min_up = "50%" }  # ERROR GS020: Not available yet
+  region  = region.eu
+  vip     = "192.0.2.5"
+  ports   = ["tcp/8000-8099"] # ERROR GS020: Not available yet
+  check   = check.name
+  anycast = true # ERROR GS020: Not available yet
   tier "front" {
     directors  = [failover.front]
     method     = "tun"
-    scheduler  = "lblc"       # ERROR GS020: Not available yet
-    flags      = ["fallback"] # ERROR GS020: Not available yet
-    encap      = "gue"        # ERROR GS020: Not available yet
-    encap_port = 6081         # ERROR GS020: Not available yet
-    one_packet = true         # ERROR GS020: Not available yet
+    encap      = "gue" # ERROR GS020: Not available yet
+    encap_port = 6081  # ERROR GS020: Not available yet
   }
   tier "nat" {
     directors = [director.nat] # WARN GS238: Single NAT director

@@ -68,7 +68,7 @@ virtual_service "cache" {
   tier "dr" {
     directors = [director.front["a"]]
     method    = "dr"
-    scheduler = "lblcr" # WARN GS020: Not available yet # WARN GS227: Scheduler does not fit
+    scheduler = "lblcr" # WARN GS227: Scheduler does not fit
     farms     = [farm.web]
   }
 }
@@ -96,7 +96,7 @@ virtual_service "refusing" {
     directors = [director.front["a"]]
     method    = "dr"
     scheduler = "mh"
-    flags     = ["port"] # WARN GS020: Not available yet # WARN GS227: Scheduler does not fit
+    flags     = ["port"] # WARN GS227: Scheduler does not fit
     farms     = [farm.web]
   }
 }

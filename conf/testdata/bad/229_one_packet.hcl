@@ -34,7 +34,7 @@ virtual_service "nat" {
     directors  = [director.nat]
     method     = "nat"
     farms      = [farm.web]
-    one_packet = true # WARN GS020: Not available yet # ERROR GS229: One-packet scheduling cannot work here
+    one_packet = true # ERROR GS229: One-packet scheduling cannot work here
   }
 }
 virtual_service "tcp" {
@@ -45,19 +45,19 @@ virtual_service "tcp" {
     directors  = [director.front]
     method     = "dr"
     farms      = [farm.near]
-    one_packet = true # WARN GS020: Not available yet # ERROR GS229: One-packet scheduling cannot work here
+    one_packet = true # ERROR GS229: One-packet scheduling cannot work here
   }
 }
 virtual_service "kept" {
   region      = region.eu
   vip         = "192.0.2.7"
   ports       = ["udp/53"]
-  persistence = { timeout = "5m", netmask = 24 } # WARN GS020: Not available yet
+  persistence = { timeout = "5m", netmask = 24 }
   tier "dr" {
     directors  = [director.front]
     method     = "dr"
     farms      = [farm.near]
-    one_packet = true # WARN GS020: Not available yet # ERROR GS229: One-packet scheduling cannot work here
+    one_packet = true # ERROR GS229: One-packet scheduling cannot work here
   }
 }
 virtual_service "udp" {
@@ -68,6 +68,6 @@ virtual_service "udp" {
     directors  = [director.front]
     method     = "dr"
     farms      = [farm.near]
-    one_packet = true # WARN GS020: Not available yet
+    one_packet = true
   }
 }

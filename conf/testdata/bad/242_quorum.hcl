@@ -23,7 +23,7 @@ virtual_service "many" {
   region = region.eu
   vip    = "192.0.2.5"
   ports  = ["tcp/80"]
-  quorum { # WARN GS020: Not available yet
+  quorum {
     min_up = 5 # ERROR GS242: Quorum that cannot work
   }
   tier "dr" {
@@ -36,7 +36,7 @@ virtual_service "more" {
   region = region.eu
   vip    = "192.0.2.6"
   ports  = ["tcp/80"]
-  quorum { # WARN GS020: Not available yet
+  quorum {
     min_up  = "50%"
     restore = "120%" # ERROR GS242: Quorum that cannot work
   }
@@ -54,7 +54,7 @@ virtual_service "inverted" {
     directors = [director.front["a"]]
     method    = "dr"
     farms     = [farm.four]
-    quorum { # WARN GS020: Not available yet
+    quorum {
       min_up  = 3
       restore = "50%" # ERROR GS242: Quorum that cannot work
     }
@@ -64,7 +64,7 @@ virtual_service "low" {
   region = region.eu
   vip    = "192.0.2.8"
   ports  = ["tcp/80"]
-  quorum { # WARN GS020: Not available yet
+  quorum {
     min_up  = 1 # WARN GS242: Low quorum
     restore = 2
   }
@@ -78,7 +78,7 @@ virtual_service "percent" {
   region = region.eu
   vip    = "192.0.2.9"
   ports  = ["tcp/80"]
-  quorum { # WARN GS020: Not available yet
+  quorum {
     min_up  = "60%"
     restore = "50%" # ERROR GS242: Quorum that cannot work
   }

@@ -16,7 +16,7 @@ virtual_service "plain" {
   region      = region.eu
   vip         = "192.0.2.5"
   ports       = ["tcp/80"]
-  persistence = { timeout = "5m" } # WARN GS020: Not available yet # WARN GS245: Persistence that may surprise
+  persistence = { timeout = "5m" } # WARN GS245: Persistence that may surprise
   tier "dr" {
     directors = [director.front["a"]]
     method    = "dr"
@@ -31,7 +31,7 @@ virtual_service "long" {
     directors = [director.front["a"]]
     method    = "dr"
     farms     = [farm.web]
-    persistence { # WARN GS020: Not available yet
+    persistence {
       timeout = "1d" # WARN GS245: Persistence that may surprise
       netmask = 24
     }
@@ -41,7 +41,7 @@ virtual_service "mask" {
   region = region.eu
   vip    = "192.0.2.7"
   ports  = ["tcp/80"]
-  persistence { # WARN GS020: Not available yet
+  persistence {
     timeout = "5m"
     netmask = 64 # ERROR GS010: Invalid value
   }
@@ -50,4 +50,29 @@ virtual_service "mask" {
     method    = "dr"
     farms     = [farm.web]
   }
+}
+virtual_service "six" {
+  region = region.eu
+  vip    = "2001:db8::7"
+  ports  = ["tcp/80"]
+  persistence {
+    netmask = 24 # ERROR GS010: Invalid value
+  }
+  tier "tun" {
+    directors = [director.six]
+    method    = "tun"
+    farms     = [farm.six]
+  }
+}
+network "six" {
+  region = region.eu
+  cidr   = "2001:db8::/64"
+}
+director "six" {
+  network = network.six
+  address = "2001:db8::11"
+}
+farm "six" {
+  network = network.six
+  server "a" { address = "2001:db8::20" }
 }
