@@ -167,7 +167,7 @@ func (a *answering) path(s *topology.Service, vip netip.Addr, port topology.Port
 func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip.Addr, port topology.Port, total float64, mine bool) *Forward {
 	w := a.world
 	p := w.part(role{d, s})
-	key := tiers.VIPKey(port.Proto, netip.AddrPortFrom(vip, port.Number))
+	key := tiers.KeyOf(s, vip, port)
 	r := p.rows[key]
 	f := &Forward{Tier: p.tier.Name, Method: p.tier.Method.String(), Scheduler: r.Scheduler, Choice: schedulers[r.Scheduler], Next: []Hop{}}
 	f.Rewrite = rewrite(p, d, vip)
@@ -233,7 +233,7 @@ func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip
 // AddrPort where that does not follow from the client's address.
 func (a *answering) chosen(p *part, r row) netip.AddrPort {
 	client := a.question.Client
-	if client.Is4() != r.Key.VIP.Addr().Is4() || r.Flags&tiers.Sched2 != 0 {
+	if client.Is4() == r.Key.V6 || r.Flags&tiers.Sched2 != 0 {
 		return netip.AddrPort{}
 	}
 	i := slices.IndexFunc(p.whole.Services, func(s tiers.Service) bool { return s.Key == r.Key })
@@ -241,7 +241,7 @@ func (a *answering) chosen(p *part, r row) netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	// The kernel's table is the one of a director that began with everything up.
-	list := tiers.Listed(p.whole.Services[i]).After(tiers.Diff(p.whole, p.now, tiers.Owner{r.Key.VIP.Addr(): true}), r.Key)
+	list := tiers.Listed(p.whole.Services[i]).After(tiers.Diff(p.whole, p.now, tiers.Owner{}), r.Key)
 	spread := tiers.NewSpread(r.Scheduler, r.Flags, list)
 	if spread == nil {
 		return netip.AddrPort{}

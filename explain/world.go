@@ -64,7 +64,7 @@ func (w *world) checked() error {
 		made[p.Target] = true
 	}
 	for _, d := range w.topo.Directors {
-		for _, p := range tiers.Probes(w.topo, d) {
+		for _, p := range tiers.Prepare(w.topo, d).Probes {
 			made[p.Target] = true
 		}
 	}
@@ -120,14 +120,15 @@ type role struct {
 
 // A part is how a director sees its role.
 type part struct {
-	tier  *topology.Tier
-	last  bool
-	hops  []hop
-	at    map[netip.Addr][]int // indexes of the hops with an address
-	now   tiers.Table          // what it forwards
-	whole tiers.Table          // what it would if everything worked
-	rows  map[tiers.Key]row    // of now
-	why   map[seen][]string    // what its checks find down
+	service *topology.Service
+	tier    *topology.Tier
+	last    bool
+	hops    []hop
+	at      map[netip.Addr][]int // indexes of the hops with an address
+	now     tiers.Table          // what it forwards
+	whole   tiers.Table          // what it would if everything worked
+	rows    map[tiers.Key]row    // of now
+	why     map[seen][]string    // what its checks find down
 }
 
 // seen is a hop as a check names it.
@@ -151,7 +152,7 @@ func (w *world) part(r role) *part {
 	if p, ok := w.parts[r]; ok {
 		return p
 	}
-	p := &part{at: map[netip.Addr][]int{}, rows: map[tiers.Key]row{}, why: map[seen][]string{}}
+	p := &part{service: r.service, at: map[netip.Addr][]int{}, rows: map[tiers.Key]row{}, why: map[seen][]string{}}
 	at := slices.IndexFunc(r.service.Tiers, func(t *topology.Tier) bool { return slices.Contains(t.Directors, r.director) })
 	p.tier, p.last = r.service.Tiers[at], at == len(r.service.Tiers)-1
 	if p.last {
@@ -179,7 +180,8 @@ func (w *world) part(r role) *part {
 	}
 	alone := &topology.Topology{Services: []*topology.Service{r.service}}
 	now, whole := health.View{}, health.View{}
-	for _, probe := range tiers.Probes(alone, r.director) {
+	ground := tiers.Prepare(alone, r.director)
+	for _, probe := range ground.Probes {
 		why, known := w.result(probe.Target)
 		if !known {
 			why = w.reached(p, r.service, probe.Target)
@@ -190,7 +192,7 @@ func (w *world) part(r role) *part {
 		now[probe.Target] = health.State{Known: true, Up: len(why) == 0}
 		whole[probe.Target] = health.State{Known: true, Up: true}
 	}
-	p.now, p.whole = tiers.Compile(alone, r.director, now), tiers.Compile(alone, r.director, whole)
+	p.now, p.whole = ground.Decide(tiers.Inputs{View: now}).Table, ground.Decide(tiers.Inputs{View: whole}).Table
 	for _, s := range p.now.Services {
 		to := make(map[netip.AddrPort]tiers.Destination, len(s.Destinations))
 		for _, d := range s.Destinations {
@@ -268,7 +270,7 @@ type row struct {
 // row is the one that a packet for a VIP and a TCP port meets, or, where the
 // port is only checked, the VIP's first.
 func (p *part) row(vip netip.Addr, port uint16) (row, bool) {
-	if r, ok := p.rows[tiers.VIPKey(topology.TCP, netip.AddrPortFrom(vip, port))]; ok {
+	if r, ok := p.rows[tiers.KeyOf(p.service, vip, topology.Port{Proto: topology.TCP, Number: port})]; ok {
 		return r, true
 	}
 	for _, s := range p.now.Services {
@@ -281,8 +283,13 @@ func (p *part) row(vip netip.Addr, port uint16) (row, bool) {
 
 // to is the row's destination for a hop.
 func (r row) to(h hop) (tiers.Destination, bool) {
-	addr, _ := h.addrs.Like(r.Key.VIP.Addr())
-	port := r.Key.VIP.Port()
+	var addr netip.Addr
+	for _, a := range h.addrs {
+		if a.Is6() == r.Key.V6 {
+			addr = a
+		}
+	}
+	port := r.Key.VIP.Port() // 0 of one by mark
 	if h.port != 0 {
 		port = h.port
 	}

@@ -46,6 +46,9 @@ type Override struct {
 	Who    string // who has said so: "uid 1000"
 	Since  time.Time
 	Until  time.Time // zero: until it is taken back
+	// Deadline of a drain is when what still runs is ended; zero: it may take
+	// as long as it does. A nameserver has nothing to end.
+	Deadline time.Time
 }
 
 // Bounds of what is kept.
@@ -71,6 +74,8 @@ func (o Override) Check() error {
 		return fmt.Errorf("mode: %v is no override", o.Mode)
 	case !o.Until.IsZero() && !o.Until.After(o.Since):
 		return errors.New("until: not after since")
+	case !o.Deadline.IsZero() && o.Mode != Drained:
+		return errors.New("deadline: only a drain has one")
 	}
 	return nil
 }
@@ -153,6 +158,8 @@ type overrideItem struct {
 	Who    string     `json:"who,omitempty"`
 	Since  time.Time  `json:"since"`
 	Until  *time.Time `json:"until,omitempty"`
+	// Deadline came later; without it there is none.
+	Deadline *time.Time `json:"deadline,omitempty"`
 }
 
 // Encode returns the overrides as [ReadOverrides] reads them.
@@ -163,6 +170,10 @@ func (o Overrides) Encode() []byte {
 		if !x.Until.IsZero() {
 			until := x.Until.UTC()
 			item.Until = &until
+		}
+		if !x.Deadline.IsZero() {
+			deadline := x.Deadline.UTC()
+			item.Deadline = &deadline
 		}
 		file.Overrides = append(file.Overrides, item)
 	}
@@ -185,7 +196,10 @@ func ReadOverrides(data []byte) (Overrides, error) {
 		if item.Until != nil {
 			x.Until = *item.Until
 		}
-		if strange(x.Since) || strange(x.Until) {
+		if item.Deadline != nil {
+			x.Deadline = *item.Deadline
+		}
+		if strange(x.Since) || strange(x.Until) || strange(x.Deadline) {
 			return nil, fmt.Errorf("read overrides: number %d: a time that no clock shows", i+1)
 		}
 		if _, there := out.Of(x.Object); there {

@@ -19,9 +19,7 @@ func directorNode(id string, old, now *director) (Node, tiers.Plan) {
 	for _, side := range []struct{ from, to *director }{{old, &was}, {now, &is}} {
 		if side.from != nil {
 			*side.to = *side.from
-			for vip := range side.from.owner {
-				owner[vip] = true
-			}
+			owner = owner.With(side.from.owner)
 		}
 	}
 	if old != nil && now != nil {

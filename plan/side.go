@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"slices"
 
 	"gslb/health"
 	"gslb/tiers"
@@ -62,12 +63,13 @@ func newSide(t *topology.Topology) *side {
 func (d *director) compile() {
 	part := &topology.Topology{Services: d.services}
 	up := health.View{}
-	for _, probe := range tiers.Probes(part, d.Director) {
+	ground := tiers.Prepare(part, d.Director)
+	for _, probe := range ground.Probes {
 		up[probe.Target] = health.State{Known: true, Up: true}
 	}
-	d.table = tiers.Compile(part, d.Director, up)
+	d.table = ground.Decide(tiers.Inputs{View: up}).Table
 	d.host = tiers.DirectorHost(part, d.Director)
-	d.owner = tiers.Owned(part, d.Director)
+	d.owner = ground.Owner
 	for i := range d.table.Services {
 		d.rows[d.table.Services[i].Key] = &d.table.Services[i]
 	}
@@ -121,7 +123,9 @@ func keys(s *topology.Service) []tiers.Key {
 	var out []tiers.Key
 	for _, vip := range s.VIPs {
 		for _, port := range s.Ports {
-			out = append(out, tiers.VIPKey(port.Proto, netip.AddrPortFrom(vip, port.Number)))
+			if k := tiers.KeyOf(s, vip, port); !slices.Contains(out, k) {
+				out = append(out, k)
+			}
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package tiers
 
 import (
+	"maps"
 	"net/netip"
 	"strings"
 
@@ -8,16 +9,33 @@ import (
 )
 
 // An Owner says which virtual services of a kernel are ours to change: those
-// of its VIPs, and the fwmarks from [MarkBase] to [GuardMark]. Everything else
-// is foreign: shown, and left alone.
-type Owner map[netip.Addr]bool
+// of its VIPs and of its marks, and the fwmarks from [MarkBase] to [GuardMark].
+// Everything else is foreign: shown, and left alone.
+type Owner struct {
+	VIPs  map[netip.Addr]bool
+	Marks map[uint32]bool
+}
 
 // Owns reports whether the service with key k is ours.
 func (o Owner) Owns(k Key) bool {
 	if k.VIP.IsValid() {
-		return o[k.VIP.Addr()] && k.Proto != topology.NoProto
+		return o.VIPs[k.VIP.Addr()] && k.Proto != topology.NoProto
 	}
-	return k.Mark&0xffff0000 == MarkBase
+	return k.Mark&0xffff0000 == MarkBase || o.Marks[k.Mark]
+}
+
+// With is the owner of what either owns.
+func (o Owner) With(other Owner) Owner {
+	out := Owner{VIPs: maps.Clone(o.VIPs), Marks: maps.Clone(o.Marks)}
+	if out.VIPs == nil {
+		out.VIPs = map[netip.Addr]bool{}
+	}
+	if out.Marks == nil {
+		out.Marks = map[uint32]bool{}
+	}
+	maps.Copy(out.VIPs, other.VIPs)
+	maps.Copy(out.Marks, other.Marks)
+	return out
 }
 
 // An Op is what a [Change] does.

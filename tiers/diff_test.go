@@ -27,7 +27,7 @@ func service(vip, scheduler string, destinations ...string) Service {
 }
 
 func TestDiff(t *testing.T) {
-	ours := Owner{addr("192.0.2.1"): true}
+	ours := Owner{VIPs: map[netip.Addr]bool{addr("192.0.2.1"): true}}
 	for name, c := range map[string]struct {
 		have, want []Service
 		plan       string
@@ -77,7 +77,7 @@ func TestDiff(t *testing.T) {
 // From any table to any other: the plan leads there, leaves what is foreign
 // alone, never deletes a service only to add it again, and a second one is empty.
 func TestDiffLeadsFromAnyTableToAnyOther(t *testing.T) {
-	ours := Owner{addr("192.0.2.0"): true, addr("192.0.2.1"): true}
+	ours := Owner{VIPs: map[netip.Addr]bool{addr("192.0.2.0"): true, addr("192.0.2.1"): true}}
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		have, want := random(r, 3), random(r, 2)

@@ -37,7 +37,7 @@ func TestPortsOfChecks(t *testing.T) {
 				}
 			}
 			var got []string
-			for _, p := range Probes(w.topo, w.nat1) {
+			for _, p := range Prepare(w.topo, w.nat1).Probes {
 				if p.Target.Addr.Addr() == addr("10.0.1.10") {
 					got = append(got, p.Target.Addr.String())
 				}

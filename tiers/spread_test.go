@@ -77,13 +77,13 @@ func TestAfter(t *testing.T) {
 	before.Destinations = before.Destinations[1:]
 	after := hashed("mh", 1, 0, 3, 4)
 	after.Destinations = append(after.Destinations[:2], after.Destinations[3])
-	plan := Diff(Table{Services: []Service{before}}, Table{Services: []Service{after}}, nil)
+	plan := Diff(Table{Services: []Service{before}}, Table{Services: []Service{after}}, Owner{})
 	got := text(Listed(before).After(plan, key))
 	want := []string{"10.0.0.4 4 last 4", "10.0.0.1 1 last 1", "10.0.0.2 0 last 2"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("what comes is first, what is drained keeps its last weight (-want +got):\n%s", diff)
 	}
-	gone := Diff(Table{Services: []Service{before}}, Table{}, Owner{key.VIP.Addr(): true})
+	gone := Diff(Table{Services: []Service{before}}, Table{}, Owner{VIPs: map[netip.Addr]bool{key.VIP.Addr(): true}})
 	if left := Listed(before).After(gone, key); len(left) != 0 {
 		t.Errorf("a deleted service has %v", text(left))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"os"
 	"time"
 
@@ -37,6 +36,8 @@ type daemon struct {
 
 	topo    *topology.Topology
 	self    *topology.Director
+	ground  *tiers.Ground
+	memory  tiers.Memory
 	view    health.View
 	probes  map[health.Target]tiers.Probe
 	failing string // the last error of converging, to be said once
@@ -45,8 +46,9 @@ type daemon struct {
 // adopt makes topo the topology in force, keeping what is known of the targets it shares with the one before.
 func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) {
 	d.topo, d.self = topo, self
+	d.ground = tiers.Prepare(topo, self)
 	d.probes = map[health.Target]tiers.Probe{}
-	for _, p := range tiers.Probes(topo, self) {
+	for _, p := range d.ground.Probes {
 		d.probes[p.Target] = p
 	}
 	d.view = d.view.Keep(func(t health.Target) bool { _, still := d.probes[t]; return still })
@@ -165,9 +167,8 @@ func (d *daemon) readAgain() bool {
 
 // converge makes the kernel what the topology and the view say.
 func (d *daemon) converge(ctx context.Context) error {
-	owned := tiers.Owned(d.topo, d.self)
-	owner := d.state.owner() // what this node had before is still its own, to be removed
-	maps.Copy(owner, owned)
+	owned := d.ground.Owner
+	owner := d.state.owner().With(owned) // what this node had before is still its own, to be removed
 	d.state = d.state.owning(owner)
 	if err := d.state.write(d.dir); err != nil {
 		return err
@@ -176,7 +177,9 @@ func (d *daemon) converge(ctx context.Context) error {
 	for _, change := range changes {
 		d.log.Info("host", "change", change)
 	}
-	plan, err := dataplane.Converge(ctx, d.plane, tiers.Compile(d.topo, d.self, d.view), owner)
+	decision := d.ground.Decide(tiers.Inputs{View: d.view, Now: time.Now(), Before: d.memory})
+	d.memory = decision.Memory
+	plan, err := dataplane.Converge(ctx, d.plane, decision.Table, owner)
 	for _, change := range plan {
 		if err == nil {
 			d.log.Info("table", "change", change.String())
@@ -187,7 +190,7 @@ func (d *daemon) converge(ctx context.Context) error {
 	if err := errors.Join(hostErr, err); err != nil {
 		return err
 	}
-	if len(owner) > len(owned) {
+	if len(owner.VIPs) > len(owned.VIPs) || len(owner.Marks) > len(owned.Marks) {
 		d.state = d.state.owning(owned)
 		return d.state.write(d.dir)
 	}

@@ -62,7 +62,8 @@ func TestStateComesBack(t *testing.T) {
 		t.Fatalf("no state reads as %v, %v", none, err)
 	}
 	want := state{Node: "director.x", PID: 7}.owning(tiers.Owner{
-		netip.MustParseAddr("192.0.2.2"): true, netip.MustParseAddr("192.0.2.1"): true, netip.MustParseAddr("2001:db8::1"): true,
+		VIPs:  map[netip.Addr]bool{netip.MustParseAddr("192.0.2.2"): true, netip.MustParseAddr("192.0.2.1"): true, netip.MustParseAddr("2001:db8::1"): true},
+		Marks: map[uint32]bool{9: true, 7: true},
 	})
 	if err := want.write(dir); err != nil {
 		t.Fatal(err)

@@ -21,22 +21,27 @@ import (
 // A state is what the director of this host leaves behind for the next one
 // and for `director stop`: who it is and which VIPs' services are its own.
 type state struct {
-	Node string       `json:"node"`
-	PID  int          `json:"pid"` // of the last one
-	VIPs []netip.Addr `json:"vips"`
+	Node  string       `json:"node"`
+	PID   int          `json:"pid"` // of the last one
+	VIPs  []netip.Addr `json:"vips"`
+	Marks []uint32     `json:"marks,omitempty"`
 }
 
 func (s state) owner() tiers.Owner {
-	o := tiers.Owner{}
+	o := tiers.Owner{VIPs: map[netip.Addr]bool{}, Marks: map[uint32]bool{}}
 	for _, vip := range s.VIPs {
-		o[vip] = true
+		o.VIPs[vip] = true
+	}
+	for _, mark := range s.Marks {
+		o.Marks[mark] = true
 	}
 	return o
 }
 
-// owning is the state with the VIPs of the owner.
+// owning is the state with the VIPs and marks of the owner.
 func (s state) owning(o tiers.Owner) state {
-	s.VIPs = slices.SortedFunc(maps.Keys(o), netip.Addr.Compare)
+	s.VIPs = slices.SortedFunc(maps.Keys(o.VIPs), netip.Addr.Compare)
+	s.Marks = slices.Sorted(maps.Keys(o.Marks))
 	return s
 }
 

@@ -25,7 +25,7 @@ var (
 	vip4  = netip.MustParseAddr("192.0.2.1")
 	vip6  = netip.MustParseAddr("2001:db8::1")
 	other = netip.MustParseAddr("198.51.100.1") // foreign
-	owner = tiers.Owner{vip4: true, vip6: true}
+	owner = tiers.Owner{VIPs: map[netip.Addr]bool{vip4: true, vip6: true}}
 )
 
 func service(proto topology.Proto, at string, scheduler string, flags tiers.Flags, destinations ...tiers.Destination) tiers.Service {
@@ -100,7 +100,7 @@ func Run(t *testing.T, open func(t *testing.T) dataplane.Plane, check func(t *te
 			mark(7, false, to("10.0.0.9:0", topology.DR, 1)),
 		}}
 		foreign.Sort()
-		if err := p.Apply(t.Context(), tiers.Diff(tiers.Table{}, foreign, nil)); err != nil {
+		if err := p.Apply(t.Context(), tiers.Diff(tiers.Table{}, foreign, tiers.Owner{})); err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range story {

@@ -125,7 +125,7 @@ func TestTableAsMobySeesIt(t *testing.T) {
 			Destinations: []tiers.Destination{{Addr: netip.MustParseAddrPort("10.0.0.3:5353"), Method: topology.NAT, Weight: 7}}},
 	}}
 	want.Sort()
-	if err := p.Apply(t.Context(), tiers.Diff(tiers.Table{}, want, nil)); err != nil {
+	if err := p.Apply(t.Context(), tiers.Diff(tiers.Table{}, want, tiers.Owner{})); err != nil {
 		t.Fatal(err)
 	}
 	handle, err := moby.New("")
@@ -200,7 +200,7 @@ func BenchmarkConverge(b *testing.B) {
 				want.Services = append(want.Services, svc)
 			}
 			want.Sort()
-			owner := tiers.Owner{vip: true}
+			owner := tiers.Owner{VIPs: map[netip.Addr]bool{vip: true}}
 			if _, err := dataplane.Converge(b.Context(), p, want, owner); err != nil {
 				b.Fatal(err)
 			}

@@ -175,7 +175,7 @@ func TestSpreadIsTheKernels(t *testing.T) {
 			for port, scheduler := range map[uint16]string{53: "mh", 54: "sh"} {
 				for v6, vip := range vips {
 					key := tiers.VIPKey(topology.UDP, netip.AddrPortFrom(vip, port))
-					owner := tiers.Owner{vip: true}
+					owner := tiers.Owner{VIPs: map[netip.Addr]bool{vip: true}}
 					var list tiers.List
 					for step, weights := range test.weights {
 						want := tiers.Service{Key: key, Scheduler: scheduler, Flags: test.flags, Netmask: uint8(vip.BitLen())}

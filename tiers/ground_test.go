@@ -63,7 +63,7 @@ func newWorld(method topology.Method, scheduler string) world {
 // view with everybody up but those at the given addresses.
 func (w world) view(self *topology.Director, down ...string) health.View {
 	v := health.View{}
-	for _, p := range Probes(w.topo, self) {
+	for _, p := range Prepare(w.topo, self).Probes {
 		where := p.Target.Via
 		if !where.IsValid() {
 			where = p.Target.Addr.Addr()
@@ -194,7 +194,7 @@ func TestNothingUnknownIsDecided(t *testing.T) {
 			}
 		}
 		for _, have := range []Table{{}, Compile(w.topo, d, w.view(d))} {
-			for _, c := range Diff(have, want, Owned(w.topo, d)) {
+			for _, c := range Diff(have, want, Prepare(w.topo, d).Owner) {
 				if c.Service.Key.VIP.IsValid() {
 					t.Errorf("%s: before the first check: %s", d.ID, c)
 				}
@@ -203,7 +203,7 @@ func TestNothingUnknownIsDecided(t *testing.T) {
 	}
 	// One result is not enough when there are two destinations; both are.
 	v := health.View{}
-	for i, p := range Probes(w.topo, w.front) {
+	for i, p := range Prepare(w.topo, w.front).Probes {
 		v = v.Observe(p.Target, p.Check, time.Time{}, i == 0)
 		decided := 0
 		for _, s := range Compile(w.topo, w.front, v).Services {
@@ -219,7 +219,7 @@ func TestNothingUnknownIsDecided(t *testing.T) {
 
 func TestProbes(t *testing.T) {
 	w := newWorld(topology.TUN, "rr")
-	front := Probes(w.topo, w.front)
+	front := Prepare(w.topo, w.front).Probes
 	if len(front) != 2 {
 		t.Fatalf("front probes %d targets, want its 2 directors: %v", len(front), front)
 	}
@@ -242,7 +242,7 @@ func TestProbes(t *testing.T) {
 			t.Errorf("mark 0x%x of the probe on %s leads nowhere in\n%s", p.Mark, via, table)
 		}
 	}
-	nat := Probes(w.topo, w.nat1)
+	nat := Prepare(w.topo, w.nat1).Probes
 	if len(nat) != 2 || nat[0].Mark != 0 || nat[0].Target.Addr != netip.MustParseAddrPort("10.0.1.10:8080") {
 		t.Errorf("NAT director probes %v, want its 2 real servers directly", nat)
 	}
@@ -270,7 +270,7 @@ func TestTheCheckedPort(t *testing.T) {
 				}
 			}
 			for self, want := range map[*topology.Director]string{w.front: c.front, w.nat1: c.nat} {
-				probes := Probes(w.topo, self)
+				probes := Prepare(w.topo, self).Probes
 				if len(probes) != 2 || probes[0].Target.Addr.String() != want {
 					t.Errorf("%s asks %v, want two targets and %s first", self.ID, probes, want)
 				}
