@@ -209,15 +209,28 @@ func (b *builder) check(n *node) *topology.Check {
 	if c.QueryType == "" && takes("query_type") {
 		c.QueryType = "A"
 	}
-	c.Text, c.Pattern = str(expect, "text"), str(expect, "pattern")
+	c.Text, c.Pattern, c.SHA256 = str(expect, "text"), str(expect, "pattern"), str(expect, "sha256")
 	c.Verify, c.TLS = takes("verify") && n.flag("verify"), takes("tls") && n.flag("tls")
+	c.Helo, c.StartTLS = str(n, "helo"), takes("starttls") && n.flag("starttls")
+	if takes("headers") {
+		c.HTTP2 = n.flag("http2")
+		c.Headers, _ = get[[]string](n, "headers")
+		if n.str("method") != "GET" {
+			c.Method = n.str("method")
+		}
+	}
 	if takes("command") {
 		c.Command = n.strings("command")
 		c.Environment, _ = get[[]string](n, "environment")
+		c.User, c.Group = n.str("user"), n.str("group")
+	}
+	if takes("file") {
+		c.File, c.MaxAge = n.str("file"), expect.duration("max_age")
+		c.Absent = expect.gave("exists") && !expect.flag("exists")
 	}
 	if takes("status") {
 		for _, it := range expect.list("status") {
-			c.Status = append(c.Status, it.x.(int))
+			c.Status = append(c.Status, it.x.(topology.StatusRange))
 		}
 	}
 	if takes("certificate_days") {
@@ -367,7 +380,7 @@ func (b *builder) domain(n *node) {
 			if a.Check == nil {
 				a.Check = s.Check
 			}
-			if a.Check != nil && a.Check.Type != topology.CheckICMP {
+			if a.Check != nil && !a.Check.Type.Portless() {
 				if ports := portsOf(ref, asked(a.Check.Type)); len(ports) > 0 {
 					a.Port = ports[0]
 				}

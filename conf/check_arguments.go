@@ -13,17 +13,19 @@ import (
 // argumentOf says which types of check an argument of the block or of its
 // expect group is for. Arguments that are not here are for all.
 var argumentOf = func() map[string][]topology.CheckType {
-	web := []topology.CheckType{topology.CheckHTTP, topology.CheckHTTPS}
-	secure := []topology.CheckType{topology.CheckHTTPS, topology.CheckTLS, topology.CheckGRPC}
-	talks := []topology.CheckType{topology.CheckTCP, topology.CheckUDP}
-	replies := append(slices.Clone(talks), web...)
-	dns := []topology.CheckType{topology.CheckDNS}
-	grpc := []topology.CheckType{topology.CheckGRPC}
-	exec := []topology.CheckType{topology.CheckExec}
+	types := func(list ...topology.CheckType) []topology.CheckType { return list }
+	web := types(topology.CheckHTTP, topology.CheckHTTPS)
+	secure := types(topology.CheckHTTPS, topology.CheckTLS, topology.CheckGRPC, topology.CheckSMTP)
+	replies := types(topology.CheckTCP, topology.CheckUDP, topology.CheckHTTP, topology.CheckHTTPS, topology.CheckFile)
+	dns, grpc, exec := types(topology.CheckDNS), types(topology.CheckGRPC), types(topology.CheckExec)
+	smtp, file := types(topology.CheckSMTP), types(topology.CheckFile)
 	return map[string][]topology.CheckType{
-		"path": web, "host": append(slices.Clone(web), topology.CheckTLS, topology.CheckGRPC), "verify": secure,
-		"send": talks, "query": dns, "query_type": dns, "tls": grpc, "grpc_service": grpc, "command": exec, "environment": exec,
-		"status": web, "text": replies, "pattern": replies, "certificate_days": secure, "rcode": dns, "answer": dns,
+		"path": web, "method": web, "http2": web, "headers": web,
+		"host": types(topology.CheckHTTP, topology.CheckHTTPS, topology.CheckTLS, topology.CheckGRPC, topology.CheckSMTP), "verify": secure,
+		"send": types(topology.CheckTCP, topology.CheckUDP, topology.CheckAgent), "query": dns, "query_type": dns, "tls": grpc, "grpc_service": grpc,
+		"helo": smtp, "starttls": smtp, "file": file, "command": exec, "environment": exec, "user": exec, "group": exec,
+		"status": web, "text": replies, "pattern": replies, "sha256": web, "exists": file, "max_age": file,
+		"certificate_days": secure, "rcode": dns, "answer": dns,
 	}
 }()
 
@@ -37,7 +39,7 @@ func asked(t topology.CheckType) topology.Proto {
 }
 
 // needsPort reports whether a check of a type cannot do without a port.
-func needsPort(t topology.CheckType) bool { return t != topology.CheckICMP && t != topology.CheckExec }
+func needsPort(t topology.CheckType) bool { return !t.Portless() && t != topology.CheckExec }
 
 func typeOf(c *node) topology.CheckType {
 	t, _ := get[topology.CheckType](c, "type")
@@ -57,7 +59,7 @@ func (p *parser) checkArguments(c *node, typ topology.CheckType) {
 			if types == nil || v == nil || !v.own || slices.Contains(types, typ) || v.bad {
 				continue
 			}
-			if a.name == "verify" && !n.flag(a.name) {
+			if (a.name == "verify" || a.name == "http2") && !n.flag(a.name) || a.name == "method" && n.str(a.name) == "GET" {
 				continue // what happens anyway
 			}
 			var names []string
@@ -73,9 +75,36 @@ func (p *parser) checkArguments(c *node, typ topology.CheckType) {
 	for _, need := range []struct {
 		typ  topology.CheckType
 		name string
-	}{{topology.CheckDNS, "query"}, {topology.CheckExec, "command"}} {
+	}{{topology.CheckDNS, "query"}, {topology.CheckExec, "command"}, {topology.CheckFile, "file"}} {
 		if typ == need.typ && !c.gave(need.name) {
 			p.missing(c.id, c.raw.decl, c.sch.attr(need.name))
+		}
+	}
+	if typ == topology.CheckAgent && !c.gave("port") {
+		p.report(fault{
+			code: "GS002", at: c.raw.decl, what: "port", detail: c.id + " needs port: an agent listens at one of its own, not at the service's.",
+		})
+	}
+	if s, ok := get[string](c, "helo"); ok && typ == topology.CheckSMTP {
+		if _, why := canonical(s, hostName); why != "" {
+			p.errorf("GS106", c.at("helo"), "helo: %s.", why)
+		}
+	}
+	expect := c.groups["expect"]
+	if expect != nil && expect.up != c {
+		expect = nil
+	}
+	clash := func(n *node, name, why string) {
+		if n != nil && n.gave(name) && n.vals[name].own && slices.Contains(argumentOf[name], typ) {
+			p.report(fault{code: "GS010", at: n.at(name), detail: fmt.Sprintf("%s is of no use: %s %s.", name, c.id, why), help: "Leave it out."})
+		}
+	}
+	for _, name := range []string{"text", "pattern", "sha256", "max_age"} {
+		switch {
+		case typ == topology.CheckFile && expect != nil && expect.gave("exists") && !expect.flag("exists"):
+			clash(expect, name, "is alive while there is no file")
+		case c.str("method") == "HEAD" && name != "max_age":
+			clash(expect, name, "asks with HEAD, which is answered without a body")
 		}
 	}
 	if typ == topology.CheckDNS {
@@ -90,12 +119,24 @@ func (p *parser) checkArguments(c *node, typ topology.CheckType) {
 			}
 		}
 	}
-	if typ == topology.CheckGRPC && !c.flag("tls") {
-		if c.flag("verify") && c.vals["verify"].own {
-			p.report(fault{code: "GS010", at: c.at("verify"), detail: "verify is about a certificate, and " + c.id + " speaks gRPC without TLS.", help: "Give tls = true, or leave it out."})
+	for _, clear := range []struct {
+		typ       topology.CheckType
+		name, how string
+	}{{topology.CheckGRPC, "tls", "gRPC"}, {topology.CheckSMTP, "starttls", "SMTP"}} {
+		if typ != clear.typ || c.flag(clear.name) {
+			continue
 		}
-		if g := c.groups["expect"]; g != nil && g.up == c && g.gave("certificate_days") {
-			p.report(fault{code: "GS010", at: g.at("certificate_days"), detail: "certificate_days is about a certificate, and " + c.id + " speaks gRPC without TLS.", help: "Give tls = true, or leave it out."})
+		why := func(n *node, name string) {
+			p.report(fault{
+				code: "GS010", at: n.at(name), detail: fmt.Sprintf("%s is about a certificate, and %s speaks %s without TLS.", name, c.id, clear.how),
+				help: "Give " + clear.name + " = true, or leave it out.",
+			})
+		}
+		if c.flag("verify") && c.vals["verify"].own {
+			why(c, "verify")
+		}
+		if expect != nil && expect.gave("certificate_days") {
+			why(expect, "certificate_days")
 		}
 	}
 	if typ == topology.CheckUDP && !c.gave("send") {
@@ -112,8 +153,9 @@ func (p *parser) checkArguments(c *node, typ topology.CheckType) {
 	}
 }
 
-// checkStraight reports a check that must be made through a VIP and cannot be:
-// a ping or a program is no connection that could carry a mark.
+// checkStraight reports a ping that would have to be sent through a VIP: IPVS
+// forwards TCP and UDP, and the director would answer it itself. Programs and
+// files send nothing of their own through it, and are told the destination.
 func (p *parser) checkStraight(s *node, tiers []*node) {
 	for _, t := range tiers {
 		c, at := s.ref("check"), s.at("check")
@@ -121,7 +163,7 @@ func (p *parser) checkStraight(s *node, tiers []*node) {
 			c, at = t.ref("check"), t.at("check")
 		}
 		typ := typeOf(c)
-		if c == nil || typ != topology.CheckICMP && typ != topology.CheckExec || t.val("method") == nil || t.method() == topology.NAT {
+		if c == nil || typ != topology.CheckICMP || t.val("method") == nil || t.method() == topology.NAT {
 			continue
 		}
 		p.report(fault{

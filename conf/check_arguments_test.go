@@ -44,6 +44,38 @@ check "grpc" {
   tls          = true
   grpc_service = "shop.Cart"
 }
+check "web" {
+  type    = "http"
+  http2   = true
+  method  = "HEAD"
+  headers = { X-B = "2", Accept = "text/plain" }
+  expect  = { status = [200, "204-206"] }
+}
+check "digest" {
+  type   = "http"
+  expect = { sha256 = "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08" }
+}
+check "smtp" {
+  type     = "smtp"
+  helo     = "check.example.org"
+  starttls = true
+  expect   = { certificate_days = 7 }
+}
+check "agent" {
+  type = "agent"
+  port = 9707
+  send = "a\n"
+}
+check "file" {
+  type   = "file"
+  file   = "/run/state"
+  expect = { text = "ok", max_age = "1m" }
+}
+check "out" {
+  type   = "file"
+  file   = "/run/out/{address}"
+  expect = { exists = false }
+}
 check "icmp" {
   type = "icmp"
 }
@@ -51,6 +83,8 @@ check "exec" {
   type        = "exec"
   command     = ["/bin/check", "-q"]
   environment = { B = "2", A = "1" }
+  user        = "check"
+  group       = 33
 }
 `
 	topo, diags := Parse(Source{Files: []File{{"t.hcl", []byte(text)}}})
@@ -79,8 +113,22 @@ check "exec" {
 			ID: "check.dns", Type: topology.CheckDNS, Query: "www.example.org", QueryType: "A", Rcodes: []string{"NOERROR", "NXDOMAIN"}, Records: []string{"192.0.2.1"},
 		}),
 		standard(topology.Check{ID: "check.grpc", Type: topology.CheckGRPC, Host: "www.example.org", TLS: true, Service: "shop.Cart"}),
+		standard(topology.Check{
+			ID: "check.web", Type: topology.CheckHTTP, Path: "/healthz", Host: "www.example.org", HTTP2: true, Method: "HEAD",
+			Headers: []string{"Accept: text/plain", "X-B: 2"}, Status: []topology.StatusRange{{First: 200, Last: 200}, {First: 204, Last: 206}},
+		}),
+		standard(topology.Check{
+			ID: "check.digest", Type: topology.CheckHTTP, Path: "/healthz", Host: "www.example.org",
+			SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+		}),
+		standard(topology.Check{
+			ID: "check.smtp", Type: topology.CheckSMTP, Host: "www.example.org", Helo: "check.example.org", StartTLS: true, CertificateDays: 7,
+		}),
+		standard(topology.Check{ID: "check.agent", Type: topology.CheckAgent, Port: 9707, Send: "a\n"}),
+		standard(topology.Check{ID: "check.file", Type: topology.CheckFile, File: "/run/state", Text: "ok", MaxAge: time.Minute}),
+		standard(topology.Check{ID: "check.out", Type: topology.CheckFile, File: "/run/out/{address}", Absent: true}),
 		standard(topology.Check{ID: "check.icmp", Type: topology.CheckICMP}),
-		standard(topology.Check{ID: "check.exec", Type: topology.CheckExec, Command: []string{"/bin/check", "-q"}, Environment: []string{"A=1", "B=2"}}),
+		standard(topology.Check{ID: "check.exec", Type: topology.CheckExec, Command: []string{"/bin/check", "-q"}, Environment: []string{"A=1", "B=2"}, User: "check", Group: "33"}),
 	}
 	if diff := cmp.Diff(want, topo.Checks); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

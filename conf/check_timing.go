@@ -443,10 +443,12 @@ func serversOf(f *node) map[bool]int {
 }
 
 // trips is how many round trips a check takes at least: one to connect, one
-// for question and answer, one for the handshake of TLS 1.3.
+// for question and answer, one for the handshake of TLS 1.3; of SMTP connecting,
+// greeting and EHLO.
 var trips = map[topology.CheckType]int{
 	topology.CheckTCP: 1, topology.CheckHTTP: 2, topology.CheckHTTPS: 3, topology.CheckTLS: 2,
 	topology.CheckUDP: 1, topology.CheckDNS: 1, topology.CheckICMP: 1, topology.CheckGRPC: 2,
+	topology.CheckSMTP: 3, topology.CheckAgent: 2,
 }
 
 // A leap is the way from who probes to what it probes.

@@ -64,7 +64,6 @@ var (
 	tWeight   = &typ{doc: "a weight from 0 to 65535", conv: convInt(0, 65535)}
 	tPort     = &typ{doc: "a port from 1 to 65535", conv: convInt(1, 65535)}
 	tMTU      = &typ{doc: "an MTU from 576 to 65535", conv: convInt(576, 65535)}
-	tStatus   = (&typ{conv: convInt(100, 599)}).many("HTTP status codes")
 	tPercent  = &typ{doc: "a percentage from \"0%\" to \"100%\"", conv: convPercent}
 	tQuorum   = &typ{doc: "a number of destinations, or a percentage of them such as \"50%\"", conv: convQuorum}
 	tRouterID = &typ{doc: "an id from 1 to 255", conv: convID("GS250")}
@@ -123,7 +122,7 @@ var (
 	tPorts = &typ{doc: "ports such as \"tcp/80\"", conv: convPorts, list: true, whole: distinct}
 
 	tMethod    = &typ{doc: "nat, tun or dr", conv: convWord(topology.ParseMethod, []string{"nat", "tun", "dr"}, nil)}
-	tCheckType = &typ{doc: "a type of check such as http", conv: convWord(topology.ParseCheckType, topology.CheckTypes(), []string{"agent"})}
+	tCheckType = &typ{doc: "a type of check such as http", conv: convWord(topology.ParseCheckType, topology.CheckTypes(), nil)}
 	tScheduler = &typ{doc: "a scheduler such as wlc", conv: func(v cty.Value) (any, *complaint) {
 		s, c := convString(v)
 		if c != nil {

@@ -53,6 +53,9 @@ defaults { # what blocks get that say nothing else
       status  = [200]
       text    = "server="
       pattern = "^server="
+      #- sha256  = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+      #- exists  = true
+      #- max_age = "5m"
       #- certificate_days = 14
       #- rcode = ["NOERROR"]
       #- answer = ["192.0.2.5"]
@@ -214,6 +217,7 @@ farm "web" {
 }
 farm "near" {
   network = network.edge["us"]
+  #- agent = check.load
   server "web" {
     address    = "198.51.100.31"
     throughput = "1200KB/s"
@@ -230,6 +234,8 @@ check "web" {
   type       = "http"
   port       = 80                   # default: the destination's
   path       = "/"                  # default
+  method     = "GET"                # default
+  http2      = false                # default
   host       = "www.g.shop.example" # default: the address
   interval   = "500ms"
   timeout    = "450ms"
@@ -244,7 +250,7 @@ check "web" {
     max    = "10m" # default
   }
   expect = {
-    status  = [200, 204] # default: 200 to 399
+    status  = [200, "204-206"] # default: 200 to 399
     text    = "server="
     pattern = "^server="
   }
@@ -254,13 +260,40 @@ check "web" {
 #-   interval = "2s"  # default
 #-   timeout  = "1s"  # default
 #-   verify   = false # default
-#-   expect = { certificate_days = 14 }
+#-   headers  = { X-Probe = "gslb" }
+#-   expect = {
+#-     certificate_days = 14
+#-     sha256           = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+#-   }
+#- }
+#- check "imap" {
+#-   type   = "tcp"
+#-   port   = 143
+#-   send   = "a CAPABILITY\r\n"
+#-   expect = { pattern = "(?m)^a OK" }
 #- }
 #- check "smtp" {
-#-   type   = "tcp"
-#-   port   = 25
-#-   send   = "EHLO check.example\r\n"
-#-   expect = { pattern = "(?m)^250 " }
+#-   type     = "smtp"
+#-   port     = 25
+#-   helo     = "check.example" # default: the address that asks
+#-   host     = "mx.example"    # with starttls: the name in the certificate
+#-   starttls = true            # default: false
+#-   verify   = true
+#- }
+#- check "load" {
+#-   type = "agent"
+#-   port = 9707
+#-   send = "node-a\n"
+#- }
+#- check "wanted" {
+#-   type   = "file"
+#-   file   = "/run/gslb/out/{address}"
+#-   expect = { exists = false } # default: true
+#- }
+#- check "fresh" {
+#-   type   = "file"
+#-   file   = "/var/lib/replica/state"
+#-   expect = { text = "in sync", max_age = "5m" }
 #- }
 #- check "dns" {
 #-   type       = "dns"
@@ -282,6 +315,8 @@ check "web" {
 #-   type        = "exec"
 #-   command     = ["/usr/lib/gslb/check-db", "--quick"]
 #-   environment = { PGUSER = "check" }
+#-   user        = "nobody"  # default under root
+#-   group       = "nogroup" # default: the user's
 #- }
 
 virtual_service "eu" {

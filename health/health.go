@@ -37,6 +37,9 @@ type State struct {
 	Flaps int
 	// Saved says that the state is of an earlier run and has had no result in this one.
 	Saved bool
+	// Agent is what an agent has said, where the check asks one. Of a state that
+	// is Up it takes a part of the weight or all of it ([State.Factor]).
+	Agent Agent
 }
 
 // Observe returns the state after one more result, at time now, under check c.
@@ -44,8 +47,15 @@ type State struct {
 // up and c.Fall consecutive failures take it down. While it is held down one
 // success more is wanted all the time.
 func (s State) Observe(c *topology.Check, now time.Time, ok bool) State {
+	return s.next(c, now, ok, false)
+}
+
+// next is [State.Observe] of a result that says by itself whether it is up, or
+// has to be told so often.
+func (s State) next(c *topology.Check, now time.Time, ok, told bool) State {
+	ok = ok && s.Agent.alive()
 	if !s.Known {
-		return State{Known: true, Up: ok, Since: now}
+		return State{Known: true, Up: ok, Since: now, Agent: s.Agent}
 	}
 	s.Saved = false
 	if ok == s.Up {
@@ -56,21 +66,27 @@ func (s State) Observe(c *topology.Check, now time.Time, ok bool) State {
 	if s.Up {
 		need = c.Fall
 	}
+	if told {
+		need = s.Streak + 1
+	}
 	switch {
 	case s.Streak+1 < need:
 		s.Streak++
 		return s
 	case ok && now.Before(s.HeldUntil(c)):
-		s.Streak = need - 1
+		s.Streak = max(c.Rise-1, 0)
 		return s
 	case ok:
-		return State{Known: true, Up: true, Since: now, Recovered: true, Flaps: s.Flaps}
+		return State{Known: true, Up: true, Since: now, Recovered: true, Flaps: s.Flaps, Agent: s.Agent}
 	}
 	flaps := 1
-	if s.Recovered && now.Sub(s.Since) < c.Flap.Window {
+	switch {
+	case s.Agent.Mode == Disabled:
+		flaps = 0
+	case s.Recovered && now.Sub(s.Since) < c.Flap.Window:
 		flaps = s.Flaps + 1
 	}
-	return State{Known: true, Since: now, Flaps: flaps}
+	return State{Known: true, Since: now, Flaps: flaps, Agent: s.Agent}
 }
 
 // A View is who is in which state. It is never changed once handed out.
@@ -82,15 +98,20 @@ func (v View) Up(t Target) bool { return v[t].Up }
 // Observe returns the view after one result of t, at time now, under check c: v
 // itself when the result changes nothing, as nearly all do, else a changed copy.
 func (v View) Observe(t Target, c *topology.Check, now time.Time, ok bool) View {
-	state := v[t].Observe(c, now, ok)
-	if state == v[t] {
+	return v.With(t, v[t].Observe(c, now, ok))
+}
+
+// With returns the view with the state of t: v itself when that is what it has,
+// else a changed copy.
+func (v View) With(t Target, s State) View {
+	if s == v[t] {
 		return v
 	}
 	next := maps.Clone(v)
 	if next == nil {
 		next = View{}
 	}
-	next[t] = state
+	next[t] = s
 	return next
 }
 

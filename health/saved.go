@@ -24,6 +24,9 @@ type targetItem struct {
 	Since     time.Time      `json:"since"`
 	Recovered bool           `json:"recovered,omitempty"`
 	Flaps     int            `json:"flaps,omitempty"`
+	Less      uint8          `json:"agent_less,omitempty"` // percent
+	Mode      string         `json:"agent_mode,omitempty"`
+	Stopped   bool           `json:"agent_stopped,omitempty"`
 }
 
 // Encode returns what is known at time now as [ReadView] reads it, the same
@@ -32,7 +35,13 @@ func (v View) Encode(now time.Time) []byte {
 	file := viewFile{FormatVersion: 1, SavedAt: now.UTC(), Targets: []targetItem{}}
 	for t, s := range v {
 		if s.Known {
-			file.Targets = append(file.Targets, targetItem{t.Check, t.Addr, t.Via, s.Up, s.Since.UTC(), s.Recovered, s.Flaps})
+			mode := ""
+			if s.Agent.Mode != Enabled {
+				mode = s.Agent.Mode.String()
+			}
+			file.Targets = append(file.Targets, targetItem{
+				t.Check, t.Addr, t.Via, s.Up, s.Since.UTC(), s.Recovered, s.Flaps, s.Agent.Less, mode, s.Agent.Stopped,
+			})
 		}
 	}
 	slices.SortFunc(file.Targets, func(a, b targetItem) int {
@@ -52,6 +61,10 @@ func ReadView(data []byte) (View, time.Time, error) {
 	for i, x := range file.Targets {
 		t := Target{Check: x.Check, Addr: x.Addr, Via: x.Via}
 		var wrong error
+		agent := Agent{Less: x.Less, Stopped: x.Stopped}
+		if x.Mode != "" {
+			agent.Mode, wrong = ParseMode(x.Mode)
+		}
 		switch _, twice := v[t]; {
 		case !x.Addr.IsValid():
 			wrong = errors.New("no address")
@@ -63,11 +76,15 @@ func ReadView(data []byte) (View, time.Time, error) {
 			wrong = errors.New("a time that no clock shows")
 		case x.Since.After(file.SavedAt):
 			wrong = errors.New("since a time after it was saved")
+		case x.Less > 100:
+			wrong = fmt.Errorf("%d percent", x.Less)
+		case x.Up && !agent.alive():
+			wrong = errors.New("up, and its agent says otherwise")
 		}
 		if wrong != nil {
 			return nil, time.Time{}, fmt.Errorf("read saved health: target %d: %w", i+1, wrong)
 		}
-		v[t] = State{Known: true, Up: x.Up, Since: x.Since, Recovered: x.Recovered && x.Up, Flaps: x.Flaps, Saved: true}
+		v[t] = State{Known: true, Up: x.Up, Since: x.Since, Recovered: x.Recovered && x.Up, Flaps: x.Flaps, Saved: true, Agent: agent}
 	}
 	return v, file.SavedAt, nil
 }

@@ -10,16 +10,23 @@ import (
 // worked out seldom, and all nodes agree on the value most of the time.
 const slowSteps = 16
 
-// Factor is the part of its weight, 1/16 to 1, that a target has at time now
+// Factor is the part of its weight, 0 to 1, that a target has at time now
 // under check c. It is 1 but for SlowStart after it has come up again, when it
 // grows evenly in steps of 1/16 from 1/16 on:
 //
 //	(1 + floor(15 x (now - since) / SlowStart)) / 16
 //
+// and what an agent makes of that: times the percentage that it wants, and 0
+// where it is drained. 0 means that it gets nobody new, however small the
+// weight is otherwise; a smaller part of a weight is never to be made 0.
+//
 // What is up at its first result starts with all its weight: that it was down
 // before is not known. Whether a target is up is another matter.
 func (s State) Factor(c *topology.Check, now time.Time) float64 {
-	return float64(s.steps(c, now)) / slowSteps
+	if s.Agent.Mode == Drained {
+		return 0
+	}
+	return float64(s.steps(c, now)) / slowSteps * float64(100-s.Agent.Less) / 100
 }
 
 func (s State) steps(c *topology.Check, now time.Time) int64 {

@@ -74,10 +74,13 @@ func checkLeaves(c *topology.Check) []leaf {
 	list := []leaf{
 		{"type", c.Type.String()}, {"port", ""}, {"interval", span(c.Interval)}, {"timeout", span(c.Timeout)},
 		{"jitter", fmt.Sprint(c.Jitter)}, {"rise", strconv.Itoa(c.Rise)}, {"fall", strconv.Itoa(c.Fall)},
-		{"path", c.Path}, {"host", c.Host}, {"status", strings.Trim(fmt.Sprint(c.Status), "[]")}, {"verify", strconv.FormatBool(c.Verify)},
+		{"path", c.Path}, {"method", c.Method}, {"http2", strconv.FormatBool(c.HTTP2)}, {"headers", strings.Join(c.Headers, ", ")},
+		{"host", c.Host}, {"status", strings.Trim(fmt.Sprint(c.Status), "[]")}, {"verify", strconv.FormatBool(c.Verify)},
 		{"slow_start", span(c.SlowStart)}, {"send", c.Send}, {"text", c.Text}, {"pattern", c.Pattern}, {"query", c.Query}, {"query_type", c.QueryType},
 		{"rcode", strings.Join(c.Rcodes, " ")}, {"answer", strings.Join(c.Records, " ")}, {"tls", strconv.FormatBool(c.TLS)}, {"grpc_service", c.Service},
-		{"command", strings.Join(c.Command, " ")}, {"environment", strings.Join(c.Environment, " ")}, {"certificate_days", strconv.Itoa(c.CertificateDays)},
+		{"command", strings.Join(c.Command, " ")}, {"environment", strings.Join(c.Environment, " ")}, {"user", c.User}, {"group", c.Group},
+		{"helo", c.Helo}, {"starttls", strconv.FormatBool(c.StartTLS)}, {"sha256", c.SHA256}, {"file", c.File}, {"exists", strconv.FormatBool(!c.Absent)},
+		{"max_age", span(c.MaxAge)}, {"certificate_days", strconv.Itoa(c.CertificateDays)},
 		{"flap.count", strconv.Itoa(c.Flap.Count)}, {"flap.window", span(c.Flap.Window)}, {"flap.hold", span(c.Flap.Hold)}, {"flap.max", span(c.Flap.Max)},
 	}
 	if c.Port != 0 {

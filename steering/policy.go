@@ -2,6 +2,7 @@ package steering
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -185,7 +186,7 @@ func (m *maker) admitted() []Place {
 				part = min(part, m.in.View.Factor(one.target, one.check, m.in.Now))
 			}
 		}
-		return uint64(part * 16)
+		return uint64(math.Ceil(part * 16)) // 0 is nobody new, and only where that is meant
 	}
 	if slices.ContainsFunc(places, func(p Place) bool { return slow(p) < 16 }) {
 		places = slices.Clone(places)

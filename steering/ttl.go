@@ -9,10 +9,12 @@ import (
 )
 
 // next is how long a target's state lasts at least: as many results as must
-// contradict it, an interval each, and as long as it is held down.
+// contradict it, an interval each, and as long as it is held down. An agent
+// needs to say it once.
 func next(s health.State, c *topology.Check, now time.Time) time.Duration {
 	results := 1
 	switch {
+	case c.Type == topology.CheckAgent:
 	case s.Known && s.Up:
 		results = max(c.Fall-s.Streak, 1)
 	case s.Known:

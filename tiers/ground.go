@@ -280,7 +280,7 @@ func (r role) target(vip netip.Addr, dest netip.AddrPort, port topology.Port) he
 	c := r.tier.Check
 	number := c.Port
 	if r.tier.Method == topology.NAT {
-		if c.Type == topology.CheckICMP { // looks at no port: one target for all
+		if c.Type.Portless() { // looks at no port: one target for all
 			return health.Target{Check: c.ID, Addr: netip.AddrPortFrom(dest.Addr(), 0)}
 		}
 		moved := dest.Port() != port.Number // the server has a port of its own

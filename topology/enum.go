@@ -44,19 +44,25 @@ const (
 	CheckICMP            // echo request (ping)
 	CheckGRPC            // grpc.health.v1.Health/Check
 	CheckExec            // runs a program
+	CheckSMTP            // greeting, EHLO, QUIT
+	CheckFile            // looks at a file of the machine that checks
+	CheckAgent           // connects and reads a line, in the protocol of HAProxy's agent-check
 )
 
 // Proto is the protocol whose ports the check looks at; none for a check that
 // looks at no port.
 func (c CheckType) Proto() Proto {
 	switch c {
-	case CheckTCP, CheckHTTP, CheckHTTPS, CheckTLS, CheckGRPC:
+	case CheckTCP, CheckHTTP, CheckHTTPS, CheckTLS, CheckGRPC, CheckSMTP, CheckAgent:
 		return TCP
 	case CheckUDP, CheckDNS:
 		return UDP
 	}
 	return NoProto
 }
+
+// Portless reports whether the port makes no difference to the check.
+func (c CheckType) Portless() bool { return c == CheckICMP || c == CheckFile }
 
 // CheckTypes are the types of check that a file may name.
 func CheckTypes() []string { return append([]string(nil), checkTypes[1:]...) }
@@ -84,7 +90,7 @@ const (
 var (
 	methods    = []string{"none", "nat", "tun", "dr"}
 	protos     = []string{"none", "tcp", "udp"}
-	checkTypes = []string{"none", "tcp", "http", "https", "tls", "udp", "dns", "icmp", "grpc", "exec"}
+	checkTypes = []string{"none", "tcp", "http", "https", "tls", "udp", "dns", "icmp", "grpc", "exec", "smtp", "file", "agent"}
 	stepKinds  = []string{"none", "health", "weight", "rotate", "limit", "prefixes", "geo", "asn", "nearest", "failover", "sticky", "policy"}
 )
 
@@ -106,7 +112,7 @@ func ParseProto(s string) (Proto, error) {
 }
 
 // ParseCheckType reads "tcp", "http", "https", "tls", "udp", "dns", "icmp",
-// "grpc" or "exec".
+// "grpc", "exec", "smtp", "file" or "agent".
 func ParseCheckType(s string) (CheckType, error) {
 	i, err := index(checkTypes, s)
 	return CheckType(i), err

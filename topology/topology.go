@@ -169,6 +169,9 @@ type Farm struct {
 	Network *Network  // nil: a WAN farm, reached by routing
 	Gateway *Director // the NAT director its servers have as default route; nil: the region's router
 	Servers []*Server
+	// Agent asks each server, at its own address, what part of its weight it
+	// wants and whether it serves; nil: nobody is asked.
+	Agent *Check
 }
 
 // A Server is a real server.
@@ -302,22 +305,43 @@ type Check struct {
 	// is whole at once.
 	SlowStart time.Duration
 
-	Path            string   // http, https: starts with "/"
-	Host            string   // http, https: Host header and SNI; tls, grpc: SNI and authority; "" = the address
-	Status          []int    // http, https: accepted; empty = 200 to 399
-	Verify          bool     // https, tls, grpc: certificate must be valid for Host
-	CertificateDays int      // https, tls, grpc: days that the certificate must be valid still; 0: no matter
-	Text            string   // tcp, udp, http, https: must be in the reply; "" = no matter
-	Pattern         string   // the same as a regular expression (RE2)
-	Send            string   // tcp, udp: sent first
-	Query           string   // dns: name that is asked for
-	QueryType       string   // dns: "A", "SOA", ...
-	Rcodes          []string // dns: accepted; empty = NOERROR
-	Records         []string // dns: data of records that must be in the answer
-	TLS             bool     // grpc: over TLS
-	Service         string   // grpc: name of the service; "" = the server as a whole
-	Command         []string // exec: absolute path and arguments
-	Environment     []string // exec: NAME=VALUE, sorted
+	Path            string        // http, https: starts with "/"
+	Method          string        // http, https: "GET" or "HEAD"; "" = GET
+	HTTP2           bool          // http, https: HTTP/2 and no other; over http without asking (RFC 9113 section 3.3)
+	Headers         []string      // http, https: "Name: value", in the order of their names
+	Host            string        // http, https: Host header and SNI; tls, grpc, smtp: SNI and authority; "" = the address
+	Status          []StatusRange // http, https: accepted; empty = 200 to 399
+	Verify          bool          // https, tls, grpc, smtp: certificate must be valid for Host
+	CertificateDays int           // https, tls, grpc, smtp: days that the certificate must be valid still; 0: no matter
+	Text            string        // tcp, udp, http, https, file: must be in the reply; "" = no matter
+	Pattern         string        // the same as a regular expression (RE2)
+	SHA256          string        // http, https: digest of the whole body, 64 hexadecimal digits in lower case; "" = no matter
+	Send            string        // tcp, udp, agent: sent first
+	Query           string        // dns: name that is asked for
+	QueryType       string        // dns: "A", "SOA", ...
+	Rcodes          []string      // dns: accepted; empty = NOERROR
+	Records         []string      // dns: data of records that must be in the answer
+	TLS             bool          // grpc: over TLS
+	Service         string        // grpc: name of the service; "" = the server as a whole
+	Helo            string        // smtp: the name it greets with; "" = its address
+	StartTLS        bool          // smtp: asks for TLS
+	File            string        // file: absolute path; {address} in it stands for the destination's
+	Absent          bool          // file: alive while it does not exist
+	MaxAge          time.Duration // file: since it was last written; 0: no matter
+	Command         []string      // exec: absolute path and arguments
+	Environment     []string      // exec: NAME=VALUE, sorted
+	User            string        // exec: name or number; "" = nobody (65534) where the prober is root, else the prober's
+	Group           string        // exec: name or number; "" = the user's
+}
+
+// A StatusRange is the status codes of HTTP from First to Last.
+type StatusRange struct{ First, Last int }
+
+func (r StatusRange) String() string {
+	if r.First == r.Last {
+		return strconv.Itoa(r.First)
+	}
+	return strconv.Itoa(r.First) + "-" + strconv.Itoa(r.Last)
 }
 
 // A Flap is how long something that comes and goes is kept down. The zero

@@ -123,8 +123,8 @@ func (d *daemon) observe(r probe.Result) bool {
 		return false
 	}
 	before := d.view[p.Target]
-	d.view = d.view.Observe(p.Target, p.Check, time.Now(), r.Err == nil)
-	after := d.view[p.Target]
+	after := r.After(before, p.Check, time.Now())
+	d.view = d.view.With(p.Target, after)
 	if before.Known && before.Up == after.Up {
 		return false
 	}

@@ -245,7 +245,7 @@ type generation struct {
 	zones   *dnsserver.Zones
 	targets map[health.Target]bool
 	checks  map[health.Target]*topology.Check
-	timeout time.Duration // when every first result must have come in
+	timeout time.Duration // when every first result must have come in, from when the probes were set
 }
 
 func (g *generation) has(t health.Target) bool { return g != nil && g.targets[t] }
@@ -286,7 +286,7 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 	}
 	d.drop(d.next, g, d.now)
 	d.next = g
-	d.probes.Set(probes)
+	g.timeout += d.probes.Set(probes)
 	return nil
 }
 
@@ -381,11 +381,12 @@ func (d *dnsNode) observe(r probe.Result) {
 	}
 	before, now := d.view[t], time.Now()
 	d.desk.note(t, r, now)
-	after := before.Observe(r.Probe.Check, now, r.Err == nil)
-	d.view = d.view.Observe(t, r.Probe.Check, now, r.Err == nil)
+	after := r.After(before, r.Probe.Check, now)
+	d.view = d.view.With(t, after)
 	if before.Known && before.Up == after.Up {
-		// Who is up stays as it is, but a change has come closer, or further away.
-		if d.now.has(t) && (d.shown.stale[t] || d.now.ground.Moves(t, r.Probe.Check, d.shown.view[t], d.shown.at, after, now)) {
+		// Who is up stays as it is, but a change has come closer, or further away,
+		// or an agent wants another part of the weight.
+		if d.now.has(t) && (before.Agent != after.Agent || d.shown.stale[t] || d.now.ground.Moves(t, r.Probe.Check, d.shown.view[t], d.shown.at, after, now)) {
 			d.desk.soon(now)
 		}
 		return

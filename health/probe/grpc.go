@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,28 +17,11 @@ import (
 // The two messages of that protocol have one field each and are written and
 // read by hand: service (1, string) and status (1, enumeration).
 func serving(ctx context.Context, p Probe) error {
-	host, scheme := p.Check.Host, "http"
-	if host == "" {
-		host = p.Target.Addr.String()
-	}
-	var protocols http.Protocols
+	scheme := "http"
 	if p.Check.TLS {
 		scheme = "https"
-		protocols.SetHTTP2(true)
-	} else {
-		protocols.SetUnencryptedHTTP2(true)
 	}
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dial(ctx, p, "tcp")
-		},
-		Protocols:              &protocols,
-		MaxResponseHeaderBytes: maxBody,
-		TLSClientConfig:        tlsConfig(p.Check),
-		DisableCompression:     true,
-	}
-	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, scheme+"://"+host+"/grpc.health.v1.Health/Check", bytes.NewReader(checkRequest(p.Check.Service)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, scheme+"://"+authority(p)+"/grpc.health.v1.Health/Check", bytes.NewReader(checkRequest(p.Check.Service)))
 	if err != nil {
 		return err
 	}
@@ -47,16 +29,11 @@ func serving(ctx context.Context, p Probe) error {
 	request.Header.Set("Te", "trailers")
 	request.Header.Set("User-Agent", agent)
 	request.Header.Set("Grpc-Timeout", strconv.FormatInt(int64(p.Check.Timeout/time.Millisecond), 10)+"m")
-	answer, err := transport.RoundTrip(request)
+	answer, end, err := http2(ctx, p, p.Check.TLS, request)
 	if err != nil {
-		return cause(err)
+		return err
 	}
-	defer answer.Body.Close()
-	if answer.TLS != nil {
-		if err := certificate(p.Check, *answer.TLS); err != nil {
-			return err
-		}
-	}
+	defer end()
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d", answer.StatusCode)
 	}

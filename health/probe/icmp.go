@@ -24,8 +24,8 @@ const (
 // kernel's own for this, which needs no privilege where the sysctl
 // net.ipv4.ping_group_range has the process's group, else a raw one.
 func echo(ctx context.Context, p Probe) error {
-	if err := straight(p); err != nil {
-		return err
+	if p.Mark != 0 { // IPVS forwards no echo requests: this machine itself would answer
+		return errors.New("a check of type icmp cannot be made through a VIP, only of an address itself")
 	}
 	dst := p.Target.Addr.Addr()
 	socket, raw, err := pingSocket(dst)

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,8 +21,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"gslb/health"
 	"gslb/topology"
@@ -47,7 +44,7 @@ func (c try) run(t *testing.T) {
 	if c.edit != nil {
 		c.edit(chk)
 	}
-	err := Once(t.Context(), probeOf(t, c.addr, chk))
+	err := Once(t.Context(), probeOf(t, c.addr, chk)).Err
 	switch {
 	case c.want == "" && err != nil:
 		t.Errorf("got %v, want alive", err)
@@ -119,8 +116,8 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// authority makes a server certificate that is valid for so long.
-func authority(t *testing.T, valid time.Duration) tls.Certificate {
+// issue makes a server certificate that is valid for so long.
+func issue(t *testing.T, valid time.Duration) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -140,7 +137,7 @@ func authority(t *testing.T, valid time.Duration) tls.Certificate {
 func secure(t *testing.T, valid time.Duration) net.Addr {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "version 7") }))
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{authority(t, valid)}}
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{issue(t, valid)}}
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	t.Cleanup(s.Close)
@@ -340,7 +337,7 @@ func TestPing(t *testing.T) {
 	chk := check(topology.CheckICMP)
 	chk.Timeout = 10 * time.Second
 	for _, addr := range []string{"127.0.0.1", "::1"} {
-		err := Once(t.Context(), Probe{Target: health.Target{Addr: netip.AddrPortFrom(netip.MustParseAddr(addr), 0)}, Check: chk})
+		err := Once(t.Context(), Probe{Target: health.Target{Addr: netip.AddrPortFrom(netip.MustParseAddr(addr), 0)}, Check: chk}).Err
 		if err != nil && !strings.Contains(err.Error(), "ping_group_range") {
 			t.Errorf("%s: %v", addr, err)
 		}
@@ -348,7 +345,7 @@ func TestPing(t *testing.T) {
 	// Nobody has an address of TEST-NET-1, whatever the network says of it.
 	chk = check(topology.CheckICMP)
 	far := Probe{Target: health.Target{Addr: netip.MustParseAddrPort("192.0.2.1:0")}, Check: chk, Source: netip.MustParseAddr("127.0.0.1")}
-	if err := Once(t.Context(), far); err == nil {
+	if err := Once(t.Context(), far).Err; err == nil {
 		t.Error("an address of no machine answers")
 	}
 }
@@ -389,7 +386,7 @@ func TestExecOutputIsBounded(t *testing.T) {
 	chk := check(topology.CheckExec)
 	chk.Timeout = 10 * time.Second
 	chk.Command = []string{"/bin/sh", "-c", "head -c 100000 /dev/zero | tr '\\0' x; exit 1"}
-	err := Once(t.Context(), probeOf(t, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}, chk))
+	err := Once(t.Context(), probeOf(t, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}, chk)).Err
 	if err == nil || len(err.Error()) > maxOutput+100 {
 		t.Errorf("%d bytes", len(err.Error()))
 	}
@@ -408,18 +405,34 @@ func TestOnlySoManyProgramsAtATime(t *testing.T) {
 		"not run within 1.5s: 32 programs of other checks are running"}.run(t)
 }
 
-func TestThroughAVIPOnlyWhatCanCarryAMark(t *testing.T) {
-	got := map[string]string{}
-	for _, kind := range []topology.CheckType{topology.CheckICMP, topology.CheckExec} {
-		p := probeOf(t, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}, check(kind))
-		p.Mark = 7
-		got[kind.String()] = fmt.Sprint(Once(context.Background(), p))
+func TestAPingDoesNotGoThroughAVIP(t *testing.T) {
+	p := probeOf(t, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}, check(topology.CheckICMP))
+	p.Mark = 7
+	want := "a check of type icmp cannot be made through a VIP, only of an address itself"
+	if err := Once(t.Context(), p).Err; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
-	want := map[string]string{
-		"icmp": "a check of type icmp cannot be made through a VIP, only of an address itself",
-		"exec": "a check of type exec cannot be made through a VIP, only of an address itself",
+}
+
+// A program and a file send nothing through the VIP: they are told what lies behind it.
+func TestBehindAVIP(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/192.0.2.21", nil, 0o644); err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
+	for name, edit := range map[string]func(*topology.Check){
+		"a program": func(c *topology.Check) {
+			c.Type = topology.CheckExec
+			c.Command = []string{"/bin/sh", "-c", `test "$GSLB_CHECK_ADDR $GSLB_CHECK_PORT $GSLB_CHECK_VIP" = "192.0.2.21 80 192.0.2.5"`}
+		},
+		"a file": func(c *topology.Check) { c.Type, c.File = topology.CheckFile, dir+"/{address}" },
+	} {
+		chk := check(topology.NoCheck)
+		chk.Timeout = 10 * time.Second
+		edit(chk)
+		target := health.Target{Addr: netip.MustParseAddrPort("192.0.2.5:80"), Via: netip.MustParseAddr("192.0.2.21")}
+		if err := Once(t.Context(), Probe{Target: target, Check: chk, Mark: 7, Source: netip.MustParseAddr("192.0.2.10")}).Err; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -46,7 +46,7 @@ func TestProbesThroughAVIP(t *testing.T) {
 			p := probeOf(t, c.addr, chk)
 			p.Mark, p.Source = 0x47530001, netip.MustParseAddr("127.0.0.9")
 			// A mark needs CAP_NET_ADMIN; without it the probe must say so, not go unmarked.
-			if err := Once(t.Context(), p); err != nil && !strings.Contains(err.Error(), "operation not permitted") {
+			if err := Once(t.Context(), p).Err; err != nil && !strings.Contains(err.Error(), "operation not permitted") {
 				t.Error(err)
 			}
 		})

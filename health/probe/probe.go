@@ -18,9 +18,13 @@ import (
 	"gslb/topology"
 )
 
-// maxBody bounds what is read of a body or reply, in bytes: enough to let a
-// server finish a small answer, too little for a garbage source to cost anything.
-const maxBody = 64 << 10
+// maxBody and maxHeader bound, in bytes, what is read of a body or reply and of
+// a header: enough to let a server finish a small answer, too little for a
+// garbage source to cost anything.
+const (
+	maxBody   = 64 << 10
+	maxHeader = 64 << 10
+)
 
 // A Probe is a target and how to reach it.
 type Probe struct {
@@ -37,15 +41,32 @@ type Probe struct {
 type Result struct {
 	Probe Probe
 	Err   error // nil: alive
-	Took  time.Duration
+	// Advice is what an agent has said, where one was asked and has answered.
+	Advice health.Advice
+	Took   time.Duration
 }
 
-// Once asks one time, within p.Check.Timeout. The error says what was wrong
-// with the answer, without the target's name.
-func Once(ctx context.Context, p Probe) error {
+// After returns the state s of the target after this result, at time now, under
+// check c.
+func (r Result) After(s health.State, c *topology.Check, now time.Time) health.State {
+	if c.Type == topology.CheckAgent && r.Advice != (health.Advice{}) {
+		return s.Advise(c, now, r.Advice)
+	}
+	return s.Observe(c, now, r.Err == nil)
+}
+
+// Once asks one time, within p.Check.Timeout. The result's error says what was
+// wrong with the answer, without the target's name.
+func Once(ctx context.Context, p Probe) Result {
+	begin := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.Check.Timeout)
 	defer cancel()
-	err := ask(ctx, p)
+	advice, err := ask(ctx, p)
+	return Result{Probe: p, Err: inTime(ctx, p, err), Advice: advice, Took: time.Since(begin)}
+}
+
+// inTime makes of an error what is to be said of it.
+func inTime(ctx context.Context, p Probe, err error) error {
 	var because told
 	switch {
 	case err == nil:
@@ -62,7 +83,14 @@ func Once(ctx context.Context, p Probe) error {
 // told is an error that says more of a time that ran out than that it did.
 type told struct{ error }
 
-func ask(ctx context.Context, p Probe) error {
+func ask(ctx context.Context, p Probe) (health.Advice, error) {
+	if p.Check.Type == topology.CheckAgent {
+		return consult(ctx, p)
+	}
+	return health.Advice{}, alive(ctx, p)
+}
+
+func alive(ctx context.Context, p Probe) error {
 	switch p.Check.Type {
 	case topology.CheckTCP, topology.CheckUDP:
 		return talk(ctx, p)
@@ -78,17 +106,41 @@ func ask(ctx context.Context, p Probe) error {
 		return serving(ctx, p)
 	case topology.CheckExec:
 		return execute(ctx, p)
+	case topology.CheckSMTP:
+		return mail(ctx, p)
+	case topology.CheckFile:
+		return look(ctx, p)
 	}
 	return fmt.Errorf("no probe for check type %s", p.Check.Type)
 }
 
-// straight refuses a probe that is to arrive through a VIP and cannot: what it
-// sends is not a connection that could carry a mark.
-func straight(p Probe) error {
-	if p.Mark != 0 {
-		return fmt.Errorf("a check of type %s cannot be made through a VIP, only of an address itself", p.Check.Type)
+// destination is what is checked in the end: what lies behind the VIP where
+// the probe goes through one.
+func destination(p Probe) netip.Addr {
+	if p.Target.Via.IsValid() {
+		return p.Target.Via
 	}
-	return nil
+	return p.Target.Addr.Addr()
+}
+
+// open is dial with a connection that ends with ctx.
+func open(ctx context.Context, p Probe, network string) (net.Conn, error) {
+	conn, err := dial(ctx, p, network)
+	if err != nil {
+		return nil, cause(err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return opened{conn, stop}, nil
+}
+
+type opened struct {
+	net.Conn
+	stop func() bool
+}
+
+func (o opened) Close() error {
+	o.stop()
+	return o.Conn.Close()
 }
 
 // dial connects to the target. A probe with a mark has a source port that none

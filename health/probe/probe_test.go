@@ -96,21 +96,21 @@ func TestOnce(t *testing.T) {
 		"a closed port is not":                     {closed.Addr(), nil, topology.CheckTCP, "connection refused"},
 		"the host header is sent":                  {web.Listener.Addr(), func(c *topology.Check) { c.Host = "www.example.org" }, topology.CheckHTTP, ""},
 		"another status is a failure":              {web.Listener.Addr(), nil, topology.CheckHTTP, "status 503"},
-		"a status may be asked for":                {web.Listener.Addr(), func(c *topology.Check) { c.Status = []int{503} }, topology.CheckHTTP, ""},
+		"a status may be asked for":                {web.Listener.Addr(), func(c *topology.Check) { c.Status = []topology.StatusRange{{First: 500, Last: 599}} }, topology.CheckHTTP, ""},
 		"a redirect is an answer and not followed": {web.Listener.Addr(), func(c *topology.Check) { c.Path = "/moved" }, topology.CheckHTTP, ""},
 		"a silent server is a failure":             {silent, nil, topology.CheckHTTP, "no answer within 300ms"},
-		"garbage is a failure":                     {garbage, nil, topology.CheckHTTP, "http"},
+		"garbage is a failure":                     {garbage, nil, topology.CheckHTTP, "the header is larger than 64 KiB"},
 		"an endless body is cut off":               {endless, nil, topology.CheckHTTP, ""},
 		"TLS without verification":                 {secure.Listener.Addr(), nil, topology.CheckHTTPS, ""},
 		"TLS with an unknown authority":            {secure.Listener.Addr(), func(c *topology.Check) { c.Verify = true }, topology.CheckHTTPS, "certificate"},
-		"TLS to a server that speaks HTTP":         {web.Listener.Addr(), nil, topology.CheckHTTPS, "HTTP"},
+		"TLS to a server that speaks HTTP":         {web.Listener.Addr(), nil, topology.CheckHTTPS, "TLS handshake"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			chk := check(c.kind)
 			if c.edit != nil {
 				c.edit(chk)
 			}
-			err := Once(t.Context(), probeOf(t, c.addr, chk))
+			err := Once(t.Context(), probeOf(t, c.addr, chk)).Err
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("got %v, want alive", err)

@@ -4,27 +4,36 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"time"
 
 	"gslb/topology"
 )
 
-func tlsConfig(c *topology.Check) *tls.Config {
-	return &tls.Config{InsecureSkipVerify: !c.Verify, ServerName: c.Host}
-}
-
 // handshake makes a TLS connection and says nothing over it.
 func handshake(ctx context.Context, p Probe) error {
-	conn, err := dial(ctx, p, "tcp")
+	conn, err := open(ctx, p, "tcp")
 	if err != nil {
-		return cause(err)
+		return err
 	}
 	defer conn.Close()
-	secure := tls.Client(conn, tlsConfig(p.Check))
-	if err := secure.HandshakeContext(ctx); err != nil {
-		return cause(err)
+	_, err = encrypt(ctx, p, conn)
+	return err
+}
+
+// encrypt begins TLS on a connection and looks at the server's certificate.
+// The name the server is asked for is the check's host; an address is not sent
+// (RFC 6066 section 3), but a certificate may be valid for it.
+func encrypt(ctx context.Context, p Probe, conn net.Conn, protocols ...string) (*tls.Conn, error) {
+	name := p.Check.Host
+	if name == "" {
+		name = p.Target.Addr.Addr().String()
 	}
-	return certificate(p.Check, secure.ConnectionState())
+	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: !p.Check.Verify, ServerName: name, NextProtos: protocols})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, cause(err)
+	}
+	return secure, certificate(p.Check, secure.ConnectionState())
 }
 
 // certificate looks at how long the server's own certificate is valid still.
