@@ -2,6 +2,7 @@
 # make demo    the system doing its job on this machine, with faults
 # make build   bin/gslb and bin/director
 # make bench-dns  queries per second and processor time beside NSD, Knot and gdnsd
+# make bench-director  large tables and changed weights beside keepalived
 # make lint    more than vet; needs time and memory, so not part of test
 # make man     bin/man: the manual pages
 # make install the programs, manual pages and shell completions below PREFIX (/usr/local)
@@ -15,7 +16,7 @@ static := CGO_ENABLED=0 $(GO)
 
 # The parts of test one after the other: labs need the machine for themselves.
 .NOTPARALLEL:
-.PHONY: build test unit kernel lab demo bench-dns lint man install clean
+.PHONY: build test unit kernel lab demo bench-dns bench-director lint man install clean
 
 build:
 	@test -x bin/gslb || echo "building bin/gslb and bin/director (the first time takes a minute)"
@@ -46,6 +47,10 @@ demo: build
 bench-dns: build
 	@$(static) build -trimpath -o bin/bench-dns ./bench/dns
 	@bin/bench-dns
+
+bench-director: build
+	@$(static) build -trimpath -o bin/bench-director ./bench/director
+	@bin/bench-director
 
 lint: build
 	$(GO) tool -modfile=tools/go.mod golangci-lint run

@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 	"lab/uml":                 {"lab/debian"},
 	"lab/debian":              {},
 	"bench/dns":               {"lab/debian"},
+	"bench/director":          {"lab/debian", "lab/uml"},
 	"internal/local":          {},
 	"internal/cli":            {"topology", "conf", "conf/load", "internal/near"},
 	// Mains.
@@ -84,7 +85,7 @@ var libraries = map[string][]string{
 	"github.com/spf13/pflag":                  {"internal/cli"},
 	"github.com/spf13/cobra":                  {"internal/cli", "cmd/gslb", "cmd/director"},
 	"golang.org/x/term":                       {"internal/cli"},
-	"golang.org/x/sys":                        {"internal/local", "health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "internal/cli", "cmd/gslb", "cmd/director"},
+	"golang.org/x/sys":                        {"internal/local", "health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "bench/director", "internal/cli", "cmd/gslb", "cmd/director"},
 	"github.com/rogpeppe/go-internal":         {"cmd/gslb"},
 	"github.com/google/go-cmp":                {"dataplane/dataplanetest"},
 }

@@ -30,7 +30,7 @@ type limits struct {
 	written   int // bytes of text that templates and functions write
 }
 
-var standardLimits = limits{instances: 100_000, steps: 1_000_000, values: 1_000_000, kept: 3_000_000, text: 1 << 20, written: 64 << 20}
+var standardLimits = limits{instances: 250_000, steps: 1_000_000, values: 1_000_000, kept: 3_000_000, text: 1 << 20, written: 64 << 20}
 
 // nesting finds where a text nests deeper than maxNesting. Per open bracket it
 // counts the operators since the last separator, because each of them is a

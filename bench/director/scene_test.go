@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gslb/conf"
+	"gslb/health"
+	"gslb/tiers"
+)
+
+// What director is to program is what the witness looks for.
+func TestTopology(t *testing.T) {
+	s := scene{3, 2}
+	topo, diags := conf.Parse(conf.Source{Files: []conf.File{{Name: "bench.hcl", Data: s.topology(variant{1})}}})
+	if len(diags) != 0 {
+		t.Fatal(diags)
+	}
+	self, ok := topo.Director("director.d")
+	if !ok {
+		t.Fatal("no director")
+	}
+	want := ""
+	for i := range s.Services {
+		want += fmt.Sprintf("udp %s:%d wlc\n", vip(i), port)
+		for k := range s.Destinations {
+			want += fmt.Sprintf("  -> %s:%d nat weight %d\n", server(i, k), port, (variant{1}).weight(i, k))
+		}
+	}
+	table := tiers.Prepare(topo, self).Decide(tiers.Inputs{View: health.View{}}).Table
+	got := tiers.Table{}
+	for _, s := range table.Services {
+		if s.Key.VIP.IsValid() {
+			got.Services = append(got.Services, s)
+		}
+	}
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestParseScene(t *testing.T) {
+	for text, want := range map[string]string{
+		"1000x10": "1000 services x 10 destinations",
+		"1x1":     "1 services x 1 destinations",
+		"0x1":     `"0x1" is not SERVICESxDESTINATIONS, up to 60000x250`,
+		"10":      `"10" is not SERVICESxDESTINATIONS, up to 60000x250`,
+		"10x251":  `"10x251" is not SERVICESxDESTINATIONS, up to 60000x250`,
+	} {
+		s, err := parseScene(text)
+		got := s.String()
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s; want %s", text, got, want)
+		}
+	}
+}
