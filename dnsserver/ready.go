@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -103,7 +104,7 @@ func (r *ready) index() {
 	r.slots = make([]slot, 1<<bits.Len(uint(2*count)))
 	var q quick
 	r.each(func(at int, owner []byte, typ uint16) {
-		hash := q.hash(owner, typ)
+		hash := q.hash(owner, len(owner), typ)
 		i := hash & uint64(len(r.slots)-1)
 		for r.slots[i].at != 0 {
 			i = (i + 1) & uint64(len(r.slots)-1)
@@ -142,22 +143,27 @@ func (r *ready) find(q *quick, hash uint64, n int, typ uint16) []byte {
 
 // A quick is the memory of quick replies.
 type quick struct {
-	name   [maxName + 8]byte // in lower case
-	places []steering.Place
-	subnet subnet
+	name    [maxName + 8]byte // in lower case
+	places  []steering.Place
+	records [maxQuick * 28]byte // of a steered name
+	subnet  subnet
 }
 
-// hash puts name into q in lower case and returns its hash. Octets that count
-// labels are below the letters, so all can be lowered alike, eight at a time.
-// Names are the operator's and not the asker's: nobody can make them collide.
-func (q *quick) hash(name []byte, typ uint16) uint64 {
-	h := 0x9e3779b97f4a7c15 ^ uint64(typ)<<32 ^ uint64(len(name))
-	for i := 0; i < len(name); i += 8 {
+// hash puts the first n bytes of packet, a name, into q in lower case and
+// returns the name's hash. Octets that count labels are below the letters, so
+// all can be lowered alike, eight at a time. Names are the operator's and not
+// the asker's: nobody can make them collide.
+func (q *quick) hash(packet []byte, n int, typ uint16) uint64 {
+	h := 0x9e3779b97f4a7c15 ^ uint64(typ)<<32 ^ uint64(n)
+	for i := 0; i < n; i += 8 {
 		var w uint64
-		if i+8 <= len(name) {
-			w = binary.LittleEndian.Uint64(name[i:])
+		if i+8 <= len(packet) {
+			w = binary.LittleEndian.Uint64(packet[i:])
+			if left := n - i; left < 8 {
+				w &= 1<<(8*left&63) - 1
+			}
 		} else {
-			for k, b := range name[i:] {
+			for k, b := range packet[i:n] {
 				w |= uint64(b) << (8 * k)
 			}
 		}
@@ -179,11 +185,14 @@ func lowerWord(w uint64) uint64 {
 
 // quick is the reply to the commonest queries: one question for the addresses
 // of a name that is ready, with no option but a client subnet. All others it
-// declines. [Worker.Reply] would give the same.
-func (d *datagrams) quick(buf []byte, t *Table, o *Options, r *Request) ([]byte, bool) {
+// declines, and those beyond a limit. [Worker.Reply] would give the same.
+//
+// The reply is written over the query, which it mostly repeats, if that lies
+// in enough memory, else into buf.
+func (d *datagrams) quick(buf []byte, t *Table, o *Options, l *limiter, r *Request, now time.Time) ([]byte, bool) {
 	q := &d.fast
 	query, hash, ok := q.read(r.Packet)
-	if !ok || !o.Allow.has(r.From) {
+	if !ok || len(o.Allow) > 0 && !o.Allow.list(r.From) {
 		return nil, false
 	}
 	n := query.question - 4 - headerLen
@@ -191,47 +200,60 @@ func (d *datagrams) quick(buf []byte, t *Table, o *Options, r *Request) ([]byte,
 	if e == nil {
 		return nil, false
 	}
-	records, scope := int(e[1]), 0
-	buf = append(buf[:0], r.Packet[:query.question]...)
-	if data := e[4 : 4+int(binary.BigEndian.Uint16(e[2:]))]; records > 0 {
-		buf = append(buf, data...)
-	} else {
-		domain := t.zones.ready.domains[binary.BigEndian.Uint32(data)]
-		if buf, records, scope = q.steer(buf, t, domain, &query, r); records == 0 {
+	count, scope := int(e[1]), 0
+	data := e[4 : 4+int(binary.BigEndian.Uint16(e[2:]))]
+	if count == 0 {
+		if data, count, scope = q.steer(t, binary.BigEndian.Uint32(data), &query, r); count == 0 {
 			return nil, false
 		}
 	}
-	if query.opt {
-		buf = append(buf, 0, 0, byte(dns.TypeOPT), UDPSize>>8, UDPSize&0xff, 0, 0, bit(query.do)<<7, 0, 0, 0)
-		if s := &q.subnet; s.asked {
-			buf[len(buf)-1] = byte(8 + len(s.addr))
-			buf = option(buf, dns.EDNS0SUBNET, 4+len(s.addr))
-			buf = binary.BigEndian.AppendUint16(buf, s.family)
-			buf = append(append(buf, s.source, byte(scope)), s.addr...)
-		}
-	}
-	if len(buf) > query.limit {
+	whole := len(r.Packet) + len(data)
+	if whole > query.limit {
 		return nil, false
 	}
-	buf[2] = 0x84 | buf[2]&1 // a reply, authoritative, RD as it came
-	buf[3] &= 0x10           // CD as it came
-	buf[7] = byte(records)
-	buf[11] = bit(query.opt)
-
-	// For those who count replies.
-	w := &d.worker
-	w.r.From, w.o, w.trusted, w.rcode = r.From, o, false, dns.RcodeSuccess
-	w.q.typ, w.m.counts, w.a.tc, w.a.about = query.typ, [3]uint16{uint16(records)}, false, q.name[:n]
-	return buf, true
+	if l != nil {
+		w := &d.worker
+		w.r.From, w.o, w.trusted, w.rcode = r.From, o, false, dns.RcodeSuccess
+		w.q.typ, w.m.counts, w.a.tc, w.a.about = query.typ, [3]uint16{uint16(count)}, false, q.name[:n]
+		if !l.may(w, now) {
+			return nil, false
+		}
+	}
+	p := r.Packet
+	if cap(p) < UDPSize {
+		p = slices.Grow(append(buf[:0], p...), len(data))
+	}
+	p = p[:whole]
+	if query.opt {
+		opt := p[query.question+len(data):]
+		copy(opt, p[query.question:]) // options are sent back
+		opt[3], opt[4], opt[5] = UDPSize>>8, UDPSize&0xff, 0
+		opt[7], opt[8] = opt[7]&0x80, 0 // DO
+		if q.subnet.asked {
+			opt[optLen+7] = byte(scope)
+		}
+	}
+	copy(p[query.question:], data)
+	p[2] = 0x84 | p[2]&1 // a reply, authoritative, RD as it came
+	p[3] &= 0x10         // CD as it came
+	p[7] = byte(count)
+	return p, true
 }
 
-// steer appends the addresses that a domain answers with. It returns 0 records
-// where these are not all there is to say, or many.
-func (q *quick) steer(buf []byte, t *Table, d *topology.Domain, query *quickQuery, r *Request) ([]byte, int, int) {
+// steer makes the records that a domain answers with. It returns none where
+// these are not all there is to say, or many.
+func (q *quick) steer(t *Table, domain uint32, query *quickQuery, r *Request) (records []byte, count, scope int) {
 	family := steering.V4
 	if query.typ == dns.TypeAAAA {
 		family = steering.V6
 	}
+	if octets, ttl, scope, ok := t.steered[domain].Address(family, q.client(r), r.U); ok {
+		if q.subnet.source == 0 {
+			scope = 0
+		}
+		return appendAddress(q.records[:0], query.typ, ttl, octets), 1, scope
+	}
+	d := t.zones.ready.domains[domain]
 	client := q.subnet.prefix()
 	if !client.IsValid() && r.From.IsValid() {
 		client = netip.PrefixFrom(r.From, r.From.BitLen())
@@ -239,29 +261,48 @@ func (q *quick) steer(buf []byte, t *Table, d *topology.Domain, query *quickQuer
 	places, ttl, scope := t.steering.Answer(q.places[:0], d, family, client, r.U)
 	q.places = places
 	if len(places) != 1 || len(places[0].Addrs) > maxQuick {
-		return buf, 0, 0 // several places may share an address
+		return nil, 0, 0 // several places may share an address
 	}
 	if query.opt && t.steering.Stale(d, family) {
-		return buf, 0, 0 // which the reply says
+		return nil, 0, 0 // which the reply says
 	}
+	records = q.records[:0]
 	for i, addr := range places[0].Addrs {
 		for _, before := range places[0].Addrs[:i] {
 			if addr == before {
-				return buf, 0, 0
+				return nil, 0, 0
 			}
 		}
 		if addr.Is4() {
 			octets := addr.As4()
-			buf = appendAddress(buf, query.typ, ttl, octets[:])
+			records = appendAddress(records, query.typ, ttl, octets[:])
 		} else {
 			octets := addr.As16()
-			buf = appendAddress(buf, query.typ, ttl, octets[:])
+			records = appendAddress(records, query.typ, ttl, octets[:])
 		}
 	}
 	if q.subnet.source == 0 {
 		scope = 0
 	}
-	return buf, len(places[0].Addrs), scope
+	return records, len(places[0].Addrs), scope
+}
+
+// client is who asks: the client subnet, or else the sender.
+func (q *quick) client(r *Request) steering.Client {
+	switch s := &q.subnet; {
+	case s.source > 0 && s.family == 1:
+		var octets [4]byte
+		copy(octets[:], s.addr)
+		return steering.At4(binary.BigEndian.Uint32(octets[:]))
+	case s.source > 0:
+		return steering.At(s.prefix())
+	case r.From.Is4():
+		octets := r.From.As4()
+		return steering.At4(binary.BigEndian.Uint32(octets[:]))
+	case r.From.IsValid():
+		return steering.At(netip.PrefixFrom(r.From, r.From.BitLen()))
+	}
+	return steering.Client{}
 }
 
 // maxQuick is how many addresses of a steered name a quick reply has at most.
@@ -308,7 +349,7 @@ func (q *quick) read(packet []byte) (query quickQuery, hash uint64, ok bool) {
 	} else if !q.opt(rest, &query) {
 		return query, 0, false
 	}
-	return query, q.hash(packet[headerLen:end], query.typ), true
+	return query, q.hash(packet[headerLen:], end-headerLen, query.typ), true
 }
 
 // opt reads an OPT record of version 0 with no option but perhaps a client subnet.

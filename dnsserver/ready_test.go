@@ -3,8 +3,10 @@ package dnsserver
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -21,8 +23,8 @@ func TestCommonestQueriesAreQuick(t *testing.T) {
 }
 
 func (d *datagrams) ask(packet []byte) ([]byte, bool) {
-	r := Request{Packet: packet, Via: UDP, From: netip.MustParseAddr("192.0.2.9"), U: 1 << 40}
-	return d.quick(make([]byte, 0, UDPSize), d.server.table.Load(), d.server.configured(), &r)
+	r := Request{Packet: slices.Clip(packet), Via: UDP, From: netip.MustParseAddr("192.0.2.9"), U: 1 << 40}
+	return d.quick(make([]byte, 0, UDPSize), d.server.table.Load(), d.server.configured(), nil, &r, time.Time{})
 }
 
 // FuzzQuick looks for a quick reply that differs from the thorough one.

@@ -120,15 +120,17 @@ type datagrams struct {
 	u      uint64 // starts anywhere
 }
 
-// reply writes the reply to packet, which came from from at time now, into
-// buf and returns it, or nil where silence is the answer.
+// reply is a [responder].
 func (d *datagrams) reply(buf, packet []byte, from netip.AddrPort, now time.Time) []byte {
 	if from.Port() == 0 {
 		return nil // nobody can be there
 	}
 	o := d.server.configured()
-	r := Request{Packet: packet, Via: UDP, From: from.Addr().Unmap().WithZone(""), Now: uint32(now.Unix())}
-	if o.Proxies.list(r.From) {
+	r := Request{Packet: packet, Via: UDP, From: from.Addr(), Now: uint32(now.Unix())}
+	if r.From.Is6() {
+		r.From = r.From.Unmap().WithZone("")
+	}
+	if len(o.Proxies) > 0 && o.Proxies.list(r.From) {
 		asker, n, ok := proxied(packet, r.From)
 		if !ok {
 			return nil // what a proxy sends without a header is not for us
@@ -138,7 +140,7 @@ func (d *datagrams) reply(buf, packet []byte, from netip.AddrPort, now time.Time
 	d.u += steering.Golden
 	r.U = d.u
 	t, l := d.server.table.Load(), d.server.limiter.Load()
-	if reply, ok := d.quick(buf, t, o, &r); ok && (l == nil || l.may(&d.worker, now)) {
+	if reply, ok := d.quick(buf, t, o, l, &r, now); ok {
 		return reply
 	}
 	reply := d.worker.Reply(buf, t, o, r)

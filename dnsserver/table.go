@@ -31,11 +31,16 @@ const (
 type Table struct {
 	zones    *Zones
 	steering *steering.Table
+	steered  []*steering.Steered // of each of zones.ready.domains
 }
 
 // NewTable joins zones with the steering of the topology they were made of.
 func NewTable(zones *Zones, steering *steering.Table) *Table {
-	return &Table{zones: zones, steering: steering}
+	t := &Table{zones: zones, steering: steering}
+	for _, d := range zones.ready.domains {
+		t.steered = append(t.steered, steering.Of(d))
+	}
+	return t
 }
 
 // zone is the zone to answer from: the one the name lies in, but for the DS of

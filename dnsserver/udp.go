@@ -13,9 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A responder writes the reply to packet, which came from from at time now,
-// into buf and returns it, or nil where silence is the answer. It is called by
-// one goroutine and keeps none of its arguments.
+// A responder returns the reply to packet, which came from from at time now,
+// or nil where silence is the answer. It writes it into buf, or over packet
+// and the memory behind it up to its capacity. It is called by one goroutine
+// and keeps none of its arguments.
 //
 // This is all that answering and moving packets know of each other: what reads
 // a socket here could as well read a ring shared with a network card.
@@ -182,14 +183,14 @@ type mmsghdr struct {
 
 // A batch is the memory that packets pass through between kernel and
 // responder: slot i holds a query, who sent it, to which of our addresses, and
-// the reply.
+// the reply. One header serves for both ways, and a reply that is written over
+// its query leaves from where that lies: what is touched for a packet is less
+// than what the processor has at hand for a batch.
 type batch struct {
-	in, out [atOnce]mmsghdr
-	inData  [atOnce]unix.Iovec
-	outData [atOnce]unix.Iovec
+	heads   [atOnce]mmsghdr
+	data    [atOnce]unix.Iovec
 	peers   [atOnce]unix.RawSockaddrInet6 // large enough for IPv4's too
-	asked   [atOnce]control               // as it came
-	source  [atOnce]control               // as it goes
+	asked   [atOnce]control
 	queries [atOnce][queryRoom]byte
 	replies [atOnce][replyRoom]byte
 }
@@ -200,25 +201,30 @@ type control [unix.SizeofCmsghdr + (unix.SizeofInet6Pktinfo+7)&^7]byte
 
 func newBatch(s *udpSocket) *batch {
 	b := new(batch)
-	for i := range b.in {
-		b.inData[i].Base = &b.queries[i][0]
-		b.inData[i].SetLen(queryRoom)
-		b.in[i].Name = (*byte)(unsafe.Pointer(&b.peers[i]))
-		b.in[i].Namelen = unix.SizeofSockaddrInet6
-		b.in[i].Iov = &b.inData[i]
-		b.in[i].SetIovlen(1)
-		b.out[i].Iov = &b.outData[i]
-		b.out[i].SetIovlen(1)
-		b.out[i].Namelen = unix.SizeofSockaddrInet6
-		if s.v4 {
-			b.out[i].Namelen = unix.SizeofSockaddrInet4
-		}
+	for i := range b.heads {
+		b.heads[i].Name = (*byte)(unsafe.Pointer(&b.peers[i]))
+		b.heads[i].Iov = &b.data[i]
+		b.heads[i].SetIovlen(1)
 		if s.everywhere {
-			b.in[i].Control = &b.asked[i][0]
-			b.in[i].SetControllen(len(control{}))
+			b.heads[i].Control = &b.asked[i][0]
 		}
 	}
+	s.clear(b, atOnce)
 	return b
+}
+
+// clear makes the first n slots ready for queries.
+func (s *udpSocket) clear(b *batch, n int) {
+	for i := range b.heads[:n] {
+		if q := &b.queries[i][0]; b.data[i].Base != q {
+			b.data[i].Base = q
+		}
+		b.data[i].SetLen(queryRoom)
+		b.heads[i].Namelen = unix.SizeofSockaddrInet6
+		if s.everywhere {
+			b.heads[i].SetControllen(len(control{}))
+		}
+	}
 }
 
 // serve answers what comes on the socket until stop is set, on a thread of its
@@ -231,7 +237,8 @@ func (s *udpSocket) serve(respond responder, stop *atomic.Bool) {
 		n, err := s.receive(b)
 		switch {
 		case n > 0:
-			s.send(b, s.answer(b, n, respond))
+			s.answer(b, n, respond)
+			s.send(b, n)
 		case err == unix.EAGAIN || err == unix.EINTR:
 		default:
 			time.Sleep(time.Millisecond) // the kernel is out of something; do not spin
@@ -246,9 +253,9 @@ func (s *udpSocket) serve(respond responder, stop *atomic.Bool) {
 // after 20 microseconds that it waits, which every large batch takes: it gives
 // the processor away, and the thread must get one back.
 func (s *udpSocket) receive(b *batch) (int, syscall.Errno) {
-	n, _, err := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.in)), atOnce, unix.MSG_DONTWAIT, 0, 0)
+	n, _, err := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.heads)), atOnce, unix.MSG_DONTWAIT, 0, 0)
 	if err == unix.EAGAIN {
-		n, _, err = unix.Syscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.in)), atOnce, unix.MSG_WAITFORONE, 0, 0)
+		n, _, err = unix.Syscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.heads)), atOnce, unix.MSG_WAITFORONE, 0, 0)
 	}
 	if err != 0 {
 		return 0, err
@@ -256,30 +263,20 @@ func (s *udpSocket) receive(b *batch) (int, syscall.Errno) {
 	return int(n), 0
 }
 
-// answer replies to n packets and returns how many replies there are.
-func (s *udpSocket) answer(b *batch, n int, respond responder) int {
+// answer replies to n packets. Slots where silence is the answer are left
+// without data.
+func (s *udpSocket) answer(b *batch, n int, respond responder) {
 	now := time.Now()
-	replies := 0
 	for i := range n {
-		in := &b.in[i]
-		from := s.peer(&b.peers[i])
-		reply := respond(b.replies[i][:0], b.queries[i][:in.n], from, now)
-		if len(reply) > 0 {
-			out := &b.out[replies]
-			b.outData[replies].Base = &reply[0]
-			b.outData[replies].SetLen(len(reply))
-			out.Name = in.Name
-			if s.everywhere {
-				s.from(b, out, i)
-			}
-			replies++
+		reply := respond(b.replies[i][:0], b.queries[i][:b.heads[i].n], s.peer(&b.peers[i]), now)
+		b.data[i].SetLen(len(reply))
+		if len(reply) > 0 && &reply[0] != b.data[i].Base {
+			b.data[i].Base = &reply[0]
 		}
-		in.Namelen = unix.SizeofSockaddrInet6
 		if s.everywhere {
-			in.SetControllen(len(control{}))
+			b.from(i)
 		}
 	}
-	return replies
 }
 
 // peer reads a sender's address. The scope of a link-local one stays in the
@@ -293,39 +290,41 @@ func (s *udpSocket) peer(name *unix.RawSockaddrInet6) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(name.Addr), port)
 }
 
-// from makes out leave from the address that packet i was sent to.
-func (s *udpSocket) from(b *batch, out *mmsghdr, i int) {
-	out.Control = nil
-	out.SetControllen(0)
+// from makes reply i leave from the address that its query was sent to: what
+// the kernel says of that it takes for that, but for the interface. That stays
+// open: routes say which.
+func (b *batch) from(i int) {
 	asked := &b.asked[i]
 	head := (*unix.Cmsghdr)(unsafe.Pointer(asked))
 	const data = unix.SizeofCmsghdr
 	switch {
-	case b.in[i].Controllen < data:
-		return
+	case b.heads[i].Controllen < data:
+		b.heads[i].SetControllen(0)
 	case head.Level == unix.IPPROTO_IP && head.Type == unix.IP_PKTINFO:
-		// The interface stays open: routes say which.
-		b.source[i] = control{}
-		copy(b.source[i][data+4:data+8], asked[data+4:])
-		out.SetControllen(unix.CmsgSpace(unix.SizeofInet4Pktinfo))
+		clear(asked[data : data+4])
 	case head.Level == unix.IPPROTO_IPV6 && head.Type == unix.IPV6_PKTINFO:
-		b.source[i] = control{}
-		copy(b.source[i][data:data+16], asked[data:])
-		out.SetControllen(unix.CmsgSpace(unix.SizeofInet6Pktinfo))
+		clear(asked[data+16 : data+20])
 	default:
-		return
+		b.heads[i].SetControllen(0)
 	}
-	*(*unix.Cmsghdr)(unsafe.Pointer(&b.source[i])) = *head
-	out.Control = &b.source[i][0]
 }
 
-// send sends n replies. One that cannot be sent is like one that is lost: the
-// asker asks again.
+// send sends the replies in the first n slots and makes these ready for
+// queries. A reply that cannot be sent is like one that is lost: the asker asks
+// again.
 func (s *udpSocket) send(b *batch, n int) {
 	for from := 0; from < n; {
-		sent, _, err := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.out[from])), uintptr(n-from), unix.MSG_DONTWAIT, 0, 0)
+		to := from
+		for to < n && b.data[to].Len > 0 {
+			to++
+		}
+		if to == from {
+			from++ // silence
+			continue
+		}
+		sent, _, err := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.heads[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
 		if err == unix.EAGAIN { // the kernel has enough for now
-			sent, _, err = unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.out[from])), uintptr(n-from), 0, 0, 0)
+			sent, _, err = unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.heads[from])), uintptr(to-from), 0, 0, 0)
 		}
 		switch {
 		case err == 0:
@@ -335,4 +334,5 @@ func (s *udpSocket) send(b *batch, n int) {
 			from++
 		}
 	}
+	s.clear(b, n)
 }

@@ -3,7 +3,6 @@ package steering
 import (
 	"math/bits"
 	"slices"
-	"sort"
 
 	"gslb/topology"
 )
@@ -45,7 +44,14 @@ func (c *choice) first(o *outcome, u uint64) int {
 	switch c.kind {
 	case topology.StepWeight:
 		hi, _ := bits.Mul64(u, o.sums[len(o.sums)-1])
-		return sort.Search(len(o.sums), func(i int) bool { return o.sums[i] > hi })
+		i := 0
+		if n := len(o.guide); n > 0 {
+			i = int(o.guide[u>>(bits.LeadingZeros64(uint64(n))+1)])
+		}
+		for o.sums[i] <= hi {
+			i++
+		}
+		return i
 	case topology.StepSticky:
 		best := 0
 		for i := 1; i < len(o.places); i++ {

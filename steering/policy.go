@@ -3,6 +3,7 @@ package steering
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"net/netip"
 	"slices"
 
@@ -20,16 +21,23 @@ type choice struct {
 	of       *verdict
 	outcomes []outcome
 	limits   []int // indexes of the limit steps that act on each query
+	single   bool  // one place is answered, wherever there are any
 	stale    bool  // a stale target has its part in it
 }
 
 // An outcome is what the clients of a class can get.
 type outcome struct {
-	places []Place
+	// flat are the octets of the places' addresses, one address of each; none
+	// where a place has more or is a name.
+	flat []byte
+	sums []uint64 // of the weights, up to and with each place; where they are drawn by
+	// guide says for each part of the range of numbers, a power of two of
+	// them, which place is the first that a number in it may choose.
+	guide  []uint32
 	ttl    uint32
-	sums   []uint64 // of the weights, up to and with each place; where they are drawn by
-	common bool     // some places share a fate
-	named  bool     // some places are names
+	common bool // some places share a fate
+	named  bool // some places are names
+	places []Place
 }
 
 // A maker makes a choice.
@@ -138,6 +146,44 @@ func (c *choice) outcome(places []Place, ttl uint32) outcome {
 		o.places = alone(o.places)
 	}
 	return o
+}
+
+// prepare makes what a quick answer of a single place takes.
+func (c *choice) prepare() {
+	c.single = true
+	for i := range c.outcomes {
+		o := &c.outcomes[i]
+		o.prepare()
+		if len(o.places) > 1 && (c.kind == topology.NoStep || c.most != 1) {
+			c.single = false
+		}
+	}
+}
+
+func (o *outcome) prepare() {
+	for i, p := range o.places {
+		if len(p.Addrs) != 1 {
+			o.flat = nil
+			break
+		}
+		octets := p.Addrs[0].AsSlice()
+		if i == 0 {
+			o.flat = make([]byte, 0, len(o.places)*len(octets))
+		}
+		o.flat = append(o.flat, octets...)
+	}
+	if len(o.sums) < 2 {
+		return
+	}
+	o.guide = make([]uint32, 1<<bits.Len(uint(len(o.sums)-1)))
+	i, step := 0, ^uint64(0)/uint64(len(o.guide))+1
+	for part := range o.guide {
+		hi, _ := bits.Mul64(uint64(part)*step, o.sums[len(o.sums)-1])
+		for o.sums[i] <= hi {
+			i++
+		}
+		o.guide[part] = uint32(i)
+	}
 }
 
 // alone leaves what one answer may have: a name stands alone (RFC 1034,

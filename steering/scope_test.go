@@ -1,6 +1,7 @@
 package steering
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -245,6 +246,14 @@ func got(t *Table, d *topology.Domain, f Family, a netip.Addr, u uint64) (string
 	if err != nil {
 		panic(err)
 	}
+	client := At(host(a))
+	if a.Is4() {
+		octets := a.As4()
+		client = At4(binary.BigEndian.Uint32(octets[:]))
+	}
+	if octets, ttl2, scope2, ok := t.Of(d).Address(f, client, u); ok && (len(places) != 1 || !bytes.Equal(octets, places[0].Addrs[0].AsSlice()) || ttl2 != ttl || scope2 != scope) {
+		panic(fmt.Sprintf("%v: Address of %v is %v for %d with scope %d, Answer %v for %d with scope %d", d.Policy.All(), a, octets, ttl2, scope2, labels(places), ttl, scope))
+	}
 	return fmt.Sprint(labels(places), " for ", ttl), p
 }
 
@@ -314,7 +323,7 @@ func checkMapped(t *testing.T, table *Table, d *topology.Domain, f Family, a net
 // that may get something else.
 func checkShortest(t *testing.T, table *Table, d *topology.Domain, f Family, clients []netip.Addr, client netip.Addr, scope netip.Prefix) {
 	t.Helper()
-	c := &table.domains[d][f]
+	c := &table.domains[d].choices[f]
 	mine := c.outcomeOf(table, client)
 	if scope.Bits() == 0 || c.kind == topology.StepSticky && len(mine.places) > 1 {
 		return // the unit in which clients are kept may be longer

@@ -67,8 +67,14 @@ type Inputs struct {
 // A Table says for every domain what a client gets. It is never changed once made.
 type Table struct {
 	ground  *Ground
-	domains map[*topology.Domain]*[2]choice
+	domains map[*topology.Domain]*Steered
 	stale   bool // some choice is
+}
+
+// A Steered is what a table says of one domain.
+type Steered struct {
+	ground  *Ground
+	choices [2]choice // for each family
 }
 
 // Compile works out the table for topo. When who is up changes, the ground
@@ -78,14 +84,17 @@ func Compile(topo *topology.Topology, in Inputs) *Table { return Prepare(topo, i
 // Compile works out the table for the ground's topology and map; in.Map does
 // not count.
 func (g *Ground) Compile(in Inputs) *Table {
-	t := &Table{ground: g, domains: make(map[*topology.Domain]*[2]choice, len(g.domains))}
+	t := &Table{ground: g, domains: make(map[*topology.Domain]*Steered, len(g.domains))}
 	shared := map[string]*verdict{}
 	for _, d := range g.order {
 		p := g.domains[d]
-		both := &[2]choice{p[V4].choice(g, &in, shared), p[V6].choice(g, &in, shared)}
-		both[V4].stale, both[V6].stale = p[V4].stale(&in), p[V6].stale(&in)
-		t.stale = t.stale || both[V4].stale || both[V6].stale
-		t.domains[d] = both
+		s := &Steered{g, [2]choice{p[V4].choice(g, &in, shared), p[V6].choice(g, &in, shared)}}
+		for f := range s.choices {
+			s.choices[f].prepare()
+			s.choices[f].stale = p[f].stale(&in)
+			t.stale = t.stale || s.choices[f].stale
+		}
+		t.domains[d] = s
 	}
 	return t
 }
@@ -94,7 +103,7 @@ func (g *Ground) Compile(in Inputs) *Table {
 // d: one of those that the health step looks at, be its answer among those
 // that are given or not.
 func (t *Table) Stale(d *topology.Domain, f Family) bool {
-	return t.stale && t.domains[d] != nil && t.domains[d][f].stale
+	return t.stale && t.domains[d] != nil && t.domains[d].choices[f].stale
 }
 
 func (p *prospect) stale(in *Inputs) bool {
@@ -114,42 +123,96 @@ func (p *prospect) stale(in *Inputs) bool {
 // valid prefix is nowhere; one within ::ffff:0:0/96 is the IPv4 address that it
 // writes, and its scope has the 96 bits before that.
 func (t *Table) Answer(buf []Place, d *topology.Domain, f Family, client netip.Prefix, u uint64) (places []Place, ttl uint32, scope int) {
-	families, ok := t.domains[d]
+	s, ok := t.domains[d]
 	if !ok {
 		return buf, 0, 0
 	}
-	c := &families[f]
-	o := &c.outcomes[0]
-	unitKey := u
-	if client.IsValid() && (c.of != nil || c.kind == topology.StepSticky) {
-		addr := client.Masked().Addr()
-		mapped := addr.Is4In6()
-		addr = addr.Unmap()
-		from, k := V4, keyOf(addr)
-		if addr.Is6() {
-			from = V6
-		}
+	c := &s.choices[f]
+	o, u, scope := c.find(s.ground, At(client), u)
+	return c.pick(buf, o, u, nil), o.ttl, scope
+}
+
+// Of is what the table says of a domain, for those who ask for it again and
+// again; nil: it does not know the domain.
+func (t *Table) Of(d *topology.Domain) *Steered { return t.domains[d] }
+
+// Address is what Answer says where that is one place with one address: its
+// four or sixteen octets, which the caller must not change. Otherwise it is
+// false, and where a stale target has its part in the answer.
+func (s *Steered) Address(f Family, client Client, u uint64) (octets []byte, ttl uint32, scope int, ok bool) {
+	c := &s.choices[f]
+	if !c.single || c.stale {
+		return nil, 0, 0, false
+	}
+	o, u, scope := c.find(s.ground, client, u)
+	if len(o.flat) == 0 {
+		return nil, 0, 0, false
+	}
+	i := 0
+	if len(o.places) > 1 {
+		i = c.first(o, u)
+	}
+	size := 4 + 12*int(f)
+	return o.flat[i*size : (i+1)*size], o.ttl, scope, true
+}
+
+// A Client is where a query comes from, ready to be looked up. The zero
+// Client is nowhere.
+type Client struct {
+	key    key
+	family Family
+	known  bool
+	before uint8 // bits of its scope that stand before the key
+}
+
+// At is a client as [Table.Answer] takes it.
+func At(p netip.Prefix) Client {
+	if !p.IsValid() {
+		return Client{}
+	}
+	addr := p.Masked().Addr()
+	c := Client{known: true}
+	if addr.Is4In6() {
+		c.before = 96
+	}
+	if addr = addr.Unmap(); addr.Is6() {
+		c.family = V6
+	}
+	c.key = keyOf(addr)
+	return c
+}
+
+// At4 is a client with an IPv4 address, the first octet the highest.
+func At4(addr uint32) Client { return Client{key: key{hi: uint64(addr) << 32}, known: true} }
+
+// find is the outcome for a client, the number to choose by in it, and the
+// scope of both.
+func (c *choice) find(g *Ground, client Client, u uint64) (o *outcome, number uint64, scope int) {
+	if c.of == nil && c.kind != topology.StepSticky {
+		return &c.outcomes[0], u, 0
+	}
+	if !client.known {
 		if c.of != nil {
-			var n int32
-			n, scope = t.ground.tries[from].find(k, c.of, from == V4 && c.of.top != nil)
-			o = &c.outcomes[n]
+			return &c.outcomes[c.of.same[0]], u, 0
 		}
-		if c.kind == topology.StepSticky {
-			unitKey = unit(k, from)
-			if len(o.places) > 1 {
-				scope = max(scope, [2]int{sticky4, sticky6}[from])
-			}
-		}
-		if mapped && (scope > 0 || c.of != nil) {
-			scope += 96
-		}
-	} else if c.of != nil {
-		o = &c.outcomes[c.of.same[0]]
+		return &c.outcomes[0], u, 0
+	}
+	o = &c.outcomes[0]
+	if c.of != nil {
+		var n int32
+		n, scope = g.tries[client.family].find(client.key, c.of, client.family)
+		o = &c.outcomes[n]
 	}
 	if c.kind == topology.StepSticky {
-		u = unitKey
+		u = unit(client.key, client.family)
+		if len(o.places) > 1 {
+			scope = max(scope, [2]int{sticky4, sticky6}[client.family])
+		}
 	}
-	return c.pick(buf, o, u, nil), o.ttl, scope
+	if scope > 0 || c.of != nil {
+		scope += int(client.before)
+	}
+	return o, u, scope
 }
 
 // Pick returns the places that the query with number u gets for domain d when

@@ -2,6 +2,7 @@ package steering
 
 import (
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -104,7 +105,7 @@ func TestWhatIsTheSameForEveryQuery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			topo, view := world(c.steps, c.answers...)
 			table := Compile(topo, Inputs{View: view})
-			got := [2]string{labels(table.domains[topo.Domains[0]][V4].outcomes[0].places), labels(table.domains[topo.Domains[0]][V6].outcomes[0].places)}
+			got := [2]string{labels(table.domains[topo.Domains[0]].choices[V4].outcomes[0].places), labels(table.domains[topo.Domains[0]].choices[V6].outcomes[0].places)}
 			if diff := cmp.Diff([2]string{c.want4, c.want6}, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -213,13 +214,13 @@ func TestFurtherPlacesAreDrawnInProportion(t *testing.T) {
 func TestPickChangesNeitherTableNorBuffer(t *testing.T) {
 	topo, view := world([]topology.Step{rotation}, "a 1 192.0.2.1", "b 1 192.0.2.2")
 	table := Compile(topo, Inputs{View: view})
-	before := labels(table.domains[topo.Domains[0]][V4].outcomes[0].places)
+	before := labels(table.domains[topo.Domains[0]].choices[V4].outcomes[0].places)
 	buf := []Place{{Weight: 42}}
 	got := table.Pick(buf, topo.Domains[0], V4, ^uint64(0))
 	if got[0].Weight != 42 || labels(got[1:]) != "b=192.0.2.2 a=192.0.2.1" {
 		t.Errorf("got %v", got)
 	}
-	if diff := cmp.Diff(before, labels(table.domains[topo.Domains[0]][V4].outcomes[0].places)); diff != "" {
+	if diff := cmp.Diff(before, labels(table.domains[topo.Domains[0]].choices[V4].outcomes[0].places)); diff != "" {
 		t.Errorf("the table changed (-before +after)\n%s", diff)
 	}
 }
@@ -288,5 +289,36 @@ func TestProbes(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// Every number leads to the place whose part of the weights it falls into, and
+// the first and the last number of each part do.
+func TestNumbersFallByWeight(t *testing.T) {
+	for _, weights := range [][]int{{1}, {1, 1}, {3, 1, 2}, {1, 1000, 1, 1, 1}, {65535, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 65535}} {
+		var lines []string
+		for i, w := range weights {
+			lines = append(lines, fmt.Sprintf("a%d %d 192.0.2.%d", i, w, i+1))
+		}
+		topo, view := world([]topology.Step{weight, limit(1)}, lines...)
+		table := Compile(topo, Inputs{View: view})
+		total, sum := uint64(0), uint64(0)
+		for _, w := range weights {
+			total += uint64(w)
+		}
+		for i, w := range weights {
+			begin := func(sum uint64) uint64 { // the first number at or behind this part of the range
+				quotient, rest := bits.Div64(sum%total, 0, total)
+				return quotient + min(rest, 1)
+			}
+			first, last := begin(sum), begin(sum+uint64(w))-1
+			sum += uint64(w)
+			for _, u := range []uint64{first, first + (last-first)/2, last} {
+				octets, _, _, ok := table.Of(topo.Domains[0]).Address(V4, Client{}, u)
+				if !ok || int(octets[3]) != i+1 {
+					t.Errorf("weights %v: number %#x leads to %v (%v), want place %d", weights, u, octets, ok, i)
+				}
+			}
+		}
 	}
 }

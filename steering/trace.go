@@ -63,7 +63,7 @@ func Explain(g *Ground, in Inputs, d *topology.Domain, f Family, client netip.Pr
 	p := &g.domains[d][f]
 	t := Trace{Steps: p.steps, Places: p.places}
 	table := g.Compile(in)
-	c := &table.domains[d][f]
+	c := &table.domains[d].choices[f]
 	w := g.who(0)
 	from, k := V4, key{}
 	var addr netip.Addr

@@ -285,12 +285,12 @@ func (v *verdict) settle(t *trie, j uint32, depth int) {
 	v.settle(t, 2*j+1, depth+1)
 }
 
-// find returns what holds for a client and the length of the shortest prefix
-// with it in which the same holds for all. Top says that v has one for t.
-func (t *trie) find(k key, v *verdict, top bool) (int32, int) {
+// find returns what holds for a client of the trie's family and the length of
+// the shortest prefix with it in which the same holds for all.
+func (t *trie) find(k key, v *verdict, f Family) (int32, int) {
 	same := v.same
 	n, depth := &t.nodes[t.root], 0
-	if top {
+	if f == V4 && v.top != nil {
 		x := v.top[k.hi>>48]
 		if x&split == 0 {
 			return int32(x >> 8), int(x & 0xff)
