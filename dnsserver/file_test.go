@@ -48,7 +48,10 @@ func TestZonesWithFiles(t *testing.T) {
 		"without them they are the topology's": {soa, "", "; example.org NS",
 			"answer: example.org. 3600 IN NS ns-a.example.org.\nadditional: ns-a.example.org. 3600 IN A 192.0.2.53", []*topology.Nameserver{oneNameserver}},
 		"a file that has both needs no nameserver": {soa + "@ NS ns.example.net.\n", "", "; example.org NS", "answer: example.org. 500 IN NS ns.example.net.", nil},
-		"records of the topology join":             {soa + "www 60 TXT a\n", "www 30 TXT b", "; www.example.org TXT", "answer: www.example.org. 30 IN TXT \"a\"\nanswer: www.example.org. 30 IN TXT \"b\"", []*topology.Nameserver{oneNameserver}},
+		"NSEC3 and what signs it is no name of the zone": {soa + "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 0 - 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom A\n" +
+			"0p9mhaveqvm6t7vbl5lop2u3t2rp3tom RRSIG NSEC3 8 3 60 20300101000000 20260101000000 1 @ AA==\n", "", "; 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.example.org RRSIG",
+			"authority: example.org. 200 IN SOA ns1.example.org. hostmaster.example.org. 7 2 3 4 200", []*topology.Nameserver{oneNameserver}},
+		"records of the topology join": {soa + "www 60 TXT a\n", "www 30 TXT b", "; www.example.org TXT", "answer: www.example.org. 30 IN TXT \"a\"\nanswer: www.example.org. 30 IN TXT \"b\"", []*topology.Nameserver{oneNameserver}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table, err := compiled(t, c.text, c.records, c.nameservers...)

@@ -144,7 +144,9 @@ func (c *compiler) zone(tz *topology.Zone, nameservers []*topology.Nameserver, s
 			return
 		}
 		for _, r := range z.file.Records {
-			z.add(key(r.Owner), r.Type, r.TTL, r.Data)
+			if !hashed(r) {
+				z.add(key(r.Owner), r.Type, r.TTL, r.Data)
+			}
 		}
 	}
 	if z.apex.set(dns.TypeNS) == nil {
@@ -164,6 +166,12 @@ func (c *compiler) zone(tz *topology.Zone, nameservers []*topology.Nameserver, s
 	for _, r := range tz.Records {
 		c.record(z, tz, r)
 	}
+}
+
+// hashed reports whether a record is one of NSEC3 or signs such: their owners
+// are no names of the zone (RFC 5155, section 7.2.8).
+func hashed(r zonefile.Record) bool {
+	return r.Type == dns.TypeNSEC3 || r.Type == dns.TypeRRSIG && binary.BigEndian.Uint16(r.Data) == dns.TypeNSEC3
 }
 
 // soa makes a SOA of what the topology says.
