@@ -62,8 +62,16 @@ func Prepare(topo *topology.Topology, self *topology.Director) *Ground {
 	g := &Ground{Owner: Owner{VIPs: map[netip.Addr]bool{}, Marks: map[uint32]bool{}}}
 	marks := marksOf(topo, self)
 	families := map[bool]bool{}
-	seen := map[health.Target]bool{}
-	for _, r := range roles(topo, self) {
+	parts := roles(topo, self)
+	size := 0
+	for _, r := range parts {
+		if r.last() {
+			size += len(r.service.VIPs) * len(r.ports()) * len(r.servers())
+		}
+	}
+	seen := make(map[health.Target]bool, size)
+	g.Probes = make([]Probe, 0, size)
+	for _, r := range parts {
 		for _, vip := range r.service.VIPs {
 			g.Owner.VIPs[vip] = true
 			families[vip.Is6()] = true
@@ -229,7 +237,9 @@ func (r role) destinations(vip netip.Addr, port topology.Port) []destination {
 		out = append(out, d)
 	}
 	if r.last() {
-		for _, s := range r.servers() {
+		servers := r.servers()
+		out = make([]destination, 0, len(servers))
+		for _, s := range servers {
 			if addr, ok := s.Addrs.Like(vip); ok {
 				number := port.Number
 				if r.tier.Method == topology.NAT && s.Port != 0 {
@@ -325,6 +335,10 @@ func (r role) servers() []*topology.Server {
 	var out []*topology.Server
 	for _, f := range r.tier.Farms {
 		if r.tier.Method == topology.NAT && f.Gateway != r.self {
+			continue
+		}
+		if out == nil {
+			out = f.Servers[:len(f.Servers):len(f.Servers)] // not copied: mostly there is one farm
 			continue
 		}
 		out = append(out, f.Servers...)
