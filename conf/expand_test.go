@@ -103,12 +103,11 @@ farm.f.server.s[1] {         # t.hcl:29:3
 }
 `},
 		{`virtual_service.v.tier.one`, `
-virtual_service.v.tier.one {        # t.hcl:39:3
-  directors  = [director.d["a b"]]  # t.hcl:40:17
-  method     = "nat"                # t.hcl:41:17
-  scheduler  = "wlc"                # default
-  farms      = [farm.f]             # t.hcl:42:17
-  one_packet = false                # default
+virtual_service.v.tier.one {       # t.hcl:39:3
+  directors = [director.d["a b"]]  # t.hcl:40:17
+  method    = "nat"                # t.hcl:41:17
+  scheduler = "wlc"                # default
+  farms     = [farm.f]             # t.hcl:42:17
 }
 `},
 	} {

@@ -297,7 +297,7 @@ var (
 			{name: "encap_port", typ: tPort, def: "6080", later: "Encapsulation in UDP", doc: "UDP port of gue."},
 			{name: "sorry", typ: tSorry, doc: "Who answers when nobody else can (default, last tier: the service's)."},
 			{name: "inhibit", typ: tBool, doc: "Whether what is down stays in the table with weight 0, which keeps its connections (default: TCP by sh and mh)."},
-			{name: "one_packet", typ: tBool, def: "false", doc: "Schedules every datagram anew."},
+			{name: "one_packet", typ: tBool, doc: "Schedules every datagram anew (default false)."},
 			{name: "fullnat", typ: tBool, def: "false", later: "Full NAT", doc: "Rewrites the client's address too."},
 		},
 		kids: []*block{persistenceGroup, quorumGroup},

@@ -376,7 +376,7 @@ virtual_service "us" {
     farms     = [farm.near, farm.far]
     #- encap      = "gue" # default: "ipip"
     #- encap_port = 6080  # default
-    one_packet = false # default
+    one_packet = false # UDP only; default: false
   }
 }
 virtual_service "mark" {

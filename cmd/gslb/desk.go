@@ -9,9 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -96,14 +94,6 @@ type request struct {
 	Reason        string `json:"reason,omitempty"`
 }
 
-// A refusal is the reply to a request that is not done.
-type refusal struct {
-	FormatVersion int    `json:"format_version"`
-	Error         string `json:"error"`
-}
-
-func refuse(format string, args ...any) refusal { return refusal{1, fmt.Sprintf(format, args...)} }
-
 // openDesk begins with what was kept, as far as it is of use.
 func openDesk(log *slog.Logger, at place) (*desk, health.View, error) {
 	k := &desk{log: log, started: time.Now(), dir: at.dir, last: map[health.Target]outcome{}, calls: make(chan call), tick: time.NewTimer(time.Hour)}
@@ -128,7 +118,7 @@ func openDesk(log *slog.Logger, at place) (*desk, health.View, error) {
 		}
 		k.server = server
 		go server.Serve(k.answer, func(p local.Peer) []byte {
-			return marshal(refuse("%s may not: only root and the user of gslb serve may", who(p)))
+			return local.Marshal(local.Refuse("%s may not: only root and the user of gslb serve may", p.String()))
 		})
 	}
 	k.arm()
@@ -350,40 +340,23 @@ func (d *dnsNode) overridden(now time.Time) health.Overrides {
 func (k *desk) answer(ctx context.Context, peer local.Peer, data []byte) []byte {
 	var r request
 	if err := json.Unmarshal(data, &r); err != nil {
-		return marshal(refuse("read the request: %v", err))
+		return local.Marshal(local.Refuse("read the request: %v", err))
 	}
 	if r.FormatVersion != 1 {
-		return marshal(refuse("the request has format version %d; this gslb serve reads 1", r.FormatVersion))
+		return local.Marshal(local.Refuse("the request has format version %d; this gslb serve reads 1", r.FormatVersion))
 	}
 	reply := make(chan any, 1)
 	select {
 	case k.calls <- call{peer, r, reply}:
 	case <-ctx.Done():
-		return marshal(refuse("gslb serve is busy or stopping"))
+		return local.Marshal(local.Refuse("gslb serve is busy or stopping"))
 	}
 	select {
 	case out := <-reply:
-		return marshal(out)
+		return local.Marshal(out)
 	case <-ctx.Done():
-		return marshal(refuse("gslb serve does not get to it, or its disk hangs"))
+		return local.Marshal(local.Refuse("gslb serve does not get to it, or its disk hangs"))
 	}
-}
-
-func marshal(v any) []byte {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		panic("gslb: " + err.Error()) // there is nothing in it that has no JSON
-	}
-	return append(data, '\n')
-}
-
-// who is a user for logs and people.
-func who(p local.Peer) string {
-	id := strconv.FormatUint(uint64(p.UID), 10)
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username + " (uid " + id + ")"
-	}
-	return "uid " + id
 }
 
 func overrideAttrs(x health.Override) []any {
@@ -402,6 +375,6 @@ func (d *dnsNode) handle(c call) {
 	case "override":
 		d.override(c, time.Now())
 	default:
-		c.reply <- refuse("this gslb serve knows no command %q", c.request.Command)
+		c.reply <- local.Refuse("this gslb serve knows no command %q", c.request.Command)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"gslb/dnsserver"
 	"gslb/health"
 	"gslb/health/probe"
+	"gslb/internal/cli"
 	"gslb/internal/local"
 	"gslb/steering"
 	"gslb/topology"
@@ -322,7 +323,7 @@ api.g.example.org  domain.api  nothing is up: all but what is disabled is answer
 
 func TestSpans(t *testing.T) {
 	for text, want := range map[string]time.Duration{"90s": 90 * time.Second, "2h30m": 150 * time.Minute, "1d": 24 * time.Hour, "0s": 0, "1": 0, "-2h": 0, "x": 0, "9999999999d": 0} {
-		got, err := parseSpan(text)
+		got, err := cli.Span("for", text)
 		if got != want && want != 0 || (err != nil) != (want == 0) {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -72,13 +68,13 @@ where that runs with --state, is kept over restarts.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := request{FormatVersion: 1, Command: "override", Object: args[0], Mode: mode.String(), Reason: reason}
 			if span != "" {
-				d, err := parseSpan(span)
+				d, err := cli.Span("for", span)
 				if err != nil {
 					return err
 				}
 				r.Seconds = int64(d / time.Second)
 			}
-			data, err := askDaemon(cmd.Context(), socket, r)
+			data, err := local.AskDaemon(cmd.Context(), socket, "gslb serve", r)
 			if err != nil {
 				return err
 			}
@@ -101,41 +97,6 @@ where that runs with --state, is kept over restarts.`,
 		cmd.Flags().StringVar(&reason, "reason", "", "why, a `TEXT` for those who look at the status")
 	}
 	return cmd
-}
-
-// parseSpan reads "90s", "2h30m" or "1d".
-func parseSpan(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		var n uint64
-		n, err = strconv.ParseUint(days, 10, 12)
-		d = time.Duration(n) * 24 * time.Hour
-	}
-	if err != nil || d < time.Second {
-		return 0, cli.Usagef("--for %s: want a time such as 90s, 30m, 2h or 1d", s)
-	}
-	return d, nil
-}
-
-// askDaemon sends a request and returns the reply, unless that is a refusal.
-func askDaemon(ctx context.Context, socket string, r request) ([]byte, error) {
-	data, err := local.Ask(ctx, socket, marshal(r))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: no gslb serve listens there; it does with --state or --socket, and this command looks elsewhere with --socket", err)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: only root and the user of gslb serve may", err)
-	case err != nil:
-		return nil, err
-	}
-	var no refusal
-	if err := json.Unmarshal(data, &no); err != nil {
-		return nil, fmt.Errorf("read the reply: %w", err)
-	}
-	if no.Error != "" {
-		return nil, errors.New(no.Error)
-	}
-	return data, nil
 }
 
 // A changeJSON is the reply to an override.
@@ -176,7 +137,7 @@ func (c *changeJSON) text(out, errs io.Writer) {
 		}
 		rows = append(rows, []string{a.Answer, a.Name, a.Mode})
 	}
-	table(out, "  ", rows)
+	cli.Table(out, "  ", rows)
 	switch {
 	case len(c.Answers) == 0:
 		fmt.Fprintf(errs, "note: no answer derives from %s.\n", c.Object)
@@ -200,28 +161,28 @@ func (d *dnsNode) override(c call, now time.Time) {
 		object, ok = r.Object, true // of a topology before
 	}
 	if !ok {
-		c.reply <- refuse("%s", missing(g.topo, r.Object))
+		c.reply <- local.Refuse("%s", missing(g.topo, r.Object))
 		return
 	}
 	before, left := d.desk.overrides, d.desk.overrides.Without(object)
 	if r.Mode != health.Enabled.String() {
 		mode, err := health.ParseMode(r.Mode)
 		if err != nil {
-			c.reply <- refuse("mode: %v", err)
+			c.reply <- local.Refuse("mode: %v", err)
 			return
 		}
 		const longest = int64(10 * 365 * 24 * time.Hour / time.Second)
-		x := health.Override{Object: object, Mode: mode, Reason: r.Reason, Who: who(c.peer), Since: now}
+		x := health.Override{Object: object, Mode: mode, Reason: r.Reason, Who: c.peer.String(), Since: now}
 		if r.Seconds != 0 {
 			x.Until = now.Add(time.Duration(min(max(r.Seconds, 0), longest)) * time.Second)
 		}
 		if left, err = left.With(x); err != nil {
-			c.reply <- refuse("%v", err)
+			c.reply <- local.Refuse("%v", err)
 			return
 		}
 		d.log.Warn("override", overrideAttrs(x)...)
 	} else if x, there := before.Of(object); there {
-		d.log.Info("override is taken back", append(overrideAttrs(x), "by", who(c.peer))...)
+		d.log.Info("override is taken back", append(overrideAttrs(x), "by", c.peer.String())...)
 	}
 	d.desk.overrides = left
 	if d.now != nil {

@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"gslb/health"
 	"gslb/internal/cli"
+	"gslb/internal/local"
 	"gslb/steering"
 	"gslb/topology"
 )
@@ -35,7 +35,7 @@ A streak of 1/3 is one of the three results in a row that would turn it over.`,
   gslb status --json | jq '.targets[] | select(.state == "down")'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			data, err := askDaemon(cmd.Context(), socket, request{FormatVersion: 1, Command: "status"})
+			data, err := local.AskDaemon(cmd.Context(), socket, "gslb serve", request{FormatVersion: 1, Command: "status"})
 			if err != nil {
 				return err
 			}
@@ -281,7 +281,7 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 	if s.Node != "" {
 		head = append(head, s.Node)
 	}
-	head = append(head, s.State, "up "+age(s.At.Sub(s.Started)), fmt.Sprintf("generation %d", s.Generation), fmt.Sprintf("serial %d", s.Serial))
+	head = append(head, s.State, "up "+cli.Age(s.At.Sub(s.Started)), fmt.Sprintf("generation %d", s.Generation), fmt.Sprintf("serial %d", s.Serial))
 	if s.StateDir == "" {
 		head = append(head, "nothing is kept over a restart")
 	}
@@ -294,7 +294,7 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 		for _, o := range s.Overrides {
 			left := "until it is enabled"
 			if o.Until != nil {
-				left = "for " + age(o.Until.Sub(s.At))
+				left = "for " + cli.Age(o.Until.Sub(s.At))
 			}
 			object := o.Object
 			if o.Absent {
@@ -302,7 +302,7 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 			}
 			rows = append(rows, []string{object, paint(o.Mode), left, "by " + o.Who, o.Reason})
 		}
-		table(out, "  ", rows)
+		cli.Table(out, "  ", rows)
 	}
 
 	fmt.Fprintln(out, "\nTargets")
@@ -313,7 +313,7 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 			state = "[" + state + "]"
 		}
 		if t.Since != nil {
-			since = "for " + age(s.At.Sub(*t.Since))
+			since = "for " + cli.Age(s.At.Sub(*t.Since))
 		}
 		var notes []string
 		if t.Stale {
@@ -323,7 +323,7 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 			notes = append(notes, fmt.Sprintf("streak %d/%d", t.Streak, t.Needed))
 		}
 		if t.HeldUntil != nil {
-			notes = append(notes, fmt.Sprintf("held down for %s, flap %d", age(t.HeldUntil.Sub(s.At)), t.Flaps))
+			notes = append(notes, fmt.Sprintf("held down for %s, flap %d", cli.Age(t.HeldUntil.Sub(s.At)), t.Flaps))
 		}
 		if t.Factor < 1 {
 			notes = append(notes, fmt.Sprintf("slow start at %.0f %%", 100*t.Factor))
@@ -336,7 +336,7 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 	if len(rows) == 0 {
 		fmt.Fprintln(out, "  none: nothing is checked")
 	}
-	table(out, "  ", rows)
+	cli.Table(out, "  ", rows)
 
 	for _, d := range s.Domains {
 		fmt.Fprintf(out, "\n%s  %s", d.Name, d.Domain)
@@ -369,7 +369,7 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 			}
 			rows = append(rows, []string{strings.TrimPrefix(a.Answer, d.Domain+"."), state, weight, what})
 		}
-		table(out, "  ", rows)
+		cli.Table(out, "  ", rows)
 	}
 }
 
@@ -393,55 +393,4 @@ func someOf(list []string) string {
 		return list[0]
 	}
 	return fmt.Sprintf("%s +%d", list[0], len(list)-1)
-}
-
-// age is a time for people, in its two largest units.
-func age(d time.Duration) string {
-	d = max(d.Round(time.Second), 0)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
-}
-
-// table writes rows with their columns below each other. Colours take no room.
-func table(out io.Writer, indent string, rows [][]string) {
-	var widths []int
-	for _, r := range rows {
-		for i, cell := range r {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], wide(cell))
-		}
-	}
-	for _, r := range rows {
-		line := indent
-		for i, cell := range r {
-			if widths[i] > 0 {
-				line += cell + strings.Repeat(" ", widths[i]-wide(cell)+2)
-			}
-		}
-		fmt.Fprintln(out, strings.TrimRight(line, " "))
-	}
-}
-
-// wide is how many characters of a text are seen.
-func wide(s string) int {
-	n := 0
-	for s != "" {
-		if rest, ok := strings.CutPrefix(s, "\x1b["); ok {
-			_, s, _ = strings.Cut(rest, "m")
-			continue
-		}
-		_, size := utf8.DecodeRuneInString(s)
-		s = s[size:]
-		n++
-	}
-	return n
 }
