@@ -1,5 +1,5 @@
 region "eu" {
-  for_each = setproduct(range(400), range(400)) # ERROR GS018: Too large
+  for_each = setproduct(range(600), range(600)) # ERROR GS018: Too large
 }
 region "us" {
   for_each = range(1000000) # ERROR GS018: Too large
