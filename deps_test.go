@@ -35,6 +35,7 @@ var rooms = map[string][]string{
 	"explain":            {"topology", "health", "steering", "tiers", "internal/near"},
 	"internal/near":      {},
 	"internal/siphash":   {},
+	"vrrp":               {},
 	// Effects.
 	"conf/load":               {"conf"},
 	"steering/geo":            {"topology", "steering"},
@@ -61,7 +62,7 @@ var rooms = map[string][]string{
 
 // pure are the rooms whose functions are arithmetic on values: what they may
 // import of the standard library is what cannot do anything else.
-var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "dnsserver/zonefile", "explain", "internal/near", "internal/siphash"}
+var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "dnsserver/zonefile", "explain", "internal/near", "internal/siphash", "vrrp"}
 
 // effects are the packages of the standard library with which a pure room
 // could do I/O, read the clock's consequences or throw dice.
