@@ -171,7 +171,7 @@ func (b *builder) director(n *node) {
 }
 
 func (b *builder) farm(n *node) {
-	f := &topology.Farm{ID: n.id, Region: b.regions[n.ref("region")], Gateway: b.dirs[n.ref("gateway")]}
+	f := &topology.Farm{ID: n.id, Region: b.regions[n.ref("region")], Gateway: b.dirs[n.ref("gateway")], Agent: b.checks[n.ref("agent")]}
 	if w := n.ref("network"); w != nil {
 		f.Network = b.networks[w]
 		f.Region = f.Network.Region

@@ -153,6 +153,19 @@ func (p *parser) checkArguments(c *node, typ topology.CheckType) {
 	}
 }
 
+// checkAgents reports a farm's agent that is a check of another type.
+func (p *parser) checkAgents() {
+	for _, f := range p.all("farm") {
+		c := f.ref("agent")
+		if typ := typeOf(c); c != nil && typ != topology.NoCheck && typ != topology.CheckAgent {
+			p.report(fault{
+				code: "GS010", at: f.at("agent"), rel: []Related{c.here()}, detail: fmt.Sprintf("agent: %s is of type %v, which learns no more than whether somebody lives.", c.id, typ),
+				help: "Give a check of type agent; what says whether the servers live is the tier's check.",
+			})
+		}
+	}
+}
+
 // checkStraight reports a ping that would have to be sent through a VIP: IPVS
 // forwards TCP and UDP, and the director would answer it itself. Programs and
 // files send nothing of their own through it, and are told the destination.

@@ -35,6 +35,7 @@ func (p *parser) checkChecks() {
 			}
 		}
 	}
+	p.checkAgents()
 	if d := p.defaults["check"]; d != nil && len(p.all("check")) == 0 {
 		p.checkTiming(p.defaultCheck())
 	}

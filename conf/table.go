@@ -194,7 +194,7 @@ var (
 			{name: "network", typ: ref("network"), doc: "Segment of the servers."},
 			{name: "region", typ: ref("region"), doc: "Instead of network: a farm reached by routing (TUN only)."},
 			{name: "gateway", typ: ref("director"), doc: "NAT director that is the servers' default route."},
-			{name: "agent", typ: ref("check"), later: "Agents beside a check", doc: "Check of type agent that asks each server what part of its weight it wants."},
+			{name: "agent", typ: ref("check"), doc: "Check of type agent, which asks each server, at its own address, what part of its weight it wants."},
 		},
 		kids: []*block{serverBlock},
 	}

@@ -217,7 +217,7 @@ farm "web" {
 }
 farm "near" {
   network = network.edge["us"]
-  #- agent = check.load
+  #- agent   = check.load
   server "web" {
     address    = "198.51.100.31"
     throughput = "1200KB/s"

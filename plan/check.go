@@ -21,6 +21,9 @@ func tierChecks(d *director) []checked {
 		for _, tier := range s.Tiers {
 			if has(tier.Directors, d.Director) {
 				out = append(out, checked{s.ID + ".tier." + tier.Name, tier.Check})
+				for _, f := range tier.Farms {
+					out = append(out, checked{f.ID + ".agent", f.Agent})
+				}
 			}
 		}
 	}

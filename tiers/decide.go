@@ -257,6 +257,15 @@ func (d *decision) judge(r *row, dest *destination, before Remembered) verdict {
 	if dest.check != nil {
 		v.state = d.in.View[dest.target]
 	}
+	if dest.agent != nil {
+		agent := d.in.View[dest.asks]
+		v.state = v.state.Advised(agent)
+		v.state.Known = v.state.Known && agent.Known // it may be worked on, which nothing else tells
+	}
+	c := dest.check
+	if c == nil {
+		c = &topology.Check{} // one that knows of no slow start
+	}
 	if len(d.in.Overrides) > 0 {
 		for _, object := range []string{dest.object, dest.within, r.service.ID} {
 			if o, ok := d.in.Overrides.Of(object); ok && o.Mode > v.mode {
@@ -271,7 +280,7 @@ func (d *decision) judge(r *row, dest *destination, before Remembered) verdict {
 		v.Verdict = Unchecked
 	case !v.state.Up:
 		v.Verdict = Down
-	case v.mode == health.Drained:
+	case v.mode == health.Drained, v.state.Factor(c, d.in.Now) == 0:
 		v.Verdict = Draining
 		load, counted := d.in.Loads[At{r.bare.Key, dest.Addr}]
 		due := !v.override.Deadline.IsZero() && !d.in.Now.Before(v.override.Deadline)
@@ -281,10 +290,8 @@ func (d *decision) judge(r *row, dest *destination, before Remembered) verdict {
 		d.later(v.override.Deadline)
 	default:
 		v.Verdict = Serving
-		if dest.check != nil && v.state.Recovered && dest.check.SlowStart > 0 {
-			v.factor = v.state.Factor(dest.check, d.in.Now)
-			d.later(v.state.NextStep(dest.check, d.in.Now))
-		}
+		v.factor = v.state.Factor(c, d.in.Now)
+		d.later(v.state.NextStep(c, d.in.Now))
 	}
 	return v
 }
@@ -300,8 +307,9 @@ func (d *decision) weight(r *row, dest *destination) uint32 {
 	return dest.Weight
 }
 
-// grow gives those that have come up again their part of their weight. All
-// weights are larger meanwhile, so that a part of 1 can be said.
+// grow gives those that have come up again, or whose agent wants less, their
+// part of their weight. All weights are larger meanwhile, so that a part of 1
+// can be said.
 func (d *decision) grow() {
 	unit := slowUnit
 	if slices.Max(d.weights)*slowUnit > maxWeight {

@@ -55,6 +55,8 @@ type destination struct {
 	below  *topology.Director // of the next tier, nil for a server
 	check  *topology.Check    // nil: always up
 	target health.Target
+	agent  *topology.Check // of a server; nil: nobody is asked what it wants
+	asks   health.Target   // the agent's
 }
 
 // Prepare works out what director self forwards.
@@ -78,6 +80,10 @@ func Prepare(topo *topology.Topology, self *topology.Director) *Ground {
 			for _, port := range r.ports() {
 				row := r.row(vip, port)
 				for _, d := range row.destinations {
+					if d.agent != nil && !seen[d.asks] {
+						seen[d.asks] = true
+						g.Probes = append(g.Probes, Probe{Target: d.asks, Check: d.agent})
+					}
 					if d.check == nil || seen[d.target] {
 						continue
 					}
@@ -247,6 +253,9 @@ func (r role) destinations(vip netip.Addr, port topology.Port) []destination {
 				}
 				d := destination{object: s.ID, within: s.Farm.ID}
 				d.Upper, d.Lower = uint32(s.MaxConnections), uint32(s.ResumeConnections)
+				if a := s.Farm.Agent; a != nil { // it speaks for the machine, whatever the way of the packets
+					d.agent, d.asks = a, health.Target{Check: a.ID, Addr: netip.AddrPortFrom(addr, a.Port)}
+				}
 				add(d, addr, number, s.Weight)
 			}
 		}

@@ -32,7 +32,7 @@ type DestinationStatus struct {
 	Check       *topology.Check
 	Target      health.Target // with Check
 	State       health.State  // with Check
-	Factor      float64       // below 1: it has come up again, and its weight grows
+	Factor      float64       // below 1: it has come up again and its weight grows, or its agent wants less
 	Override    health.Override
 	Reported    bool // its weight is what the director there reports
 }

@@ -14,6 +14,7 @@ director "d" {
 }
 farm "web" {
   network = network.edge
+  agent   = check.ping # ERROR GS010: Invalid value
   server "a" {
     address = "192.0.2.21"
   }

@@ -45,15 +45,13 @@ failover "front" { # ERROR GS020: Not available yet
 farm "web" {
   network = network.inside
   gateway = director.nat
-  agent   = check.name # ERROR GS020: Not available yet
   server "a" {
     address = "10.10.1.10"
     tunnel  = false # ERROR GS020: Not available yet
   }
 }
 check "name" {
-  type = "agent"
-  port = 9707
+  type = "tcp"
 }
 virtual_service "www" {
   region  = region.eu
