@@ -83,6 +83,8 @@ func http2(ctx context.Context, p Probe, secure bool, request *http.Request) (an
 	}
 	transport := &http.Transport{
 		Protocols: &protocols, MaxResponseHeaderBytes: maxHeader, DisableCompression: true,
+		// What is buffered before anybody has read it.
+		HTTP2:       &http.HTTP2Config{MaxReceiveBufferPerConnection: 2 * maxBody, MaxReceiveBufferPerStream: 2 * maxBody, MaxReadFrameSize: 16 << 10},
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 	}
 	end = func() {

@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -77,7 +79,33 @@ func inTime(ctx context.Context, p Probe, err error) error {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), os.IsTimeout(err):
 		return fmt.Errorf("no answer within %v", p.Check.Timeout)
 	}
-	return err
+	return short(err, p.Check.Type)
+}
+
+// maxError bounds, in bytes, what is said of a failure: libraries quote servers
+// at length.
+const maxError = 300
+
+// short is an error on one line of text that is no longer than can be read.
+func short(err error, kind topology.CheckType) error {
+	most := maxError
+	if kind == topology.CheckExec {
+		most = maxOutput + 100
+	}
+	text := err.Error()
+	if len(text) <= most && !strings.ContainsFunc(text, unicode.IsControl) {
+		return err
+	}
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, text)
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most-3], "") + "..."
+	}
+	return errors.New(text)
 }
 
 // told is an error that says more of a time that ran out than that it did.

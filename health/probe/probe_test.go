@@ -135,36 +135,3 @@ func TestPortsComeAgainAsLateAsPossible(t *testing.T) {
 		t.Errorf("%d different ports of %d", len(seen), count)
 	}
 }
-
-func TestSetKeepsStartsAndStops(t *testing.T) {
-	silent := listen(t, func(c net.Conn) { c.Close() })
-	quick := check(topology.CheckTCP)
-	quick.Interval, quick.Timeout = 10*time.Millisecond, 9*time.Millisecond
-	slow := check(topology.CheckTCP)
-	slow.Interval = time.Hour
-	fast, once := probeOf(t, silent, quick), probeOf(t, silent, slow)
-	once.Target.Check = "check.slow"
-
-	results := make(chan Result)
-	s := NewSet(results)
-	s.Set([]Probe{fast, once})
-	seen := map[string]int{}
-	for i := 0; i < 10; i++ {
-		seen[(<-results).Probe.Target.Check]++
-	}
-	same := *slow // an equal check from a file read again
-	once.Check = &same
-	s.Set([]Probe{fast, once})
-	for i := 0; i < 10; i++ {
-		seen[(<-results).Probe.Target.Check]++
-	}
-	if seen["check.slow"] != 1 || seen[""] != 19 {
-		t.Errorf("results %v; want 1 of the hourly check, which an equal Set must not restart, and 19 of the other", seen)
-	}
-	s.Close() // must not hang on a probe that wants to report
-	select {
-	case r := <-results:
-		t.Errorf("result %v after Close", r)
-	default:
-	}
-}
