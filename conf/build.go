@@ -22,16 +22,59 @@ type builder struct {
 	checks   map[*node]*topology.Check
 	services map[*node]*topology.Service
 	policies map[*node]*topology.Policy
+	domains  map[*node]*topology.Domain
+}
+
+// again lists what has been made of n for the topology before, where there is
+// one: it and all that it refers to are the same. It reports whether there is.
+func again[T any](made map[*node]*T, n *node, list *[]*T) bool {
+	x := made[n]
+	if x != nil {
+		*list = append(*list, x)
+	}
+	return x != nil
+}
+
+func newBuilder(p *parser) *builder {
+	return &builder{
+		p:       p,
+		regions: map[*node]*topology.Region{}, networks: map[*node]*topology.Network{}, zones: map[*node]*topology.Zone{},
+		dirs: map[*node]*topology.Director{}, farms: map[*node]*topology.Farm{}, checks: map[*node]*topology.Check{},
+		services: map[*node]*topology.Service{}, policies: map[*node]*topology.Policy{}, domains: map[*node]*topology.Domain{},
+	}
+}
+
+// forget takes a node out that is to be worked out again.
+func (b *builder) forget(n *node) {
+	delete(b.regions, n)
+	delete(b.networks, n)
+	delete(b.zones, n)
+	delete(b.dirs, n)
+	delete(b.farms, n)
+	delete(b.checks, n)
+	delete(b.services, n)
+	delete(b.policies, n)
+	delete(b.domains, n)
+}
+
+// moved reports whether a network has another gateway than before.
+func (b *builder) moved() bool {
+	for n, w := range b.networks {
+		if !slices.Equal(w.Gateways, b.p.gateways[n]) {
+			return true
+		}
+	}
+	return false
 }
 
 // build makes the topology. It is called only when there is no error.
 func (p *parser) build() *topology.Topology {
-	b := builder{
-		p: p, t: &topology.Topology{},
-		regions: map[*node]*topology.Region{}, networks: map[*node]*topology.Network{}, zones: map[*node]*topology.Zone{},
-		dirs: map[*node]*topology.Director{}, farms: map[*node]*topology.Farm{}, checks: map[*node]*topology.Check{},
-		services: map[*node]*topology.Service{}, policies: map[*node]*topology.Policy{},
+	b := p.built
+	if b == nil || b.moved() {
+		b = newBuilder(p)
 	}
+	p.built = b
+	b.t = &topology.Topology{}
 	b.t.MaxRemove = 1
 	for _, n := range p.all("topology") {
 		b.t.Name = n.name
@@ -45,43 +88,65 @@ func (p *parser) build() *topology.Topology {
 		}
 	}
 	for _, n := range p.all("region") {
-		b.region(n)
+		if !again(b.regions, n, &b.t.Regions) {
+			b.region(n)
+		}
 	}
 	for _, n := range p.all("region") {
-		b.fallback(n)
+		if b.regions[n].Fallback == nil {
+			b.fallback(n)
+		}
 	}
 	for _, n := range p.all("network") {
-		b.network(n)
+		if !again(b.networks, n, &b.t.Networks) {
+			b.network(n)
+		}
 	}
 	for _, n := range p.all("zone") {
-		b.zone(n)
+		if !again(b.zones, n, &b.t.Zones) {
+			b.zone(n)
+		}
 	}
 	for _, n := range p.all("nameserver") {
 		b.nameserver(n)
 	}
 	for _, n := range p.all("director") {
-		b.director(n)
+		if !again(b.dirs, n, &b.t.Directors) {
+			b.director(n)
+		}
 	}
 	for _, n := range p.all("farm") {
-		b.farm(n)
+		if !again(b.farms, n, &b.t.Farms) {
+			b.farm(n)
+		}
 	}
 	for _, n := range p.all("check") {
-		c := b.check(n)
-		b.checks[n] = c
-		b.t.Checks = append(b.t.Checks, c)
+		if !again(b.checks, n, &b.t.Checks) {
+			c := b.check(n)
+			b.checks[n] = c
+			b.t.Checks = append(b.t.Checks, c)
+		}
 	}
 	for _, n := range p.all("virtual_service") {
-		b.service(n)
+		if !again(b.services, n, &b.t.Services) {
+			b.service(n)
+		}
 	}
 	for _, n := range p.all("policy") {
-		b.policies[n] = &topology.Policy{ID: n.id} // others may name it
-		b.t.Policies = append(b.t.Policies, b.policies[n])
+		if !again(b.policies, n, &b.t.Policies) {
+			b.policies[n] = &topology.Policy{ID: n.id} // others may name it
+			b.t.Policies = append(b.t.Policies, b.policies[n])
+		}
 	}
 	for _, n := range p.all("policy") {
-		b.policy(n)
+		if b.policies[n].Steps == nil {
+			b.policy(n)
+		}
 	}
 	for _, n := range p.all("domain") {
-		b.domain(n)
+		if !again(b.domains, n, &b.t.Domains) {
+			b.domain(n)
+		}
 	}
 	return b.t
 }
@@ -397,5 +462,6 @@ func (b *builder) domain(n *node) {
 		}
 		d.Answers = append(d.Answers, a)
 	}
+	b.domains[n] = d
 	b.t.Domains = append(b.t.Domains, d)
 }

@@ -63,16 +63,16 @@ func (p *parser) checkUse() {
 		switch r.sch {
 		case localsBlock:
 			for _, f := range r.fields {
-				if n := p.names["local"+tag(f.name)]; !n.used {
+				if n := p.names["local"+tag(f.name)]; n.users == 0 {
 					unused(f.at, n.name)
 				}
 			}
 		case variableBlock:
-			if n := p.names["var"+tag(r.label)]; !n.used {
+			if n := p.names["var"+tag(r.label)]; n.users == 0 {
 				unused(r.at, n.name)
 			}
 		case checkBlock, policyBlock, networkBlock:
-			if f := p.families[r.addr()]; !f.used {
+			if f := p.families[r.addr()]; f.users == 0 {
 				unused(r.at, r.addr())
 			}
 		}

@@ -104,7 +104,7 @@ func (p *parser) checkSteeredSize(d *node) {
 			help: fmt.Sprintf("Let at most %d addresses be answered.", (udpSize-base)/each),
 		}
 		switch {
-		case limit != nil && limit.vals["answers"].own:
+		case limit != nil && limit.arg("answers").own:
 			f.at, f.rel = limit.at("answers"), []Related{d.here()}
 		case limit != nil:
 			f.at, f.rel = limit.raw.at, []Related{d.here()}

@@ -55,7 +55,7 @@ func (p *parser) checkArguments(c *node, typ topology.CheckType) {
 	}
 	for _, n := range nodes {
 		for _, a := range n.sch.attrs {
-			types, v := argumentOf[a.name], n.vals[a.name]
+			types, v := argumentOf[a.name], n.arg(a.name)
 			if types == nil || v == nil || !v.own || slices.Contains(types, typ) || v.bad {
 				continue
 			}
@@ -95,7 +95,7 @@ func (p *parser) checkArguments(c *node, typ topology.CheckType) {
 		expect = nil
 	}
 	clash := func(n *node, name, why string) {
-		if n != nil && n.gave(name) && n.vals[name].own && slices.Contains(argumentOf[name], typ) {
+		if n != nil && n.gave(name) && n.arg(name).own && slices.Contains(argumentOf[name], typ) {
 			p.report(fault{code: "GS010", at: n.at(name), detail: fmt.Sprintf("%s is of no use: %s %s.", name, c.id, why), help: "Leave it out."})
 		}
 	}
@@ -132,7 +132,7 @@ func (p *parser) checkArguments(c *node, typ topology.CheckType) {
 				help: "Give " + clear.name + " = true, or leave it out.",
 			})
 		}
-		if c.flag("verify") && c.vals["verify"].own {
+		if c.flag("verify") && c.arg("verify").own {
 			why(c, "verify")
 		}
 		if expect != nil && expect.gave("certificate_days") {

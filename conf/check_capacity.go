@@ -26,9 +26,8 @@ func offered(farms []*node) (offer, bool) {
 		if f.broken {
 			return o, false
 		}
-		for _, s := range f.of("server") {
-			t, ok := get[float64](s, "throughput")
-			if !ok {
+		for _, t := range serversOf(f).rates {
+			if t < 0 {
 				return o, false
 			}
 			if o.servers == 0 {
@@ -101,8 +100,9 @@ func (p *parser) limitOf(d *node) (limit, bool) {
 // A rewriter is a director of last tiers that forward by NAT.
 type rewriter struct {
 	d     *node
-	tier  *node   // the first such tier it is in
-	farms []*node // what it forwards to in all of them
+	tier  *node          // the first such tier it is in
+	farms []*node        // what it forwards to in all of them
+	has   map[*node]bool // those
 	limit limit
 	offer offer
 	known bool // limit and offer are
@@ -126,7 +126,7 @@ func (p *parser) rewriters() ([]*rewriter, map[*node]*rewriter) {
 		for _, f := range forwarders(t) {
 			r := by[f.node]
 			if r == nil {
-				r = &rewriter{d: f.node, tier: t}
+				r = &rewriter{d: f.node, tier: t, has: map[*node]bool{}}
 				by[f.node] = r
 				out = append(out, r)
 			}
@@ -135,7 +135,8 @@ func (p *parser) rewriters() ([]*rewriter, map[*node]*rewriter) {
 				reached = t.nodes("farms")
 			}
 			for _, farm := range reached {
-				if !slices.Contains(r.farms, farm) {
+				if !r.has[farm] {
+					r.has[farm] = true
 					r.farms = append(r.farms, farm)
 				}
 			}
@@ -443,6 +444,9 @@ func (p *parser) checkLone(s *node, tiers []*node, i int) {
 // checkClients warns of clients that are on the segment of the servers behind
 // a NAT director: their replies go to them directly, past the director.
 func (p *parser) checkClients() {
+	if !slices.ContainsFunc(p.all("region"), func(r *node) bool { return len(r.list("prefixes")) > 0 }) {
+		return
+	}
 	behind := map[*node][2]*node{} // networks of NAT farms: farm and tier
 	for _, s := range p.all("virtual_service") {
 		tiers := s.of("tier")

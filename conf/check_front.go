@@ -86,7 +86,7 @@ func (p *parser) checkNegative(z *node) {
 		return
 	}
 	negative = min(negative, z.duration("ttl")) // RFC 2308 section 5
-	own := soa.vals["negative_ttl"].own
+	own := soa.arg("negative_ttl").own
 	var shortest *node
 	for _, d := range p.all("domain") {
 		if d.ref("zone") != z || d.val("ttl") == nil || d.duration("ttl") >= negative {

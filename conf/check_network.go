@@ -3,7 +3,6 @@ package conf
 import (
 	"cmp"
 	"fmt"
-	"math/big"
 	"net/netip"
 	"slices"
 
@@ -20,6 +19,9 @@ func (s segment) prefix() netip.Prefix { return s.it.x.(netip.Prefix) }
 
 // checkNetworks looks at segments by themselves and at each other.
 func (p *parser) checkNetworks() {
+	if p.segments != nil { // as at the reading before, without fault
+		return
+	}
 	var all []segment
 	for _, n := range p.all("network") {
 		for _, it := range n.list("cidr") {
@@ -104,8 +106,11 @@ func join(ps []netip.Prefix) string {
 
 // last is the highest address of a prefix.
 func last(p netip.Prefix) netip.Addr {
-	size := new(big.Int).Lsh(big.NewInt(1), uint(p.Addr().BitLen()-p.Bits()))
-	a, _ := add(p.Addr(), size.Sub(size, big.NewInt(1)))
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	a, _ := netip.AddrFromSlice(b)
 	return a
 }
 
@@ -120,7 +125,9 @@ type owner struct {
 // checkNodes looks at every node's addresses: on their segment, and each of
 // one node only. What it gathers tells which hosts are free.
 func (p *parser) checkNodes() {
-	p.owners = map[netip.Addr]owner{}
+	if p.owners == nil {
+		p.owners = map[netip.Addr]owner{}
+	}
 	take := func(what string, it item) {
 		a := it.x.(netip.Addr)
 		if first, ok := p.owners[a]; ok {
@@ -143,58 +150,66 @@ func (p *parser) checkNodes() {
 		p.owners[a] = owner{who: d.id, at: it.at, director: d}
 	}
 	for _, n := range p.all("network") {
-		for _, it := range n.list("gateway") {
-			if a := it.x.(netip.Addr); contains(n.prefixes(), a) {
-				take("the gateway of "+n.id, it)
-				if o := p.owners[a]; o.at == it.at {
-					o.network = n
-					p.owners[a] = o
+		p.once(n, "addresses", func() {
+			for _, it := range n.list("gateway") {
+				if a := it.x.(netip.Addr); contains(n.prefixes(), a) {
+					take("the gateway of "+n.id, it)
+					if o := p.owners[a]; o.at == it.at {
+						o.network = n
+						p.owners[a] = o
+					}
 				}
 			}
-		}
+		})
 	}
 	for _, n := range p.all("nameserver") {
-		for _, it := range n.list("addresses") {
-			if p.abroad(it, n.ref("region"), "an address of "+n.id) {
-				continue
-			}
-			if net := p.segment(it.x.(netip.Addr)); net != nil && !p.fits(it, net, "an address of "+n.id) {
-				continue
-			}
-			take(n.id, it)
-		}
-	}
-	for _, n := range p.all("director") {
-		for _, it := range n.list("address") {
-			if p.fits(it, n.ref("network"), "the address of "+n.id) {
-				leg(n, n.ref("network"), it)
-			}
-		}
-		in := n.groups["inside"]
-		for _, it := range in.list("address") {
-			if p.fits(it, in.ref("network"), "the inside address of "+n.id) {
-				leg(n, in.ref("network"), it)
-			}
-		}
-		if a, b := n.ref("network"), in.ref("network"); a != nil && a == b {
-			p.report(fault{
-				code: "GS010", at: in.at("network"), detail: fmt.Sprintf("Both interfaces of %s are on %s.", n.id, a.id),
-				help: "Leave inside out, or put it on another network.",
-			})
-		}
-	}
-	for _, f := range p.all("farm") {
-		p.checkFarm(f)
-		for _, s := range f.of("server") {
-			for _, it := range s.list("address") {
-				if !f.gave("network") && p.abroad(it, f.ref("region"), "the address of "+s.id) {
+		p.once(n, "addresses", func() {
+			for _, it := range n.list("addresses") {
+				if p.abroad(it, n.ref("region"), "an address of "+n.id) {
 					continue
 				}
-				if p.fits(it, f.ref("network"), "the address of "+s.id) && !p.itself(f, s, it) {
-					take(s.id, it)
+				if net := p.segment(it.x.(netip.Addr)); net != nil && !p.fits(it, net, "an address of "+n.id) {
+					continue
+				}
+				take(n.id, it)
+			}
+		})
+	}
+	for _, n := range p.all("director") {
+		p.once(n, "addresses", func() {
+			for _, it := range n.list("address") {
+				if p.fits(it, n.ref("network"), "the address of "+n.id) {
+					leg(n, n.ref("network"), it)
 				}
 			}
-		}
+			in := n.groups["inside"]
+			for _, it := range in.list("address") {
+				if p.fits(it, in.ref("network"), "the inside address of "+n.id) {
+					leg(n, in.ref("network"), it)
+				}
+			}
+			if a, b := n.ref("network"), in.ref("network"); a != nil && a == b {
+				p.report(fault{
+					code: "GS010", at: in.at("network"), detail: fmt.Sprintf("Both interfaces of %s are on %s.", n.id, a.id),
+					help: "Leave inside out, or put it on another network.",
+				})
+			}
+		})
+	}
+	for _, f := range p.all("farm") {
+		p.once(f, "addresses", func() {
+			p.checkFarm(f)
+			for _, s := range f.of("server") {
+				for _, it := range s.list("address") {
+					if !f.gave("network") && p.abroad(it, f.ref("region"), "the address of "+s.id) {
+						continue
+					}
+					if p.fits(it, f.ref("network"), "the address of "+s.id) && !p.itself(f, s, it) {
+						take(s.id, it)
+					}
+				}
+			}
+		})
 	}
 	for _, s := range p.all("virtual_service") {
 		for _, it := range s.list("vip") {
@@ -205,12 +220,19 @@ func (p *parser) checkNodes() {
 					help: "A VIP moves between nodes and belongs to none: give it an address of its own.",
 					rel:  []Related{{o.who + " has it here", o.at}},
 				})
-				continue
-			}
-			if net := p.segment(a); net != nil {
-				p.fits(it, net, "the VIP of "+s.id)
 			}
 		}
+		p.once(s, "segment", func() {
+			for _, it := range s.list("vip") {
+				a := it.x.(netip.Addr)
+				if _, ok := p.owners[a]; ok {
+					continue
+				}
+				if net := p.segment(a); net != nil {
+					p.fits(it, net, "the VIP of "+s.id)
+				}
+			}
+		})
 	}
 	p.checkGateways()
 }
@@ -305,14 +327,18 @@ func contains(ps []netip.Prefix, a netip.Addr) bool {
 
 // checkGateways finds the routers' addresses where the file gives none.
 func (p *parser) checkGateways() {
-	taken := map[netip.Addr]bool{}
-	for a := range p.owners {
-		taken[a] = true
-	}
-	for _, s := range p.all("virtual_service") {
-		for _, a := range s.addrs("vip") {
-			taken[a] = true
+	var vips map[netip.Addr]bool
+	taken := func(a netip.Addr) bool {
+		if vips == nil {
+			vips = map[netip.Addr]bool{}
+			for _, s := range p.all("virtual_service") {
+				for _, a := range s.addrs("vip") {
+					vips[a] = true
+				}
+			}
 		}
+		_, owned := p.owners[a]
+		return owned || vips[a]
 	}
 	p.gateways = map[*node][]netip.Addr{}
 	for _, n := range p.all("network") {
@@ -336,7 +362,7 @@ func (p *parser) checkGateways() {
 }
 
 // free is the highest host of a prefix that nobody has.
-func free(p netip.Prefix, taken map[netip.Addr]bool) (netip.Addr, bool) {
+func free(p netip.Prefix, taken func(netip.Addr) bool) (netip.Addr, bool) {
 	a := last(p)
 	small := p.Bits() >= a.BitLen()-1
 	if a.Is4() && !small {
@@ -346,7 +372,7 @@ func free(p netip.Prefix, taken map[netip.Addr]bool) (netip.Addr, bool) {
 		if !small && a == p.Addr() {
 			break
 		}
-		if !taken[a] {
+		if !taken(a) {
 			return a, true
 		}
 	}

@@ -26,7 +26,6 @@ type holder struct {
 // has the VIP; of two that differ, one differs from that one too.
 func (p *parser) checkOwners() {
 	holders := map[netip.Addr]holder{}
-	doors := map[door]bool{} // of the holders
 	for _, s := range p.all("virtual_service") {
 		d := owning(s)
 		if d == nil {
@@ -37,12 +36,11 @@ func (p *parser) checkOwners() {
 			first, ok := holders[vip]
 			if !ok {
 				holders[vip] = holder{s, d, it}
-				for _, port := range s.list("ports") {
-					doors[door{vip, port.x.(topology.Port)}] = true
-				}
 				continue
 			}
-			same := func(port item) bool { return doors[door{vip, port.x.(topology.Port)}] }
+			same := func(port item) bool {
+				return slices.ContainsFunc(first.service.list("ports"), func(other item) bool { return other.x == port.x })
+			}
 			if s.flag("anycast") && first.service.flag("anycast") {
 				continue
 			}

@@ -225,7 +225,7 @@ func (p *parser) checkStep(s *node) bool {
 	if label == "policy" && !s.gave("policy") && !s.raw.known["policy"] {
 		p.report(fault{code: "GS002", at: s.raw.decl, detail: "The step policy needs policy: whose steps stand here.", help: "Give it policy = policy.x."})
 	}
-	if v := s.vals["fail_open"]; label == "health" && s.gave("fail_to") && v != nil && v.own {
+	if v := s.arg("fail_open"); label == "health" && s.gave("fail_to") && v != nil && v.own {
 		p.report(fault{code: "GS010", at: v.at, detail: "A health step has fail_open or fail_to, not both.", help: "Leave fail_open out.", rel: []Related{{"fail_to stands here", s.at("fail_to")}}})
 	}
 	return true

@@ -162,7 +162,7 @@ func (p *parser) checkFallbacks() {
 	}
 	told := map[*node]bool{}
 	for _, r := range p.all("region") {
-		v := r.vals["fallback"]
+		v := r.arg("fallback")
 		if v != nil && v.bad || told[r] {
 			continue
 		}
@@ -197,7 +197,7 @@ func (p *parser) checkReach(r *node, regions map[string]*node, answered, told ma
 		if answered[reached[i]] {
 			return
 		}
-		v := reached[i].vals["fallback"]
+		v := reached[i].arg("fallback")
 		if v != nil && v.bad {
 			return
 		}

@@ -266,7 +266,7 @@ func starved(t *node, g []share, sum int) string {
 // weightOf is where a destination's weight stands, nothing when the file does
 // not say it.
 func weightOf(dest *node) []Related {
-	if v := dest.vals["weight"]; v == nil || v.at == (hcl.Range{}) {
+	if v := dest.arg("weight"); v == nil || v.at == (hcl.Range{}) {
 		return nil
 	}
 	return []Related{{dest.id + " has its weight here", dest.at("weight")}}

@@ -49,7 +49,7 @@ func (p *parser) checkTiming(c *node) {
 		return
 	}
 	at := c.at("timeout")
-	if v := c.vals["timeout"]; !v.own && c.vals["interval"].own {
+	if v := c.arg("timeout"); !v.own && c.arg("interval").own {
 		at = c.at("interval")
 	}
 	p.report(fault{
@@ -63,9 +63,9 @@ func (p *parser) checkTiming(c *node) {
 func (p *parser) defaultCheck() *node {
 	if p.plain == nil {
 		r := &raw{sch: checkBlock, known: map[string]bool{"type": true}}
-		p.plain = &node{raw: r, sch: checkBlock, vals: map[string]*value{}, groups: map[string]*node{}}
+		p.plain = &node{raw: r, sch: checkBlock}
 		p.values(p.plain)
-		delete(p.plain.vals, "port")
+		p.plain.set(checkBlock.attr("port"), nil)
 	}
 	return p.plain
 }
@@ -91,7 +91,7 @@ func wired(d *node) bool {
 // complete reports whether a list argument is good, and so are the members of
 // the failover pairs in it. One that is not there is complete.
 func complete(n *node, name string) bool {
-	v := n.vals[name]
+	v := n.arg(name)
 	if v == nil {
 		return true
 	}
@@ -108,53 +108,32 @@ func complete(n *node, name string) bool {
 
 func (p *parser) checkServices() {
 	p.checkFailovers()
-	doors := map[door]Related{}
-	anycast := map[door]bool{}
+	services := p.all("virtual_service")
+	doors := make(map[door]opening, len(services))
 	marks := map[int]*node{}
-	for _, s := range p.all("virtual_service") {
+	for _, s := range services {
 		p.checkMark(s, marks)
 	vips:
 		for _, it := range s.list("vip") {
 			for _, port := range s.list("ports") {
 				d := door{it.x.(netip.Addr), port.x.(topology.Port)}
 				if first, ok := doors[d]; ok {
-					if s.flag("anycast") && anycast[d] {
+					if s.flag("anycast") && first.service.flag("anycast") {
 						continue
 					}
 					p.report(fault{
 						code: "GS210", at: it.at, detail: fmt.Sprintf("%s has %v on %v, and so has another service.", s.id, d.port, d.vip),
-						rel: []Related{first},
+						rel: []Related{{first.service.id + " has it", first.it.at}},
 					})
 					continue vips
 				}
-				doors[d] = Related{s.id + " has it", it.at}
-				anycast[d] = s.flag("anycast")
+				doors[d] = opening{s, it}
 			}
 		}
-		tiers := s.of("tier")
-		if len(tiers) == 0 && !s.broken && !ghost(s.raw, "tier") {
-			p.errorf("GS002", s.raw.decl, "%s needs at least one tier block.", s.id)
-		}
-		if len(tiers) > maxTiers {
-			p.errorf("GS241", tiers[maxTiers].raw.decl, "%s has %d tiers; there can be %d.", s.id, len(tiers), maxTiers)
-			continue
-		}
-		for i, t := range tiers {
-			p.checkTier(s, tiers, i)
-			p.checkPort(t, s)
-		}
-		p.checkPort(s, s)
-		p.checkDirectors(tiers)
-		p.checkPersistence(s, s)
-		if len(tiers) > 0 && !s.broken {
-			i := len(tiers) - 1
-			p.checkQuorum(s.groups["quorum"], tiers[i], members(tiers, i))
-		}
-		p.checkStraight(s, tiers)
-		p.checkVIPs(s, tiers)
+		p.once(s, "service", func() { p.checkService(s) })
 	}
 	for _, f := range p.all("farm") {
-		p.checkThresholds(f)
+		p.once(f, "thresholds", func() { p.checkThresholds(f) })
 	}
 	p.checkOwners()
 	p.checkListening()
@@ -163,6 +142,37 @@ func (p *parser) checkServices() {
 	p.checkTunnels()
 	p.checkClients()
 	p.checkCapacity()
+}
+
+// An opening is what makes a door: a service, by one of its VIPs.
+type opening struct {
+	service *node
+	it      item
+}
+
+// checkService looks at a service by itself.
+func (p *parser) checkService(s *node) {
+	tiers := s.of("tier")
+	if len(tiers) == 0 && !s.broken && !ghost(s.raw, "tier") {
+		p.errorf("GS002", s.raw.decl, "%s needs at least one tier block.", s.id)
+	}
+	if len(tiers) > maxTiers {
+		p.errorf("GS241", tiers[maxTiers].raw.decl, "%s has %d tiers; there can be %d.", s.id, len(tiers), maxTiers)
+		return
+	}
+	for i, t := range tiers {
+		p.checkTier(s, tiers, i)
+		p.checkPort(t, s)
+	}
+	p.checkPort(s, s)
+	p.checkDirectors(tiers)
+	p.checkPersistence(s, s)
+	if len(tiers) > 0 && !s.broken {
+		i := len(tiers) - 1
+		p.checkQuorum(s.groups["quorum"], tiers[i], members(tiers, i))
+	}
+	p.checkStraight(s, tiers)
+	p.checkVIPs(s, tiers)
 }
 
 // checkPort reports a check that leaves open which of the service's ports it
@@ -382,7 +392,7 @@ func (p *parser) checkCopied(t *node, it item) bool {
 // mixes reports whether a tier's tunnels take packets of one family through
 // addresses of the other.
 func mixes(t *node) bool {
-	return t.method() == topology.TUN && t.vals["encap"] != nil && t.str("encap") != "ipip"
+	return t.method() == topology.TUN && t.arg("encap") != nil && t.str("encap") != "ipip"
 }
 
 // gatewayLacks returns a NAT director of the tier without an inside address

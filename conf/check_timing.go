@@ -67,7 +67,7 @@ func (p *parser) checkFlapping(c *node) {
 		return
 	}
 	at := c.at("fall")
-	if !c.vals["fall"].own && c.vals["rise"].own {
+	if !c.arg("fall").own && c.arg("rise").own {
 		at = c.at("rise")
 	}
 	p.warn(fault{
@@ -363,7 +363,6 @@ func (p *parser) forwarded() map[*node]*workload {
 		vip       netip.Addr
 		port      int
 	}
-	servers := map[*node]map[bool]int{} // of a farm by family
 	for _, s := range p.all("virtual_service") {
 		tiers := s.of("tier")
 		for i, t := range tiers {
@@ -404,10 +403,11 @@ func (p *parser) forwarded() map[*node]*workload {
 									k.vip = netip.IPv6Unspecified()
 								}
 							}
-							if servers[f] == nil {
-								servers[f] = serversOf(f)
+							n := serversOf(f).v6
+							if vip.Is4() {
+								n = serversOf(f).v4
 							}
-							out[d].add(c, k, servers[f][vip.Is4()])
+							out[d].add(c, k, n)
 						}
 					}
 				}
@@ -430,15 +430,37 @@ func probers(ds []*node) []*node {
 	return out
 }
 
-// serversOf counts the servers of a farm that have an address of a family: IPv4
-// under true.
-func serversOf(f *node) map[bool]int {
-	out := map[bool]int{}
+// servers are the servers of a farm together.
+type servers struct {
+	v4, v6 int       // those that have an address of the family
+	rates  []float64 // what each can deliver, up to the first of which that is not known: -1
+}
+
+// serversOf looks at the servers of a farm, once.
+func serversOf(f *node) *servers {
+	if f.servers != nil {
+		return f.servers
+	}
+	out := &servers{}
+	known := true
 	for _, srv := range f.of("server") {
 		for _, a := range srv.addrs("address") {
-			out[a.Is4()]++
+			if a.Is4() {
+				out.v4++
+			} else {
+				out.v6++
+			}
 		}
+		if !known {
+			continue
+		}
+		rate, ok := get[float64](srv, "throughput")
+		if known = ok; !ok {
+			rate = -1
+		}
+		out.rates = append(out.rates, rate)
 	}
+	f.servers = out
 	return out
 }
 

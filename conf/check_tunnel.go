@@ -103,6 +103,9 @@ func (p *parser) checkTracking() {
 			}
 		}
 	}
+	if len(tracks) == 0 {
+		return
+	}
 	for _, s := range p.all("virtual_service") {
 		for _, t := range s.of("tier") {
 			if t.method() != topology.DR && t.method() != topology.TUN {

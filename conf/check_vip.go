@@ -3,6 +3,7 @@ package conf
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,8 @@ func (p *parser) checkVIPs(s *node, tiers []*node) {
 		if n.sch == failoverBlock && !segmented(n) {
 			continue
 		}
+		// No other address matters here than a VIP of the service, and one that
+		// somebody has is a fault.
 		if _, ok := p.owners[vip]; !ok && !s.flag("anycast") {
 			p.checkRoute(s, it, forwarders(tiers[0])[0])
 		}
@@ -71,6 +74,9 @@ func (p *parser) checkRoute(s *node, it item, d forwarder) {
 
 // whole reports whether all instances of a kind are known.
 func (p *parser) whole(kind string) bool {
+	if !p.failed() {
+		return true
+	}
 	for _, r := range p.file.kids {
 		if r.sch.name != kind {
 			continue
@@ -85,7 +91,7 @@ func (p *parser) whole(kind string) bool {
 // checkListening warns of addresses that are given to clients, or held by a
 // pair, and have no service.
 func (p *parser) checkListening() {
-	if !p.whole("virtual_service") {
+	if !p.whole("virtual_service") || len(p.all("failover")) == 0 && !slices.ContainsFunc(p.all("domain"), literal) {
 		return
 	}
 	served := map[netip.Addr]bool{}
@@ -133,6 +139,11 @@ func (p *parser) checkListening() {
 		}
 	}
 	p.checkIdleVIPs(served)
+}
+
+// literal reports whether an answer of a domain is addresses.
+func literal(d *node) bool {
+	return slices.ContainsFunc(d.of("answer"), func(a *node) bool { return a.gave("addresses") })
 }
 
 // checkIdleVIPs warns of a pair's addresses that nothing uses. One in a

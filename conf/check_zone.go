@@ -134,7 +134,7 @@ func (p *parser) checkSOA(z *node) {
 	expire, ok3 := get[time.Duration](soa, "expire")
 	at := func(names ...string) hcl.Range {
 		for _, n := range names {
-			if soa.vals[n].own {
+			if soa.arg(n).own {
 				return soa.at(n)
 			}
 		}
@@ -161,7 +161,7 @@ func (p *parser) checkDomains() {
 	for _, d := range p.all("domain") {
 		p.checkAnswers(d)
 		p.checkTypes(d)
-		if v := d.vals["ttl"]; v != nil && !v.bad && v.own && d.duration("ttl") < 5*time.Second {
+		if v := d.arg("ttl"); v != nil && !v.bad && v.own && d.duration("ttl") < 5*time.Second {
 			p.warn(fault{code: "GS115", at: v.at, detail: fmt.Sprintf("A TTL of %v makes resolvers ask almost every time; many keep answers for 5s or more anyway.", d.duration("ttl"))})
 		}
 		if label, ok := get[string](d, "name"); strings.HasPrefix(label, "*") || !ok && strings.HasPrefix(d.raw.label, "*") {
@@ -391,7 +391,9 @@ func (p *parser) checkRecord(z, r *node, apex string, at map[string][]claim, see
 	if !named {
 		return
 	}
-	r.id += "." + typ
+	if !r.typed {
+		r.id, r.typed = r.id+"."+typ, true
+	}
 	bad := false
 	for _, it := range r.list("data") {
 		n, err := plainData(typ, it.x.(string), apex)

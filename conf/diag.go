@@ -196,6 +196,9 @@ func (p *parser) diagnostics() hcl.Diagnostics {
 	}
 	first := map[key]*hcl.Diagnostic{}
 	var out hcl.Diagnostics
+	if p.shifts != nil {
+		p.diags = p.resolved(p.diags)
+	}
 	faulty := slices.ContainsFunc(p.diags, func(d *hcl.Diagnostic) bool {
 		return d.Severity == hcl.DiagError && Code(d) != "GS020"
 	})
@@ -261,6 +264,7 @@ func (p *parser) mend() {
 
 // before compares two places in the order of the text.
 func (p *parser) before(a, b hcl.Range) int {
+	a, b = p.resolve(a), p.resolve(b)
 	return cmp.Or(cmp.Compare(p.order[a.Filename], p.order[b.Filename]), cmp.Compare(a.Start.Byte, b.Start.Byte))
 }
 

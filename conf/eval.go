@@ -36,7 +36,9 @@ type family struct {
 	nodes []*node
 	value cty.Value // what an expression gets that names it
 	ready bool      // value is final
-	used  bool      // something names it
+	uses
+	namedBy []*top // blocks that name it, where a Memory keeps them
+	lost    int    // of them, those that are gone
 }
 
 type state uint8
@@ -74,7 +76,12 @@ func (s *scope) object() cty.Value {
 type need struct {
 	roots      []hcl.Traversal
 	positional bool // names each or parent
+	counted    bool // among the users of what it names
+	owner      *top // the block it stands in, where a Memory keeps it
 }
+
+// uses says how often something is named.
+type uses struct{ users int }
 
 type result struct {
 	v  cty.Value
@@ -99,6 +106,9 @@ func (p *parser) needsOf(e hcl.Expression) *need {
 // where the fault is.
 func (p *parser) value(e hcl.Expression, sc, parent *scope) (cty.Value, bool) {
 	switch e := e.(type) { // most of a long file; nothing is worth remembering
+	case *settled:
+		v, diags := e.Value(nil)
+		return v, !diags.HasErrors()
 	case *hclsyntax.LiteralValueExpr:
 		return e.Val, true
 	case *hclsyntax.TemplateExpr:
@@ -124,6 +134,8 @@ func (p *parser) value(e hcl.Expression, sc, parent *scope) (cty.Value, bool) {
 func (p *parser) evaluateExpr(e hcl.Expression, n *need, sc, parent *scope) (cty.Value, bool) {
 	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{}, Functions: p.funcs}
 	ok := true
+	count := !n.counted
+	n.counted = true
 	groups := map[string]map[string]cty.Value{}
 	for _, t := range n.roots {
 		root := t.RootName()
@@ -154,6 +166,13 @@ func (p *parser) evaluateExpr(e hcl.Expression, n *need, sc, parent *scope) (cty
 		for _, name := range names {
 			if _, have := m[name]; have {
 				continue
+			}
+			if count {
+				u := p.usesOf(root, name)
+				u.users++
+				if n.owner != nil {
+					n.owner.uses = append(n.owner.uses, u)
+				}
 			}
 			v, good := p.named(root, name, t)
 			if !good {
@@ -202,22 +221,13 @@ func (p *parser) members(root string, t hcl.Traversal) ([]string, bool) {
 		p.report(f)
 		return nil, false
 	}
-	name := ""
-	if len(t) > 1 {
-		switch s := t[1].(type) {
-		case hcl.TraverseAttr:
-			name = s.Name
-		case hcl.TraverseIndex:
-			if s.Key.Type() == cty.String {
-				name = s.Key.AsString()
-			}
-		}
-	}
 	all := p.declared(root)
+	name := member(t)
 	if name == "" {
 		return all, true
 	}
-	if slices.Contains(all, name) {
+	full := root + tag(name)
+	if p.names[full] != nil || p.families[full] != nil {
 		return []string{name}, true
 	}
 	if p.ghosts[root] {
@@ -235,6 +245,22 @@ func (p *parser) members(root string, t hcl.Traversal) ([]string, bool) {
 	return nil, false
 }
 
+// member is the name below its root that a traversal gives, "" when it does
+// not say which.
+func member(t hcl.Traversal) string {
+	if len(t) > 1 {
+		switch s := t[1].(type) {
+		case hcl.TraverseAttr:
+			return s.Name
+		case hcl.TraverseIndex:
+			if s.Key.Type() == cty.String {
+				return s.Key.AsString()
+			}
+		}
+	}
+	return ""
+}
+
 func prefixed(root string, names []string) []string {
 	out := make([]string, len(names))
 	for i, n := range names {
@@ -248,15 +274,22 @@ func (p *parser) declared(root string) []string {
 	return p.index[root]
 }
 
+// usesOf are the uses of a declared name.
+func (p *parser) usesOf(root, name string) *uses {
+	full := root + tag(name)
+	if n, ok := p.names[full]; ok {
+		return &n.uses
+	}
+	return &p.families[full].uses
+}
+
 // named is the value of local.name, var.name or kind.name.
 func (p *parser) named(root, name string, t hcl.Traversal) (cty.Value, bool) {
 	full := root + tag(name)
 	if n, ok := p.names[full]; ok {
-		n.used = true
 		return p.work(n, t.SourceRange())
 	}
 	f := p.families[full]
-	f.used = true
 	if !p.expand(f, t.SourceRange()) {
 		return cty.DynamicVal, false
 	}
@@ -421,7 +454,7 @@ func (p *parser) instances1(r *raw, sc *scope, up *node) []*node {
 
 func (p *parser) instance(r *raw, sc, parent *scope, up *node) *node {
 	p.instances++
-	n := &node{raw: r, sch: r.sch, name: r.label, scope: sc, parent: parent, up: up, vals: map[string]*value{}}
+	n := &node{raw: r, sch: r.sch, name: r.label, scope: sc, parent: parent, up: up}
 	n.id = r.sch.name
 	if up != nil {
 		n.id = up.id + "." + n.id

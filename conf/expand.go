@@ -78,7 +78,7 @@ func expand(src Source, l limits) (*Expansion, Diagnostics) {
 	}
 	// Values are worked out again, as the text has them; the first time
 	// they became addresses, durations and the like.
-	p.budget = budget{l.steps, l.written}
+	*p.budget = budget{l.steps, l.written}
 	instances := map[*raw][]*node{}
 	for _, k := range root.kids {
 		for _, n := range p.all(k.name) {
@@ -151,7 +151,7 @@ func (p *parser) fullGroup(n *node, sch *block, address string) *Object {
 
 // argument is an argument's value, and whether it has one.
 func (p *parser) argument(n *node, a *attr) (Argument, bool) {
-	v := n.vals[a.name]
+	v := n.arg(a.name)
 	switch {
 	case v == nil:
 		s := p.derived(n, a.name)

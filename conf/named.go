@@ -18,7 +18,7 @@ type named struct {
 	raw   *raw           // variable
 	state state
 	v     cty.Value
-	used  bool
+	uses
 }
 
 // work returns the value of a local or variable.
@@ -205,6 +205,7 @@ func (p *parser) validation(n *named, r *raw, v cty.Value, at hcl.Range) bool {
 					p.errorf("GS017", t.SourceRange(), "A validation can name variables and locals only.")
 					return cty.DynamicVal, false
 				}
+				p.usesOf(root, name).users++
 				x, ok := p.named(root, name, t)
 				if !ok {
 					return x, false

@@ -16,27 +16,32 @@ import (
 
 // A node is one instance of a block, or of a group in one.
 type node struct {
-	raw    *raw
-	sch    *block
-	id     string // address in the file: director.nat["a"]
-	name   string // label, or label-key with for_each
-	key    cty.Value
-	scope  *scope // each
-	parent *scope // parent
-	up     *node
-	vals   map[string]*value // arguments that have a value
-	kids   []*node           // instances of the blocks in it, in order
-	groups map[string]*node
-	broken bool // a block in it could not be made
+	raw     *raw
+	sch     *block
+	id      string // address in the file: director.nat["a"]
+	name    string // label, or label-key with for_each
+	key     cty.Value
+	scope   *scope // each
+	parent  *scope // parent
+	up      *node
+	vals    []*value // arguments in the order of the schema table; nil: without a value
+	kids    []*node  // instances of the blocks in it, in order
+	groups  map[string]*node
+	broken  bool       // a block in it could not be made
+	typed   bool       // a record whose id ends in its type
+	found   []*finding // what checks have said of it, where a Memory keeps it
+	servers *servers   // of a farm, once somebody has asked
 }
 
 // A value is an argument's value with where it stands.
 type value struct {
 	attr  *attr
-	at    hcl.Range // the value
-	items []item    // one, or those of a list
-	own   bool      // given by the block itself; else a default
-	bad   bool      // reported; items are not all there
+	at    hcl.Range      // the value
+	items []item         // one, or those of a list
+	own   bool           // given by the block itself; else a default
+	bad   bool           // reported; items are not all there
+	addrs topology.Addrs // items as addresses, once somebody has asked
+	nodes []*node        // items as objects, likewise
 }
 
 // An item is one value of an argument.
@@ -50,15 +55,39 @@ func (n *node) val(name string) *value {
 	if n == nil {
 		return nil
 	}
-	v := n.vals[name]
+	v := n.arg(name)
 	if v == nil || v.bad {
 		return nil
 	}
 	return v
 }
 
+// arg returns the argument as it is, nil when it has no value.
+func (n *node) arg(name string) *value {
+	for i, a := range n.sch.attrs {
+		if a.name == name {
+			if n.vals == nil {
+				return nil
+			}
+			return n.vals[i]
+		}
+	}
+	return nil
+}
+
+// set gives an argument a value, or takes it away.
+func (n *node) set(a *attr, v *value) { n.vals[slices.Index(n.sch.attrs, a)] = v }
+
+// hold takes a group in.
+func (n *node) hold(g *node) {
+	if n.groups == nil {
+		n.groups = map[string]*node{}
+	}
+	n.groups[g.sch.name] = g
+}
+
 // gave reports whether the argument was given at all, be it wrongly.
-func (n *node) gave(name string) bool { return n != nil && n.vals[name] != nil }
+func (n *node) gave(name string) bool { return n != nil && n.arg(name) != nil }
 
 func get[T any](n *node, name string) (T, bool) {
 	var zero T
@@ -85,12 +114,18 @@ func (n *node) list(name string) []item {
 	return nil
 }
 
+// addrs are an argument's addresses. The list is not the caller's.
 func (n *node) addrs(name string) topology.Addrs {
-	var out topology.Addrs
-	for _, it := range n.list(name) {
-		out = append(out, it.x.(netip.Addr))
+	v := n.val(name)
+	if v == nil {
+		return nil
 	}
-	return out
+	if v.addrs == nil {
+		for _, it := range v.items {
+			v.addrs = append(v.addrs, it.x.(netip.Addr))
+		}
+	}
+	return slices.Clip(v.addrs)
 }
 
 func (n *node) prefixes() []netip.Prefix {
@@ -101,12 +136,18 @@ func (n *node) prefixes() []netip.Prefix {
 	return out
 }
 
+// nodes are the objects that an argument refers to. The list is not the caller's.
 func (n *node) nodes(name string) []*node {
-	var out []*node
-	for _, it := range n.list(name) {
-		out = append(out, it.x.(*node))
+	v := n.val(name)
+	if v == nil {
+		return nil
 	}
-	return out
+	if v.nodes == nil {
+		for _, it := range v.items {
+			v.nodes = append(v.nodes, it.x.(*node))
+		}
+	}
+	return slices.Clip(v.nodes)
 }
 
 func (n *node) strings(name string) []string {
@@ -119,14 +160,20 @@ func (n *node) strings(name string) []string {
 
 // at is where the argument's value stands, or the block when it has none of its own.
 func (n *node) at(name string) hcl.Range {
-	if v := n.vals[name]; v != nil && v.at != (hcl.Range{}) {
+	if v := n.arg(name); v != nil && v.at != (hcl.Range{}) {
 		return v.at
 	}
 	return n.raw.decl
 }
 
-// of lists the instances of a kind in it.
+// of lists the instances of a kind in it. The list is not the caller's.
 func (n *node) of(kind string) []*node {
+	if n == nil {
+		return nil
+	}
+	if !slices.ContainsFunc(n.kids, func(k *node) bool { return k.sch.name != kind }) {
+		return slices.Clip(n.kids)
+	}
 	var out []*node
 	for _, k := range n.kids {
 		if k.sch.name == kind {
@@ -139,12 +186,10 @@ func (n *node) of(kind string) []*node {
 // here is the place of the node's declaration, for a Related.
 func (n *node) here() Related { return Related{n.id + " is declared here", n.raw.decl} }
 
-// all lists the top-level instances of a kind in file order.
-func (p *parser) all(kind string) []*node { return p.byKind[kind] }
-
 // evaluate works out everything in the file.
 func (p *parser) evaluate() {
 	p.declare()
+	p.track()
 	for _, r := range p.file.kids {
 		if r.sch == defaultsBlock {
 			for _, g := range r.kids {
@@ -162,28 +207,7 @@ func (p *parser) evaluate() {
 			p.settle(r)
 			continue
 		}
-		if r.sch.later != "" {
-			p.later(r.decl, r.sch)
-		}
-		var nodes []*node
-		if f := p.families[r.addr()]; f != nil && f.raw == r {
-			p.expand(f, r.decl)
-			nodes = f.nodes
-			if f.state == broken {
-				p.constant(r)
-			}
-		} else if slices.Contains(kinds, r.sch.name) {
-			continue // declared twice
-		} else {
-			var ok bool
-			if nodes, ok = p.instantiate(r, nil, nil); !ok {
-				p.constant(r)
-			}
-		}
-		for _, n := range nodes {
-			p.fill(n)
-			p.byKind[n.sch.name] = append(p.byKind[n.sch.name], n)
-		}
+		p.byKind[r.sch.name] = append(p.byKind[r.sch.name], p.realize(r)...)
 	}
 	for _, r := range p.file.kids {
 		if r.sch == localsBlock {
@@ -199,6 +223,38 @@ func (p *parser) evaluate() {
 			}
 		}
 	}
+}
+
+// realize works out a block at the top of a file and returns its instances.
+func (p *parser) realize(r *raw) []*node {
+	found := len(p.diags)
+	if r.sch.later != "" {
+		p.later(r.decl, r.sch)
+	}
+	var nodes []*node
+	if f := p.families[r.addr()]; f != nil && f.raw == r {
+		p.expand(f, r.decl)
+		nodes = f.nodes
+		if f.state == broken {
+			p.constant(r)
+		}
+	} else if slices.Contains(kinds, r.sch.name) {
+		return nil // declared twice
+	} else {
+		var ok bool
+		if nodes, ok = p.instantiate(r, nil, nil); !ok {
+			p.constant(r)
+		}
+	}
+	for _, n := range nodes {
+		p.fill(n)
+	}
+	if r.top != nil {
+		r.top.nodes = nodes
+		r.top.said = slices.Clone(p.diags[found:])
+		p.diags = p.diags[:found]
+	}
+	return nodes
 }
 
 // declare notes what can be named.
@@ -289,7 +345,6 @@ func (p *parser) missing(who string, at hcl.Range, a *attr) {
 // fill works out a node's arguments, groups and blocks.
 func (p *parser) fill(n *node) {
 	p.values(n)
-	n.groups = map[string]*node{}
 	for _, r := range n.raw.kids {
 		if r.sch.group {
 			if r.sch.later != "" {
@@ -299,7 +354,7 @@ func (p *parser) fill(n *node) {
 				p.warnIdle(r.sch.name, r.at)
 			}
 			if n.groups[r.sch.name] == nil {
-				n.groups[r.sch.name] = p.group(r, n)
+				n.hold(p.group(r, n))
 			}
 			continue
 		}
@@ -321,7 +376,7 @@ func (p *parser) constant(r *raw) {
 	for _, a := range r.sch.attrs {
 		f, ok := r.field(a.name)
 		switch {
-		case !ok && a.must && a.def == "" && !r.known[a.name] && (p.defaults[r.sch.name] == nil || p.defaults[r.sch.name].vals[a.name] == nil):
+		case !ok && a.must && a.def == "" && !r.known[a.name] && (p.defaults[r.sch.name] == nil || p.defaults[r.sch.name].arg(a.name) == nil):
 			p.missing(r.addr(), r.decl, a)
 		case ok && p.needsOf(f.expr).positional:
 			p.called(f.expr)
@@ -354,7 +409,7 @@ func (p *parser) called(e hcl.Expression) {
 
 // group works out a group of an instance; up is nil for one of defaults.
 func (p *parser) group(r *raw, up *node) *node {
-	g := &node{raw: r, sch: r.sch, up: up, vals: map[string]*value{}, groups: map[string]*node{}}
+	g := &node{raw: r, sch: r.sch, up: up}
 	if up != nil {
 		g.id, g.scope, g.parent = up.id+"."+r.sch.name, up.scope, up.parent
 	}
@@ -368,7 +423,7 @@ func (p *parser) group(r *raw, up *node) *node {
 	p.values(g)
 	for _, k := range g.raw.kids {
 		if g.groups[k.sch.name] == nil {
-			g.groups[k.sch.name] = p.group(k, g)
+			g.hold(p.group(k, g))
 			if up == nil {
 				g.groups[k.sch.name].up = nil
 			}
@@ -386,7 +441,7 @@ func (p *parser) groupOr(n *node, name string) *node {
 	if d := p.defaults[n.sch.name]; d != nil && d.groups[name] != nil {
 		return d.groups[name]
 	}
-	return p.group(&raw{sch: n.sch.kid(name), known: map[string]bool{}}, n)
+	return p.group(&raw{sch: n.sch.kid(name)}, n)
 }
 
 // A settled is an expression whose value is known already. HCL's own is a
@@ -408,7 +463,7 @@ func (p *parser) grouped(r *raw, g *node) *raw {
 		p.errorf("GS010", at, "%s is %s, not { ... }.", r.sch.name, show(v))
 		return nil
 	}
-	out := &raw{sch: r.sch, at: r.at, decl: r.decl, known: map[string]bool{}}
+	out := &raw{sch: r.sch, at: r.at, decl: r.decl}
 	names, blocks := r.sch.words()
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
@@ -416,7 +471,7 @@ func (p *parser) grouped(r *raw, g *node) *raw {
 		f := field{name, at, &settled{hcl.StaticExpr(e, at)}}
 		switch kid := r.sch.kid(name); {
 		case kid != nil:
-			out.kids = append(out.kids, &raw{sch: kid, at: at, decl: at, expr: f.expr, known: map[string]bool{}})
+			out.kids = append(out.kids, &raw{sch: kid, at: at, decl: at, expr: f.expr})
 		case slices.Contains(names, name):
 			out.fields = append(out.fields, f)
 		default:
@@ -433,11 +488,12 @@ func (p *parser) values(n *node) {
 	if !n.sch.group {
 		inherited = p.defaults[n.sch.name]
 	}
-	for _, a := range n.sch.attrs {
+	n.vals = make([]*value, len(n.sch.attrs))
+	for i, a := range n.sch.attrs {
 		if f, ok := n.raw.field(a.name); ok {
 			v := p.convert(a, f, n.scope, n.parent)
 			if v != nil {
-				n.vals[a.name] = v
+				n.vals[i] = v
 				if a.later != "" && !v.bad {
 					p.refuseLater(n, a, f, v)
 				}
@@ -447,14 +503,14 @@ func (p *parser) values(n *node) {
 				continue
 			}
 		}
-		if inherited != nil && inherited.vals[a.name] != nil {
-			v := *inherited.vals[a.name]
+		if inherited != nil && inherited.arg(a.name) != nil {
+			v := *inherited.arg(a.name)
 			v.own = false
-			n.vals[a.name] = &v
+			n.vals[i] = &v
 			continue
 		}
 		if a.def != "" {
-			n.vals[a.name] = &value{attr: a, items: []item{{x: standard(a)}}}
+			n.vals[i] = &value{attr: a, items: []item{{x: standard(a)}}}
 			continue
 		}
 		if a.must && !n.raw.known[a.name] {

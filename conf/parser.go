@@ -16,10 +16,13 @@ type parser struct {
 	wanted map[string]bool // what file() was asked for and is not there; nil: that is an error
 	torn   map[string]int  // where the syntax of a file is first wrong, in bytes
 	limits limits
-	budget
+	*budget
 	keep  int            // values that locals and variables may still hold
 	spent bool           // the end of steps has been reported
 	order map[string]int // of the files
+	// Where pieces of files lie whose ranges begin at the piece, by the name that
+	// the ranges have; nil when all ranges are those of files.
+	shifts map[string]*shift
 
 	file   *raw            // all files' blocks
 	ghosts map[string]bool // kinds that an unknown block was probably meant to be
@@ -38,6 +41,12 @@ type parser struct {
 	byKind    map[string][]*node // top-level instances in file order
 	defaults  map[string]*node   // groups of the defaults block by kind
 	instances int
+	allNamed  bool // an expression names all objects of a kind at once
+
+	// Of a Memory: checks of single objects are done once.
+	within *finding   // the one that is being done
+	wide   []*finding // those that have looked at all objects of a kind
+	epoch  int        // how often owners and segments have been made
 
 	// Found by the checks, for each other and for build.
 	fqdn     map[*node]string       // canonical names of zones, nameservers, domains, records
@@ -47,11 +56,16 @@ type parser struct {
 	gateways map[*node][]netip.Addr // each network's router
 	plain    *node                  // the default check
 	secrets  []string               // written out and reported
+	built    *builder               // what has been built, for the next reading
 }
 
 func newParser(src Source, l limits) *parser {
+	return newParserOn(src, l, &budget{l.steps, l.written})
+}
+
+func newParserOn(src Source, l limits, b *budget) *parser {
 	p := &parser{
-		src: src, limits: l, budget: budget{l.steps, l.written}, keep: l.kept, order: map[string]int{},
+		src: src, limits: l, budget: b, keep: l.kept, order: map[string]int{},
 		file:     &raw{sch: root},
 		torn:     map[string]int{},
 		ghosts:   map[string]bool{},
@@ -65,7 +79,7 @@ func newParser(src Source, l limits) *parser {
 		index:    map[string][]string{},
 		byKind:   map[string][]*node{},
 	}
-	p.funcs = functions(&p.budget, l.instances)
+	p.funcs = functions(p.budget, l.instances)
 	p.funcs["file"], p.funcs["env"] = p.fileFunc(), p.envFunc()
 	for i, f := range slices.Concat(src.Files, src.VarFiles) {
 		if _, ok := p.order[f.Name]; !ok {

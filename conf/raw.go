@@ -23,6 +23,7 @@ type raw struct {
 	kids    []*raw         // blocks and groups in it, in order
 	expr    hcl.Expression // a group that is an expression: soa = local.soa
 	known   map[string]bool
+	top     *top // of a block at the top of a file, where a Memory keeps it
 }
 
 // A field is an argument as the text has it.
@@ -30,6 +31,14 @@ type field struct {
 	name string
 	at   hcl.Range // its name
 	expr hcl.Expression
+}
+
+// know notes that a wrong word was probably meant to be name.
+func (r *raw) know(name string) {
+	if r.known == nil {
+		r.known = map[string]bool{}
+	}
+	r.known[name] = true
 }
 
 func (r *raw) field(name string) (field, bool) {
@@ -141,7 +150,7 @@ func (p *parser) walk(body *hclsyntax.Body) {
 		case *hclsyntax.ObjectConsExpr:
 			p.keys(n)
 		case *hclsyntax.ForExpr, *hclsyntax.SplatExpr, *hclsyntax.TemplateExpr:
-			meter(n, &p.budget)
+			meter(n, p.budget)
 		}
 		return nil
 	})
@@ -179,7 +188,7 @@ func (p *parser) keys(obj *hclsyntax.ObjectConsExpr) {
 
 // content reads a body by its row of the schema table.
 func (p *parser) content(body hcl.Body, sch *block) *raw {
-	r := &raw{sch: sch, known: map[string]bool{}}
+	r := &raw{sch: sch}
 	if sch.free {
 		attrs, diags := body.JustAttributes()
 		for _, d := range diags {
@@ -300,7 +309,7 @@ func sortFields(fs []field) {
 
 // groupOf reads a group that is written as an argument.
 func (p *parser) groupOf(f field, sch *block) *raw {
-	r := &raw{sch: sch, at: f.at, decl: f.at, known: map[string]bool{}}
+	r := &raw{sch: sch, at: f.at, decl: f.at}
 	pairs, diags := hcl.ExprMap(f.expr)
 	if diags.HasErrors() {
 		r.expr = f.expr // worked out for each instance
@@ -396,10 +405,10 @@ func (p *parser) unknownBlock(r *raw, b *hclsyntax.Block, names, blocks []string
 	case slices.Contains(names, b.Type):
 		f.detail = fmt.Sprintf("%s is an argument of %s, not a block.", b.Type, where(r.sch))
 		f.help = fmt.Sprintf("Write %s = ...", b.Type)
-		r.known[b.Type] = true
+		r.know(b.Type)
 	case n != "":
 		f.help = help
-		r.known[n] = true
+		r.know(n)
 	default:
 		if r.sch != root && root.kid(b.Type) != nil {
 			f.help = fmt.Sprintf("%s blocks stand at the top of a file.", b.Type)
@@ -436,7 +445,7 @@ func (p *parser) unknownArgument(r *raw, name string, at hcl.Range, names, block
 		f.help = r.sch.name + " cannot be repeated."
 	case n != "":
 		f.help = help
-		r.known[n] = true
+		r.know(n)
 	case len(names) > 0:
 		f.help = "Arguments here are " + among(names) + "."
 	case r.sch == root:
@@ -445,12 +454,23 @@ func (p *parser) unknownArgument(r *raw, name string, at hcl.Range, names, block
 	p.report(f)
 }
 
-// duplicates reports blocks of a body that are declared twice.
+// duplicates reports blocks that are declared twice in one body, in r and in
+// whatever lies in it.
 func (p *parser) duplicates(r *raw) {
-	type key struct{ kind, label string }
-	first := map[key]*raw{}
 	for _, k := range r.kids {
 		p.duplicates(k)
+	}
+	p.doubles(r)
+}
+
+// doubles is duplicates for r alone.
+func (p *parser) doubles(r *raw) {
+	if len(r.kids) < 2 {
+		return
+	}
+	type key struct{ kind, label string }
+	first := make(map[key]*raw, len(r.kids))
+	for _, k := range r.kids {
 		switch {
 		case k.sch.one:
 		case k.sch.label == "" || k.sch.name == "record" || k.sch.name == "step" && k.label == "policy":
