@@ -38,6 +38,7 @@ func (p *parser) checkTimes() {
 	}
 	for _, d := range p.all("domain") {
 		p.checkOutage(d)
+		p.checkSlowStart(d)
 	}
 	for _, c := range p.all("cluster") {
 		if stale, ok := get[time.Duration](c, "stale"); ok && stale < 3*heartbeat {
@@ -230,6 +231,33 @@ func (p *parser) checkOutage(d *node) {
 		f.rel = []Related{{"one place is answered", at.at("answers")}}
 	}
 	p.warn(f)
+}
+
+// checkSlowStart warns of a weight that grows where no step looks at it. With
+// failover there is one place, and nobody to weigh it against.
+func (p *parser) checkSlowStart(d *node) {
+	pol := d.ref("policy")
+	if pol == nil || pol.broken || stepIn(pol, "weight") != nil || stepIn(pol, "sticky") != nil || stepIn(pol, "failover") != nil {
+		return
+	}
+	for _, a := range d.of("answer") {
+		c, known := p.checkOf(a)
+		if !known || c == nil {
+			continue
+		}
+		if slow, ok := get[time.Duration](c, "slow_start"); !ok || slow == 0 {
+			continue
+		}
+		f := fault{
+			code: "GS312", at: d.at("policy"), detail: fmt.Sprintf("%s has slow_start, and %s has no step that weighs: what has come up again gets all its clients of %s at once.", checkName(c), pol.id, d.id),
+			help: fmt.Sprintf("Give %s step \"weight\" {} or step \"sticky\" {}, or leave slow_start out.", pol.id), rel: []Related{{"slow_start is here", c.at("slow_start")}},
+		}
+		if c.id == "" {
+			f.detail = strings.ToUpper(f.detail[:1]) + f.detail[1:]
+		}
+		p.warn(f)
+		return
+	}
 }
 
 // mostPlaces is how many places one answer of a domain may hold, and the step

@@ -122,6 +122,7 @@ var summaries = map[string]string{
 	"GS308": "Steps in the wrong order",
 	"GS309": "Policy without a health step",
 	"GS310": "One answer with a long TTL",
+	"GS312": "Slow start without weights",
 	"GS401": "TTL dominates failover time",
 	"GS402": "All answer weights are zero",
 	"GS403": "Timeout is not below the interval",

@@ -95,11 +95,13 @@ director.d["a b"] {                       # t.hcl:19:1
 farm.f.server.s[0] {         # t.hcl:29:3
   address = "198.51.100.10"  # t.hcl:31:16
   weight  = 5                # t.hcl:32:16
+  tunnel  = true             # default
 }
 
 farm.f.server.s[1] {         # t.hcl:29:3
   address = "198.51.100.11"  # t.hcl:31:16
   weight  = 100              # defaults t.hcl:7:23
+  tunnel  = true             # default
 }
 `},
 		{`virtual_service.v.tier.one`, `

@@ -23,15 +23,15 @@ type secret struct{ where string }
 
 var secretType = cty.Capsule("secret", reflect.TypeFor[secret]())
 
-// functions returns what expressions may call. Those that can make much out
-// of little take what they make from the budget.
+// functions returns what expressions may call. What they make is taken from the
+// budget, by those that can make much out of little before they make it.
 func functions(b *budget, most int) map[string]function.Function {
 	all := map[string]function.Function{
 		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "int": stdlib.IntFunc,
 		"log": stdlib.LogFunc, "max": stdlib.MaxFunc, "min": stdlib.MinFunc, "pow": powFunc,
 		"signum": stdlib.SignumFunc, "parseint": stdlib.ParseIntFunc,
 
-		"chomp": stdlib.ChompFunc, "format": bounded(stdlib.FormatFunc), "formatlist": bounded(stdlib.FormatListFunc),
+		"chomp": stdlib.ChompFunc, "format": costly(bounded(stdlib.FormatFunc), b, formatted), "formatlist": costly(bounded(stdlib.FormatListFunc), b, formatted),
 		"indent": indentFunc, "join": costly(stdlib.JoinFunc, b, joined), "lower": stdlib.LowerFunc, "upper": stdlib.UpperFunc,
 		"title": stdlib.TitleFunc, "replace": costly(stdlib.ReplaceFunc, b, replaced), "regex": stdlib.RegexFunc,
 		"regexall": stdlib.RegexAllFunc, "regexreplace": costly(stdlib.RegexReplaceFunc, b, replaced), "split": stdlib.SplitFunc,
@@ -65,8 +65,70 @@ func functions(b *budget, most int) map[string]function.Function {
 		if listed(f) || name == "tolist" || name == "toset" {
 			all[name] = swift(f)
 		}
+		switch name {
+		case "range", "setproduct": // have paid
+		case "coalesce", "coalescelist", "element", "lookup", "try", "can": // make nothing
+		default:
+			all[name] = charged(all[name], b, name == "jsonencode")
+		}
 	}
 	return all
+}
+
+// charged is f with what it has made on the budget, wherever it is called: the
+// elements of its result, or all that is in it where it was read out of a text,
+// and the letters of texts. What one call makes is worth no more than its
+// arguments, so it is enough to refuse the next; one that encodes goes through
+// all of its argument, which may be large beyond what it takes, and pays before.
+func charged(f function.Function, b *budget, encodes bool) function.Function {
+	params := slices.Clone(f.Params())
+	reads := len(params) > 0 && params[0].Type == cty.String
+	return function.New(&function.Spec{
+		Description: f.Description(), Params: params, VarParam: f.VarParam(),
+		Type: func(args []cty.Value) (cty.Type, error) {
+			if b.exhausted() {
+				return cty.NilType, errTooMuch
+			}
+			return f.ReturnTypeForValues(args)
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if encodes {
+				if n, _ := inside(args[0], b.steps+1); !b.spend(n) {
+					return cty.NilVal, errTooMuch
+				}
+			}
+			v, err := f.Call(args)
+			if err != nil {
+				return v, err
+			}
+			n, _ := length(v)
+			letters := 0
+			if reads || v.Type() == cty.String {
+				n, letters = inside(v, b.steps+1)
+			}
+			if !b.spend(n) || !b.write(letters) {
+				return cty.NilVal, errTooMuch
+			}
+			return v, nil
+		},
+	})
+}
+
+// inside is how many values are in v, itself left out, and how many letters in
+// its texts. It stops counting at most values: those that share parts can be
+// exponentially large.
+func inside(v cty.Value, most int) (values, letters int) {
+	if v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
+		return 0, len(v.AsString())
+	}
+	if _, ok := length(v); ok {
+		for it := v.ElementIterator(); it.Next() && values < most; {
+			_, e := it.Element()
+			n, l := inside(e, most-values-1)
+			values, letters = values+1+n, letters+l
+		}
+	}
+	return values, letters
 }
 
 // listed reports whether f takes a list or a set.
@@ -306,6 +368,30 @@ func joined(args []cty.Value) int {
 		}
 	}
 	return n
+}
+
+// formatted is the greatest length of format(spec, args...), and of what
+// formatlist makes.
+func formatted(args []cty.Value) int {
+	spec, _ := text(args[0])
+	longest, lines := 0, 1
+	widest := func(v cty.Value) {
+		s, _ := text(v)
+		longest = max(longest, len(s))
+	}
+	for _, v := range args[1:] {
+		n, ok := length(v)
+		if !ok {
+			widest(v)
+			continue
+		}
+		lines = max(lines, n)
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			widest(e)
+		}
+	}
+	return lines * (len(spec) + strings.Count(spec, "%")*longest)
 }
 
 // replaced is the greatest length of replace(text, part, by).

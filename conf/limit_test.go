@@ -49,6 +49,9 @@ func TestHostileFilesEndInASentence(t *testing.T) {
 	deep := func(open, end string) string {
 		return "locals {\n  x = " + strings.Repeat(open, 20_000) + "1" + strings.Repeat(end, 20_000) + "\n}\n"
 	}
+	outside := func(local, each string) string {
+		return "locals {\n  a = " + local + "\n}\nzone \"r\" {\n  for_each = { for i in range(100) : \"r${i}\" => i }\n  name     = \"r${each.value}-${" + each + "}\"\n}\n"
+	}
 	for name, c := range map[string]struct{ code, file, text string }{
 		"lists many times":           {"GS018", "a.hcl", many},
 		"text that doubles":          {"GS018", "a.hcl", doubling + "}\n"},
@@ -75,6 +78,15 @@ func TestHostileFilesEndInASentence(t *testing.T) {
 		"for_each in for_each":       {"GS018", "a.hcl", "region \"eu\" {}\nfarm \"a\" {\n  for_each = range(100)\n  region = region.eu\n  server \"b\" {\n    for_each = range(100)\n    address = \"192.0.2.1\"\n  }\n}\n"},
 		"combinations":               {"GS018", "a.hcl", "region \"a\" { for_each = setproduct(range(100), range(100), range(100)) }\n"},
 		"splats in for":              {"GS018", "a.hcl", "locals {\n  a = range(4000)\n  b = [for x in local.a : local.a[*]]\n}\n"},
+		"concat outside locals":      {"GS018", "a.hcl", outside("range(1000)", "length(concat(local.a, local.a))")},
+		"split outside locals":       {"GS018", "a.hcl", outside("join(\",\", range(1000))", "length(split(\",\", local.a))")},
+		"jsondecode outside locals":  {"GS018", "a.hcl", outside("jsonencode({ x = { y = range(1000) } })", "length(jsondecode(local.a))")},
+		"csvdecode outside locals":   {"GS018", "a.hcl", outside("join(\"\", [for i in range(1000) : \"a,b\\n\"])", "length(csvdecode(local.a))")},
+		"sort outside locals":        {"GS018", "a.hcl", outside("formatlist(\"%d\", range(1000))", "length(sort(local.a))")},
+		"upper outside locals":       {"GS018", "a.hcl", outside("join(\",\", range(5000))", "strlen(upper(local.a))")},
+		"jsonencode outside locals":  {"GS018", "a.hcl", outside("range(5000)", "strlen(jsonencode(local.a))")},
+		"formatlist of one text":     {"GS018", "a.hcl", outside("join(\",\", range(5000))", "length(formatlist(\"%s%d\", local.a, range(100)))")},
+		"a format of one text":       {"GS018", "a.hcl", "locals {\n  a = join(\",\", range(5000))\n  b = format(\"" + strings.Repeat("%[1]s", 1000) + "\", local.a)\n}\n"},
 		"a wide format":              {"GS017", "a.hcl", "region \"a\" { for_each = toset([format(\"%999999999d\", 1)]) }\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,8 @@ package conf
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -116,7 +118,14 @@ func (p *parser) variable(n *named) (cty.Value, bool) {
 	} else if outside {
 		var why string
 		if v, why = parseGiven(given, ty); why != "" {
-			p.errorf("GS019", at, "%s gives %q, which is not of the variable's type: %s.", from, given, why)
+			f := fault{
+				code: "GS019", at: at, what: from, detail: fmt.Sprintf("%s gives %q, which is not of the variable's type: %s.", from, given, why),
+				help: fmt.Sprintf("Give %s %s.", from, wanted(ty)),
+			}
+			if t, ok := n.raw.field("type"); ok {
+				f.at, f.rel = t.expr.Range(), []Related{{n.name + " is declared here", n.at}}
+			}
+			p.report(f)
 			return cty.DynamicVal, false
 		}
 	} else {
@@ -178,6 +187,54 @@ func parseGiven(given string, ty cty.Type) (cty.Value, string) {
 		return v, err.Error()
 	}
 	return v, ""
+}
+
+// wanted is a type as it is asked for, with an example where that is no plain
+// value.
+func wanted(ty cty.Type) string {
+	switch {
+	case ty == cty.Bool:
+		return "true or false"
+	case ty.IsPrimitiveType():
+		return "a " + ty.FriendlyName()
+	}
+	word := ty.FriendlyName()
+	if ty.IsObjectType() || ty.IsTupleType() {
+		word = typeexpr.TypeString(ty)
+	}
+	article := "a "
+	if strings.HasPrefix(word, "o") {
+		article = "an "
+	}
+	return article + word + ", as in " + sample(ty)
+}
+
+// sample is a value of a type as an expression.
+func sample(ty cty.Type) string {
+	switch {
+	case ty == cty.Bool:
+		return "true"
+	case ty == cty.Number:
+		return "1"
+	case ty.IsListType(), ty.IsSetType():
+		return "[" + sample(ty.ElementType()) + "]"
+	case ty.IsMapType():
+		return "{ a = " + sample(ty.ElementType()) + " }"
+	case ty.IsTupleType():
+		var parts []string
+		for _, e := range ty.TupleElementTypes() {
+			parts = append(parts, sample(e))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case ty.IsObjectType():
+		var parts []string
+		for name, e := range ty.AttributeTypes() {
+			parts = append(parts, name+" = "+sample(e))
+		}
+		slices.Sort(parts)
+		return "{ " + strings.Join(parts, ", ") + " }"
+	}
+	return `"x"`
 }
 
 func (p *parser) validation(n *named, r *raw, v cty.Value, at hcl.Range) bool {

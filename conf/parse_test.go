@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -369,13 +370,46 @@ region "r" { for_each = toset(concat(var.names, [var.more, "n${var.many + 1}"]))
 		vars map[string]string
 		want string
 	}{
-		"of the wrong type": {map[string]string{"many": "x"}, "v.hcl:7: ERROR GS019: Variable refused"},
+		"of the wrong type": {map[string]string{"many": "x"}, "v.hcl:8: ERROR GS019: Variable refused"},
 		"not declared":      {map[string]string{"mny": "1"}, ":0: ERROR GS019: Variable refused"},
-		"not an expression": {map[string]string{"names": "[a"}, "v.hcl:2: ERROR GS019: Variable refused"},
+		"not an expression": {map[string]string{"names": "[a"}, "v.hcl:3: ERROR GS019: Variable refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, diags := Parse(Source{Files: []File{{"v.hcl", []byte(text)}}, Vars: c.vars})
 			if diff := cmp.Diff([]string{c.want}, found(diags)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// A value of the wrong type that comes from outside is told of where the type
+// stands: nothing else in the file is wrong.
+func TestAVariableOfAnotherTypePointsAtItsType(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		src  Source
+		want string
+	}{
+		"from the environment": {"variable \"n\" {\n  type = number\n}\n", Source{Env: map[string]string{"GSLB_VAR_n": "x"}},
+			"2:10-2:16 GSLB_VAR_n gives \"x\", which is not of the variable's type: a number is required. Give GSLB_VAR_n a number."},
+		"from the command line": {"variable \"n\" {\n  type = list(number)\n}\n", Source{Vars: map[string]string{"n": "3"}},
+			"2:10-2:22 --var n gives \"3\", which is not of the variable's type: list of number required, but have number. Give --var n a list of number, as in [1]."},
+		"a map": {"variable \"n\" {\n  type = map(string)\n}\n", Source{Env: map[string]string{"GSLB_VAR_n": "[]"}},
+			"2:10-2:21 GSLB_VAR_n gives \"[]\", which is not of the variable's type: map of string required. Give GSLB_VAR_n a map of string, as in { a = \"x\" }."},
+		"an object": {"variable \"n\" {\n  type = object({ a = bool })\n}\n", Source{Env: map[string]string{"GSLB_VAR_n": "{}"}},
+			"2:10-2:30 GSLB_VAR_n gives \"{}\", which is not of the variable's type: attribute \"a\" is required. Give GSLB_VAR_n an object({a=bool}), as in { a = true }."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.src.Files = []File{{"v.hcl", []byte(c.text + "locals { m = var.n }\nregion \"r\" { name = \"r${local.m}\" }\n")}}
+			_, diags := Parse(c.src)
+			if len(diags) == 0 {
+				t.Fatal("accepted")
+			}
+			d := diags[0]
+			at, help := d.Subject, d.Extra.(*Extra).Help
+			got := fmt.Sprintf("%d:%d-%d:%d %s %s", at.Start.Line, at.Start.Column, at.End.Line, at.End.Column, d.Detail, help)
+			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})

@@ -185,7 +185,7 @@ var (
 			{name: "throughput", typ: tRate, doc: "What it can deliver."},
 			{name: "max_connections", typ: tCount, doc: "How many connections it gets at the same time before it gets no new ones."},
 			{name: "resume_connections", typ: tCount, doc: "Below how many it gets new ones again (default three quarters of max_connections)."},
-			{name: "tunnel", typ: tBool, def: "true", later: "Servers that cannot take tunnelled packets", doc: "Whether it can take tunnelled packets."},
+			{name: "tunnel", typ: tBool, def: "true", doc: "Whether it can take tunnelled packets."},
 		},
 	}
 	farmBlock = &block{

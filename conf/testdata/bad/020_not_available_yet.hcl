@@ -47,7 +47,6 @@ farm "web" {
   gateway = director.nat
   server "a" {
     address = "10.10.1.10"
-    tunnel  = false # ERROR GS020: Not available yet
   }
 }
 check "name" {

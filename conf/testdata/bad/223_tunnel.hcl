@@ -17,7 +17,7 @@ farm "no" {
   server "a" { address = "192.0.2.21" }
   server "b" {
     address = "192.0.2.22"
-    tunnel  = false # WARN GS020: Not available yet # ERROR GS223: Server cannot take tunnelled packets
+    tunnel  = false # ERROR GS223: Server cannot take tunnelled packets
   }
 }
 virtual_service "www" {
