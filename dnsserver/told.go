@@ -4,6 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -34,7 +38,7 @@ type Record struct {
 // Tell returns what is answered over TCP when asked for the name, as
 // zone-file text, and the type, as in "A", and where the answer comes from.
 func (t *Table) Tell(name, typ string, u uint64) (Told, error) {
-	number, ok := dns.StringToType[typ]
+	number, ok := typeNumber(typ)
 	if !ok {
 		return Told{}, fmt.Errorf("%q is no record type", typ)
 	}
@@ -61,6 +65,25 @@ func (t *Table) Tell(name, typ string, u uint64) (Told, error) {
 	told.Authoritative = m.Authoritative
 	told.Answer, told.Authority, told.Additional = records(m.Answer), records(m.Ns), records(m.Extra)
 	return told, nil
+}
+
+// IsType reports whether there is a record type of that name, in upper case:
+// one that has a name, or a number as RFC 3597 writes it, TYPE65280.
+func IsType(typ string) bool {
+	_, ok := typeNumber(typ)
+	return ok
+}
+
+// Types are the names of record types.
+func Types() []string { return slices.Sorted(maps.Keys(dns.StringToType)) }
+
+func typeNumber(typ string) (uint16, bool) {
+	if number, ok := dns.StringToType[typ]; ok {
+		return number, true
+	}
+	digits, ok := strings.CutPrefix(typ, "TYPE")
+	number, err := strconv.ParseUint(digits, 10, 16)
+	return uint16(number), ok && err == nil
 }
 
 func records(list []dns.RR) []Record {

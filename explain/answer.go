@@ -316,6 +316,12 @@ func (a *answering) answer(reply Reply) (Answer, error) {
 	}
 	notes, err := a.notes(reply)
 	out.Notes = append(out.Notes, notes...)
+	if a.absent(reply) {
+		out.missing = notes[0]
+		if len(notes) > 1 {
+			out.missing += "; " + notes[1]
+		}
+	}
 	return out, err
 }
 
@@ -400,6 +406,18 @@ func (a *answering) sample(out *Answer, name string) {
 	}
 }
 
+// absent reports whether there is no such name as the one that was asked for.
+// What an alias leads to may be missing all the same.
+func (a *answering) absent(r Reply) bool {
+	switch r.Rcode {
+	case "NXDOMAIN":
+		return len(r.Answer) == 0
+	case "REFUSED":
+		return !slices.ContainsFunc(a.world.topo.Zones, func(z *topology.Zone) bool { return within(a.question.Name, z) })
+	}
+	return false
+}
+
 // notes say what a resolver, or its user, makes of the reply.
 func (a *answering) notes(reply Reply) ([]string, error) {
 	var notes []string
@@ -410,7 +428,7 @@ func (a *answering) notes(reply Reply) ([]string, error) {
 		zones = append(zones, z.Name)
 	}
 	switch last := len(reply.Answer) - 1; {
-	case reply.Rcode == "REFUSED" && slices.ContainsFunc(topo.Zones, func(z *topology.Zone) bool { return within(a.question.Name, z) }):
+	case reply.Rcode == "REFUSED" && !a.absent(reply):
 		add("the name server refuses questions of type %s", a.question.Type)
 	case reply.Rcode == "REFUSED":
 		add("%s lies in no zone of the file; there is %s", a.question.Name, few(zones, ", "))

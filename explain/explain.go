@@ -146,7 +146,13 @@ type Answer struct {
 	Least int      `json:"addresses_per_reply_min,omitempty"`
 	Most  int      `json:"addresses_per_reply_max,omitempty"`
 	Notes []string `json:"notes"`
+
+	missing string // why there is no such name; "": there is
 }
+
+// Missing says, in a sentence, that there is no name such as the one that was
+// asked for, and which one may have been meant; "" where there is.
+func (x *Explanation) Missing() string { return x.Answer.missing }
 
 // A Recorded is a record with the part of the replies that hold it.
 type Recorded struct {

@@ -22,7 +22,7 @@ func complete(root *cobra.Command) {
 		cli.Arg(root, verb, 0, cli.Of(addresses))
 	}
 	cli.Arg(root, "explain", 0, cli.Of(names))
-	cli.Arg(root, "show", 0, addressOrFile)
+	cli.Args(root, "show", addressOrFile)
 	cli.Arg(root, "lab exec", 1, cli.Of(labNodes))
 }
 
@@ -35,8 +35,12 @@ func explainable(*cobra.Command, []string, string) ([]cobra.Completion, cobra.Sh
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
-// addressOrFile offers the objects of the current directory beside files.
+// addressOrFile offers the objects of the files that are named, or else of the
+// current directory, beside files; when there is an address, files alone.
 func addressOrFile(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if address, _ := addressed(args); address != "" {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
 	found, _ := cli.Objects()(c, args, typed)
 	return found, cobra.ShellCompDirectiveDefault
 }

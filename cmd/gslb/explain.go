@@ -15,6 +15,7 @@ import (
 	"gslb/explain"
 	"gslb/health"
 	"gslb/internal/cli"
+	"gslb/internal/near"
 	"gslb/steering"
 	"gslb/steering/geo"
 	"gslb/topology"
@@ -34,7 +35,8 @@ It asks the functions that the name server and the directors run, offline: only
 the files are read, and everything in them is taken to be up but for what --down
 and --state say.
 
-NAME may be relative to a zone of the file. PATHs are one topology; without one
+NAME may be relative to a zone of the file. Where there is no such name, that is
+explained too, and the exit code is 1. PATHs are one topology; without one
 it is the current directory.
 
 --down takes the address of a region, network, nameserver, director, farm,
@@ -79,6 +81,13 @@ read from where the file says; without them clients are from nowhere.`,
 					q.Type = "AAAA"
 				}
 			}
+			if !dnsserver.IsType(q.Type) {
+				help := "want a record type, as in AAAA, TXT or TYPE65280"
+				if word := near.Word(q.Type, dnsserver.Types()); word != "" {
+					help = "did you mean " + word + "?"
+				}
+				return cli.Usagef("--type %s: there is no such record type; %s", typ, help)
+			}
 			var state explain.State
 			if stateFile != "" {
 				if state, err = readState(stateFile); err != nil {
@@ -86,7 +95,7 @@ read from where the file says; without them clients are from nowhere.`,
 				}
 			}
 			state.Down = append(state.Down, down...)
-			topo, err := in.Topology(here(args[1:]), cmd.ErrOrStderr())
+			topo, err := topologyOf(cmd, &in, here(args[1:]), asJSON)
 			if err != nil {
 				return err
 			}
@@ -112,10 +121,14 @@ read from where the file says; without them clients are from nowhere.`,
 				out := json.NewEncoder(cmd.OutOrStdout())
 				out.SetIndent("", "  ")
 				out.SetEscapeHTML(false) // arrows stay readable
-				return out.Encode(x)
+				err = out.Encode(x)
+			} else {
+				_, err = fmt.Fprint(cmd.OutOrStdout(), x.Text(explainPaint(cmd.OutOrStdout())))
 			}
-			fmt.Fprint(cmd.OutOrStdout(), x.Text(explainPaint(cmd.OutOrStdout())))
-			return nil
+			if missing := x.Missing(); err == nil && missing != "" {
+				return fmt.Errorf("explain %s: %s", args[0], missing)
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&client, "client", "", "the `IP` address of who wants to know")

@@ -43,7 +43,7 @@ In all but text, what stands side by side in large numbers becomes one box.`,
 			if err != nil {
 				return err
 			}
-			topo, err := in.Topology(here(paths), cmd.ErrOrStderr())
+			topo, err := topologyOf(cmd, &in, here(paths), format == "json")
 			if err != nil {
 				return err
 			}

@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"gslb/conf"
 	"gslb/internal/cli"
 	"gslb/plan"
 	"gslb/topology"
@@ -42,7 +43,7 @@ destination is counted with the kernel's own tables, for one client in each of
 			default:
 				return cli.Usagef("--detail %q is none of summary, normal, full", detail)
 			}
-			before, after, err := sides(&in, args, cmd.ErrOrStderr())
+			before, after, err := sides(cmd, &in, args, asJSON)
 			if err != nil {
 				return err
 			}
@@ -64,21 +65,37 @@ destination is counted with the kernel's own tables, for one client in each of
 }
 
 // sides reads both topologies, the second also when the first is wrong, so that
-// all faults are told at once. Warnings are those of the second: the first is
-// in use, and has been looked at.
-func sides(in *cli.Inputs, args []string, errs io.Writer) (before, after *topology.Topology, err error) {
-	var said bytes.Buffer
-	before, err = in.Topology(args[:1], &said)
+// all faults are told at once, on stdout where that is to be JSON. Warnings are
+// those of the second: the first is in use, and has been looked at.
+func sides(cmd *cobra.Command, in *cli.Inputs, args []string, asJSON bool) (before, after *topology.Topology, err error) {
+	errs := cmd.ErrOrStderr()
+	first, err := in.Source(args[:1])
 	if err != nil {
-		if _, err := said.WriteTo(errs); err != nil {
-			return nil, nil, err
-		}
+		return nil, nil, err
 	}
-	after, second := in.Topology(args[1:], errs)
-	if err == nil {
-		err = second
+	second, err := in.Source(args[1:])
+	if err != nil {
+		return nil, nil, err
 	}
-	return before, after, err
+	before, wrong := conf.Parse(first)
+	after, diags := conf.Parse(second)
+	if before != nil && after != nil {
+		conf.Text(errs, diags, second, cli.Colour(errs))
+		return before, after, nil
+	}
+	if before != nil {
+		wrong = nil
+	}
+	if asJSON {
+		first.Files, first.VarFiles = append(first.Files, second.Files...), append(first.VarFiles, second.VarFiles...)
+		return nil, nil, sayJSON(cmd.OutOrStdout(), append(wrong, diags...), first)
+	}
+	conf.Text(errs, wrong, first, cli.Colour(errs))
+	if len(wrong) > 0 && len(diags) > 0 {
+		fmt.Fprintln(errs)
+	}
+	conf.Text(errs, diags, second, cli.Colour(errs))
+	return nil, nil, cli.ErrSaid
 }
 
 func writePlan(out io.Writer, p *plan.Plan, asJSON bool, detail plan.Detail) error {

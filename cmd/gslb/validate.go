@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -89,13 +90,8 @@ func validateJSON(out io.Writer, paths []string, in cli.Inputs, strict bool) err
 		all.Files = append(all.Files, src.Files...)
 		all.VarFiles = append(all.VarFiles, src.VarFiles...)
 	}
-	text, err := conf.JSON(found, all)
-	if err != nil {
+	if err := sayJSON(out, found, all); !errors.Is(err, cli.ErrSaid) || found.HasErrors() || strict && len(found) > 0 {
 		return err
-	}
-	fmt.Fprintf(out, "%s\n", text)
-	if found.HasErrors() || strict && len(found) > 0 {
-		return cli.ErrSaid
 	}
 	return nil
 }

@@ -37,6 +37,11 @@ func Arg(root *cobra.Command, path string, position int, words Completion) {
 	}
 }
 
+// Args sets the completion of all arguments of a command.
+func Args(root *cobra.Command, path string, words Completion) {
+	command(root, path).ValidArgsFunction = words
+}
+
 func command(root *cobra.Command, path string) *cobra.Command {
 	c, _, err := root.Find(strings.Fields(path))
 	if err != nil || c == root {
