@@ -66,6 +66,22 @@ func (w large4) count() int {
 	return n
 }
 
+// The same with IPv6: the 32 bits behind 2000::/4 say where somebody is.
+type large6 struct{ large4 }
+
+func (w large6) Walk(yield func(netip.Prefix, Where) bool) {
+	w.large4.Walk(func(p netip.Prefix, where Where) bool {
+		return yield(netip.PrefixFrom(as6(p.Addr()), p.Bits()+4), where)
+	})
+}
+
+func as6(a netip.Addr) netip.Addr {
+	v4 := a.As4()
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], 2<<60|uint64(binary.BigEndian.Uint32(v4[:]))<<28)
+	return netip.AddrFrom16(b)
+}
+
 // benchSize is the size of a city database of both families.
 const benchSize = 7_000_000
 
@@ -142,29 +158,35 @@ func BenchmarkRecompile(b *testing.B) {
 	}
 }
 
-// BenchmarkAnswer asks for clients of IPv4: 4,096 networks that come again and
-// again, and such as never came before.
+// BenchmarkAnswer asks for clients of both families: 4,096 networks that come
+// again and again, and such as never came before.
 func BenchmarkAnswer(b *testing.B) {
 	m := newLarge4(benchSize)
 	for name, kinds := range map[string][]topology.StepKind{"geo": byPlace, "nearest": byDistance, "sticky": byClient} {
 		for _, regions := range []int{6, 20} {
-			topo, view := benchTopology(regions, kinds...)
-			t := Prepare(topo, m).Compile(Inputs{View: view})
-			for _, clients := range []uint64{1 << 12, 1 << 32} {
-				b.Run(fmt.Sprintf("%s of %d regions, %d clients", name, regions, clients), func(b *testing.B) {
-					buf, u := make([]Place, 0, 8), uint64(0)
-					scopes, start := 0, processor()
-					b.ReportAllocs()
-					for b.Loop() {
-						u += Golden
-						var c [4]byte
-						binary.BigEndian.PutUint32(c[:], uint32(u>>32%clients*Golden>>32))
-						_, _, scope := t.Answer(buf, topo.Domains[0], V4, netip.PrefixFrom(netip.AddrFrom4(c), 24), u)
-						scopes += scope
-					}
-					b.ReportMetric(float64(scopes)/float64(b.N), "bits")
-					b.ReportMetric(float64(processor()-start)/float64(b.N), "cpu-ns/op")
-				})
+			for family, m := range map[string]Map{"IPv4": m, "IPv6": large6{m}} {
+				topo, view := benchTopology(regions, kinds...)
+				t := Prepare(topo, m).Compile(Inputs{View: view})
+				for _, clients := range []uint64{1 << 12, 1 << 32} {
+					b.Run(fmt.Sprintf("%s of %d regions, %d clients of %s", name, regions, clients, family), func(b *testing.B) {
+						buf, u := make([]Place, 0, 8), uint64(0)
+						scopes, start := 0, processor()
+						b.ReportAllocs()
+						for b.Loop() {
+							u += Golden
+							var c [4]byte
+							binary.BigEndian.PutUint32(c[:], uint32(u>>32%clients*Golden>>32))
+							client := netip.PrefixFrom(netip.AddrFrom4(c), 24)
+							if family == "IPv6" {
+								client = netip.PrefixFrom(as6(client.Addr()), 56)
+							}
+							_, _, scope := t.Answer(buf, topo.Domains[0], V4, client, u)
+							scopes += scope
+						}
+						b.ReportMetric(float64(scopes)/float64(b.N), "bits")
+						b.ReportMetric(float64(processor()-start)/float64(b.N), "cpu-ns/op")
+					})
+				}
 			}
 		}
 	}

@@ -251,8 +251,10 @@ func (g *Ground) classify(steps map[topology.StepKind]bool, m Map) {
 	for f := range runs {
 		g.tries[f] = plant(runs[f], g.sets)
 	}
-	if len(g.tries[V4].nodes) >= crowded {
-		g.tries[V4].crown()
+	for f := range g.tries {
+		if len(g.tries[f].nodes) >= crowded {
+			g.tries[f].crown()
+		}
 	}
 	g.sets.planted()
 }

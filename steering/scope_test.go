@@ -266,6 +266,7 @@ func checkScopes(t *testing.T, seed uint64) {
 	g := Prepare(topo, m)
 	if seed%4 == 0 { // as with a large map
 		g.tries[V4].crown()
+		g.tries[V6].crown()
 	}
 	for range 3 { // epochs
 		table := g.Compile(Inputs{View: randomView(r, topo)})

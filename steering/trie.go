@@ -12,11 +12,14 @@ type trie struct {
 	nodes []node // the first is nobody's
 	root  uint32 // index in nodes; 0: all addresses are in one class
 	set   uint32 // the classes of all addresses
-	// top are the parts of 16 bits, so that the first four nodes need not be
-	// gone through, and above the sets of shorter prefixes, numbered as in a
-	// node. They are there for a large trie of IPv4.
+	// top are the parts of the 16 bits behind base, the prefix of length bare
+	// that all lies in which is divided: so the nodes down to there need not be
+	// gone through. Above are the sets of the prefixes between, numbered as in
+	// a node. They are there for a large trie.
 	top   []part
 	above []uint32
+	base  uint64
+	bare  int
 }
 
 // A node divides a prefix by its next four bits.
@@ -210,8 +213,23 @@ func (p *planter) part(runs []run, at key, depth int) uint32 {
 // crowded is how many nodes a trie has that gets a table of its top.
 const crowded = 256
 
-// crown makes the table of the top.
+// crown makes the table of the top. What is divided of IPv6 mostly lies in
+// 2000::/4, so that four bits of it say nothing.
 func (t *trie) crown() {
+	from := part{t.set, t.root}
+	for t.bare = 0; t.bare < 48; t.bare += 4 {
+		only, divided := 0, 0
+		for i, p := range t.nodes[from.next].parts {
+			if p.next != 0 {
+				only, divided = i, divided+1
+			}
+		}
+		if divided != 1 {
+			break
+		}
+		t.base |= uint64(only) << (60 - t.bare)
+		from = t.nodes[from.next].parts[only]
+	}
 	t.top, t.above = make([]part, 1<<16), make([]uint32, 1<<16)
 	var fill func(p part, at, depth uint32)
 	fill = func(p part, at, depth uint32) {
@@ -235,36 +253,49 @@ func (t *trie) crown() {
 			fill(n.parts[i], at<<4|i, depth+4)
 		}
 	}
-	fill(part{t.set, t.root}, 0, 0)
+	fill(from, 0, 0)
 }
 
 // A verdict is what holds for the clients of a domain and family.
 type verdict struct {
 	same []int32 // by set of classes; -1: not the same for all of them
-	// top is the verdict on each 16 bits of IPv4, where the trie has a top:
-	// what holds and the length of the shortest prefix in which it does, as
-	// value << 8 | length, or the node that divides the prefix, as node | split.
-	top []uint32
+	// tops are, of each family whose trie has a top, the verdicts on the parts
+	// of it: what holds and the length of the shortest prefix in which it does,
+	// as value << 8 | length, or the node that divides the part, as node |
+	// split.
+	tops [2][]uint32
 }
 
 // split marks the number of a node in the top of a verdict.
 const split = 1 << 31
 
-// tops is how many verdicts of a table have a top, of 256 KB each.
+// tops is how many verdicts of a table have tops, of 256 KB for each family.
 const tops = 64
 
 // verdict works out what holds when class says what does for each class.
 func (g *Ground) verdict(class []int32, top bool) *verdict {
 	v := &verdict{same: g.sets.same(class)}
-	if t := &g.tries[V4]; top && t.top != nil && len(class) < 1<<23 {
-		v.top = make([]uint32, 0, 1<<16)
-		v.settle(t, 1, 0)
+	for f := range g.tries {
+		t := &g.tries[f]
+		if !top || t.top == nil || len(class) >= 1<<23 {
+			continue
+		}
+		x, length := v.same[t.set], 0
+		if x < 0 {
+			x, length = t.search(t.root, 0, key{hi: t.base}, v.same)
+		}
+		if length == 0 || length < t.bare { // the same holds for more than the base
+			v.tops[f] = slices.Repeat([]uint32{uint32(x)<<8 | uint32(length)}, 1<<16)
+			continue
+		}
+		v.tops[f] = v.settle(make([]uint32, 0, 1<<16), t, 1, 0)
 	}
 	return v
 }
 
-// settle appends the verdicts on the prefix with number j of length depth.
-func (v *verdict) settle(t *trie, j uint32, depth int) {
+// settle appends the verdicts on the prefix with number j, of length depth
+// behind the base.
+func (v *verdict) settle(list []uint32, t *trie, j uint32, depth int) []uint32 {
 	set := uint32(0)
 	if depth < 16 {
 		set = t.above[j]
@@ -273,32 +304,36 @@ func (v *verdict) settle(t *trie, j uint32, depth int) {
 	}
 	if x := v.same[set]; x >= 0 {
 		for range 1 << (16 - depth) {
-			v.top = append(v.top, uint32(x)<<8|uint32(depth))
+			list = append(list, uint32(x)<<8|uint32(t.bare+depth))
 		}
-		return
+		return list
 	}
 	if depth == 16 {
-		v.top = append(v.top, t.top[j-1<<16].next|split)
-		return
+		return append(list, t.top[j-1<<16].next|split)
 	}
-	v.settle(t, 2*j, depth+1)
-	v.settle(t, 2*j+1, depth+1)
+	return v.settle(v.settle(list, t, 2*j, depth+1), t, 2*j+1, depth+1)
 }
 
 // find returns what holds for a client of the trie's family and the length of
 // the shortest prefix with it in which the same holds for all.
 func (t *trie) find(k key, v *verdict, f Family) (int32, int) {
-	same := v.same
-	n, depth := &t.nodes[t.root], 0
-	if f == V4 && v.top != nil {
-		x := v.top[k.hi>>48]
+	if top := v.tops[f]; len(top) == 1<<16 && (k.hi^t.base)>>(64-t.bare) == 0 {
+		x := top[k.hi<<t.bare>>48]
 		if x&split == 0 {
 			return int32(x >> 8), int(x & 0xff)
 		}
-		n, depth = &t.nodes[x&^split], 16
-	} else if x := same[t.set]; x >= 0 {
+		return t.search(x&^split, t.bare+16, k, v.same)
+	}
+	if x := v.same[t.set]; x >= 0 {
 		return x, 0
 	}
+	return t.search(t.root, 0, k, v.same)
+}
+
+// search is find from a node on, which divides a prefix of length depth in
+// which not the same holds for all.
+func (t *trie) search(from uint32, depth int, k key, same []int32) (int32, int) {
+	n := &t.nodes[from]
 	for ; ; depth += 4 {
 		i := k.nibble(depth)
 		p := n.parts[i]

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/netip"
 	"os"
 	"time"
 
@@ -80,23 +79,36 @@ func verified(data []byte) (*maxminddb.Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it is damaged: %w", err)
 	}
-	// Verify wants a description and a type, which some databases leave empty
-	// and nothing here depends on.
-	if len(reader.Metadata.Description) == 0 {
-		reader.Metadata.Description = map[string]string{"en": "none"}
+	meta := reader.Metadata
+	switch {
+	case meta.BinaryFormatMajorVersion != 2:
+		return nil, fmt.Errorf("it is of version %d of the format, and 2 is read", meta.BinaryFormatMajorVersion)
+	case meta.IPVersion != 4 && meta.IPVersion != 6, meta.RecordSize != 24 && meta.RecordSize != 28 && meta.RecordSize != 32, meta.NodeCount == 0:
+		return nil, errors.New("it is damaged: what it says of itself makes no sense")
 	}
-	if reader.Metadata.DatabaseType == "" {
-		reader.Metadata.DatabaseType = "unknown"
+	t := treeOf(data, reader)
+	// Sixteen zeros stand between the tree and what it leads to, and the mark
+	// of the metadata behind that.
+	begin, end := t.nodes*t.size/4, uint(bytes.LastIndex(data, metadataMark))
+	if end < begin+separator || !bytes.Equal(data[begin:begin+separator], make([]byte, separator)) {
+		return nil, errors.New("it is damaged: its search tree is not where it should be")
 	}
-	if err := reader.Verify(); err != nil {
+	values, err := checked(data[begin+separator : end])
+	if err != nil {
 		return nil, fmt.Errorf("it is damaged: %w", err)
 	}
-	t := tree{data: data, nodes: reader.Metadata.NodeCount, size: reader.Metadata.RecordSize}
-	if t.paths() > maxAliases*(uint64(t.nodes)+1) {
+	paths, err := t.check(values)
+	if err != nil {
+		return nil, fmt.Errorf("it is damaged: %w", err)
+	}
+	if paths > maxAliases*(uint64(t.nodes)+1) {
 		return nil, errors.New("it is damaged: the branches of its search tree are shared so often that they have no end in sight")
 	}
 	return reader, nil
 }
+
+// metadataMark stands before what a database says of itself.
+var metadataMark = []byte("\xab\xcd\xefMaxMind.com")
 
 // foreign says what a file is that is no database at all.
 func foreign(data []byte) error {
@@ -107,7 +119,7 @@ func foreign(data []byte) error {
 		return errors.New("it is compressed: unpack it with gunzip, or tar -xz where it is a .tar.gz")
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		return errors.New("it is a ZIP archive: unpack it with unzip")
-	case !bytes.Contains(data, []byte("\xab\xcd\xefMaxMind.com")):
+	case !bytes.Contains(data, metadataMark):
 		return errors.New("it is no database in MaxMind's format, or its end is missing")
 	}
 	return nil
@@ -132,13 +144,13 @@ func (d *Database) Info() (Info, error) {
 		Path: d.path, Type: meta.DatabaseType, Built: meta.BuildTime().UTC(), IPVersion: int(meta.IPVersion), Size: int64(len(d.data)),
 	}
 	seen := map[uintptr]bool{}
-	err := d.networks(func(r maxminddb.Result) error {
+	err := d.networks(func(_, _ key, offset uintptr) error {
 		info.Networks++
-		if seen[r.Offset()] {
+		if seen[offset] {
 			return nil
 		}
-		seen[r.Offset()] = true
-		rec, err := decode(r)
+		seen[offset] = true
+		rec, err := decode(d.reader.LookupOffset(offset))
 		if err != nil {
 			return err
 		}
@@ -157,27 +169,35 @@ func (h *Has) add(w steering.Where) {
 	h.ASN = h.ASN || w.ASN != 0
 }
 
-// networks calls do with every network that has a record, in ascending order.
-func (d *Database) networks(do func(maxminddb.Result) error) error {
-	var options []maxminddb.NetworksOption
-	whole := false
-	if v4 := d.reader.Lookup(netip.IPv4Unspecified()).Prefix(); d.reader.Metadata.IPVersion == 6 && (v4.Addr().Is6() || v4.Bits() == 0) {
-		// All of IPv4 is one record, and the library would take every network
-		// with this record for an alias.
-		whole = true
-		options = append(options, maxminddb.IncludeAliasedNetworks())
+// networks calls do with every network that has a record, in ascending order:
+// its first and its last address, and where the record is.
+func (d *Database) networks(do func(from, last key, offset uintptr) error) error {
+	t := treeOf(d.data, d.reader)
+	t.do = do
+	root := uint(0)
+	if d.reader.Metadata.IPVersion == 4 {
+		if err := t.walk(root, key{}, 96); err != nil {
+			return d.damaged(err)
+		}
+		return nil
 	}
-	for r := range d.reader.Networks(options...) {
-		if err := r.Err(); err != nil {
-			return d.damaged(err)
+	for range 96 {
+		if root < t.nodes {
+			root, _ = t.pair(root)
 		}
-		p := r.Prefix()
-		if p.Bits() >= mapped.Bits() && mapped.Contains(p.Addr()) || whole && d.alias(p.Addr(), r) {
-			continue
+	}
+	if t.v4 = root; root >= t.nodes {
+		// All of IPv4 is one record, and of networks with this record only
+		// their places tell which are aliases.
+		t.do = func(from, last key, offset uintptr) error {
+			if addr := from.addr(); d.alias(addr, d.reader.Lookup(addr)) {
+				return nil
+			}
+			return do(from, last, offset)
 		}
-		if err := do(r); err != nil {
-			return d.damaged(err)
-		}
+	}
+	if err := t.walk(0, key{}, 0); err != nil {
+		return d.damaged(err)
 	}
 	return nil
 }
@@ -199,11 +219,11 @@ func (d *Database) cities() ([]run, []steering.Where, Has, error) {
 	known := map[words]uint32{{}: 0}
 	at := map[uintptr]uint32{}
 	records := 0
-	err := d.networks(func(r maxminddb.Result) error {
-		i, seen := at[r.Offset()]
+	err := d.networks(func(from, last key, offset uintptr) error {
+		i, seen := at[offset]
 		if !seen {
 			records++
-			rec, err := decode(r)
+			rec, err := decode(d.reader.LookupOffset(offset))
 			if err != nil {
 				return err
 			}
@@ -219,10 +239,9 @@ func (d *Database) cities() ([]run, []steering.Where, Has, error) {
 				places = append(places, w)
 				known[key] = i
 			}
-			at[r.Offset()] = i
+			at[offset] = i
 		}
-		p := r.Prefix()
-		t.add(keyOf(p.Addr()), last(p), i, 0)
+		t.add(from, last, i, 0)
 		return nil
 	})
 	if err != nil {
@@ -239,19 +258,18 @@ func (d *Database) systems() ([]run, error) {
 	var t tape
 	some := false
 	at := map[uintptr]uint32{}
-	err := d.networks(func(r maxminddb.Result) error {
-		asn, seen := at[r.Offset()]
+	err := d.networks(func(from, last key, offset uintptr) error {
+		asn, seen := at[offset]
 		if !seen {
-			rec, err := decode(r)
+			rec, err := decode(d.reader.LookupOffset(offset))
 			if err != nil {
 				return err
 			}
 			asn = rec.where().ASN
-			at[r.Offset()] = asn
+			at[offset] = asn
 			some = some || asn != 0
 		}
-		p := r.Prefix()
-		t.add(keyOf(p.Addr()), last(p), 0, asn)
+		t.add(from, last, 0, asn)
 		return nil
 	})
 	if err != nil {

@@ -52,10 +52,17 @@ func host(n int) key {
 	return top
 }
 
-// last is the last key of a prefix.
-func last(p netip.Prefix) key {
-	k, h := keyOf(p.Addr()), host(p.Addr().BitLen()-p.Bits())
-	return key{k.hi | h.hi, k.lo | h.lo}
+// addr is the address that k stands for.
+func (k key) addr() netip.Addr {
+	if k.isV4() {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], uint32(k.lo))
+		return netip.AddrFrom4(b)
+	}
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], k.hi)
+	binary.BigEndian.PutUint64(b[8:], k.lo)
+	return netip.AddrFrom16(b)
 }
 
 // largest is the largest prefix that begins at from and does not go beyond
@@ -80,15 +87,10 @@ func largest(from, end key) (netip.Prefix, key) {
 	n := min(zeros, size)
 	if from.isV4() {
 		n = min(n, 32)
-		var b [4]byte
-		binary.BigEndian.PutUint32(b[:], uint32(from.lo))
-		return netip.PrefixFrom(netip.AddrFrom4(b), 32-n), key{0, from.lo | host(n).lo}
+		return netip.PrefixFrom(from.addr(), 32-n), key{0, from.lo | host(n).lo}
 	}
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], from.hi)
-	binary.BigEndian.PutUint64(b[8:], from.lo)
 	h := host(n)
-	return netip.PrefixFrom(netip.AddrFrom16(b), 128-n), key{from.hi | h.hi, from.lo | h.lo}
+	return netip.PrefixFrom(from.addr(), 128-n), key{from.hi | h.hi, from.lo | h.lo}
 }
 
 // A run is a range of addresses, up to the next run's first, that share
