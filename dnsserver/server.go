@@ -1,6 +1,7 @@
 package dnsserver
 
 import (
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -14,6 +15,8 @@ import (
 // A Server answers on sockets from the table published last. The zero Server
 // is ready for use.
 type Server struct {
+	Log *slog.Logger // told of connections that fail, now and then; nil: nobody is
+
 	table   atomic.Pointer[Table]
 	options atomic.Pointer[Options] // nil: the zero Options
 	limiter atomic.Pointer[limiter] // nil until there is a limit
@@ -27,8 +30,9 @@ type Server struct {
 	closed     bool
 	leaving    bool
 	listeners  []*Listener
-	conns      map[*net.TCPConn]netip.Addr
+	conns      map[*net.TCPConn]*guest
 	perNetwork map[netip.Addr]int
+	trouble    trouble
 }
 
 // Publish makes every query from now on be answered from t.

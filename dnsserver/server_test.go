@@ -296,14 +296,14 @@ func TestCloseGivesTheAddressBack(t *testing.T) {
 
 // When many want to be heard, those who say nothing are heard for less long.
 func TestPatienceIsShortWhenItIsCrowded(t *testing.T) {
-	s := Server{conns: map[*net.TCPConn]netip.Addr{}}
+	s := Server{conns: map[*net.TCPConn]*guest{}}
 	for range crowded {
-		s.conns[new(net.TCPConn)] = netip.Addr{}
+		s.conns[new(net.TCPConn)] = new(guest)
 	}
 	if got := s.patience(); got != patience {
 		t.Errorf("%v, want %v", got, patience)
 	}
-	s.conns[new(net.TCPConn)] = netip.Addr{}
+	s.conns[new(net.TCPConn)] = new(guest)
 	if got := s.patience(); got != impatience {
 		t.Errorf("%v, want %v", got, impatience)
 	}

@@ -123,6 +123,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 	defer d.probes.Close()
 	defer d.dns.Close()
 	defer func() { d.drop(d.now); d.drop(d.next) }()
+	d.dns.Log = log
 	d.dns.Configure(options)
 	if err := d.prepare(topo); err != nil {
 		return err
