@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"gslb/conf"
 	"gslb/internal/cli"
 	"gslb/topology"
 )
@@ -21,22 +22,31 @@ const watchEvery = time.Second
 
 // A watcher asks for a reload when what the files say has changed. It looks
 // at their content: a folder can be renamed into place, and two changes can
-// fall into one tick of a file's clock.
+// fall into one tick of a file's clock. Master files, which may be many and
+// large, are told by their time and size.
 type watcher struct {
 	in    *cli.Inputs
 	paths []string
-	zones atomic.Pointer[[]string] // master files of the topology read last
+	zones atomic.Pointer[masters] // of the topology read last
+	last  conf.Source
 }
 
-// read notes which master files a topology has.
+// masters are master files as they were found when a topology was read.
+type masters struct {
+	files []string
+	found uint64
+}
+
+// read notes which master files a topology has. They must not have been read yet.
 func (w *watcher) read(topo *topology.Topology) {
-	var files []string
+	var m masters
 	for _, z := range topo.Zones {
 		if z.File != "" {
-			files = append(files, z.File)
+			m.files = append(m.files, z.File)
 		}
 	}
-	w.zones.Store(&files)
+	m.found = m.print()
+	w.zones.Store(&m)
 }
 
 // run asks by hup until ctx ends. Files that are being written are waited for:
@@ -44,14 +54,19 @@ func (w *watcher) read(topo *topology.Topology) {
 func (w *watcher) run(ctx context.Context, hup chan<- os.Signal, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	read := w.print()
+	type look struct{ topology, masters uint64 }
+	var of *masters
+	read := look{w.print(), of.print()}
 	for before := read; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now := w.print()
+		if m := w.zones.Load(); m != of {
+			of, read.masters = m, m.found
+		}
+		now := look{w.print(), of.print()}
 		if now != read && now == before {
 			read = now
 			select {
@@ -63,11 +78,11 @@ func (w *watcher) run(ctx context.Context, hup chan<- os.Signal, every time.Dura
 	}
 }
 
-// print is a number that changes with the files. Master files, which may be
-// large, are told by their time and size.
+// print is a number that changes with the topology's files.
 func (w *watcher) print() uint64 {
 	h := fnv.New64a()
-	source, err := w.in.Source(w.paths)
+	source, err := w.in.Again(w.last, w.paths)
+	w.last = source
 	fmt.Fprintln(h, err)
 	for _, f := range slices.Concat(source.Files, source.VarFiles) {
 		fmt.Fprintln(h, f.Name, len(f.Data))
@@ -77,15 +92,22 @@ func (w *watcher) print() uint64 {
 		fmt.Fprintln(h, path, len(source.Texts[path]))
 		_, _ = io.WriteString(h, source.Texts[path])
 	}
-	if files := w.zones.Load(); files != nil {
-		for _, path := range *files {
-			info, err := os.Stat(path)
-			if err != nil {
-				fmt.Fprintln(h, path, "is missing")
-				continue
-			}
-			fmt.Fprintln(h, path, info.ModTime().UnixNano(), info.Size())
+	return h.Sum64()
+}
+
+// print is a number that changes with the master files.
+func (m *masters) print() uint64 {
+	h := fnv.New64a()
+	if m == nil {
+		return h.Sum64()
+	}
+	for _, path := range m.files {
+		info, err := os.Stat(path)
+		if err != nil {
+			fmt.Fprintln(h, path, "is missing")
+			continue
 		}
+		fmt.Fprintln(h, path, info.ModTime().UnixNano(), info.Size())
 	}
 	return h.Sum64()
 }

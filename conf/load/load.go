@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -35,7 +36,49 @@ type Values struct {
 // is one topology. What cannot be read is among the source's Problems, for
 // [conf.Parse] to say.
 func Read(paths []string, values Values) conf.Source {
-	r := reader{left: MaxBytes, seen: map[string]bool{}}
+	r := files(paths, values)
+	r.beside()
+	return r.src
+}
+
+// Again is [Read] for those who look often whether something has changed: as
+// long as the files say what they said before, what else they name is known.
+func Again(before conf.Source, paths []string, values Values) conf.Source {
+	r := files(paths, values)
+	if !same(r.src.Files, before.Files) || !same(r.src.VarFiles, before.VarFiles) || !r.texts(before) {
+		r.beside()
+	}
+	return r.src
+}
+
+func same(a, b []conf.File) bool {
+	return slices.EqualFunc(a, b, func(a, b conf.File) bool { return a.Name == b.Name && bytes.Equal(a.Data, b.Data) })
+}
+
+// texts takes over what was beside the files before, and reports whether it is
+// all there still and no more has come.
+func (r *reader) texts(before conf.Source) bool {
+	if len(r.src.Files) == 0 {
+		return true
+	}
+	dir := filepath.Dir(r.src.Files[0].Name)
+	for path, text := range before.Texts {
+		if data, err := regular(within(path, dir), maxText); err != nil || string(data) != text {
+			return false
+		}
+	}
+	for path, reason := range before.Unread {
+		if reason != "" && readable(path, dir) == "" {
+			return false
+		}
+	}
+	r.src.Texts, r.src.Unread = before.Texts, before.Unread
+	return true
+}
+
+// files reads all but what is beside them.
+func files(paths []string, values Values) *reader {
+	r := &reader{left: MaxBytes, seen: map[string]bool{}}
 	r.src.Vars, r.src.Env = values.Vars, map[string]string{}
 	for _, kv := range os.Environ() {
 		if k, v, ok := strings.Cut(kv, "="); ok {
@@ -50,8 +93,7 @@ func Read(paths []string, values Values) conf.Source {
 			r.src.VarFiles = append(r.src.VarFiles, *f)
 		}
 	}
-	r.beside()
-	return r.src
+	return r
 }
 
 // A reader is one run of Read.

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gslb/conf"
 )
 
 func write(t *testing.T, dir string, files map[string]string) {
@@ -102,5 +105,31 @@ func TestIncludesAndTexts(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"cells/none.txt": "no such file", "city.mmdb": "no such file"}, src.Unread); diff != "" {
 		t.Errorf("unread (-want +got)\n%s", diff)
+	}
+}
+
+// Looking again finds what reading would, whatever has changed since.
+func TestAgain(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"main.hcl":    `include "cells/*.hcl" {}` + "\n" + `locals { a = file(file("which.txt")) }`,
+		"cells/x.hcl": `locals { b = file("cells/none.txt") }`,
+		"which.txt":   "cells/a.txt",
+		"cells/a.txt": "text",
+	})
+	paths := []string{filepath.Join(dir, "main.hcl")}
+	before := Read(paths, Values{})
+	for _, change := range []struct{ file, text string }{
+		{}, {"cells/a.txt", "other"}, {"cells/b.txt", "b"}, {"which.txt", "cells/b.txt"}, {"cells/none.txt", "there"},
+		{"cells/y.hcl", `locals { c = file("cells/a.txt") }`}, {"main.hcl", "locals {}"}, {},
+	} {
+		if change.file != "" {
+			write(t, dir, map[string]string{change.file: change.text})
+		}
+		want, got := Read(paths, Values{}), Again(before, paths, Values{})
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(conf.Include{})); diff != "" {
+			t.Errorf("after %q was written (-want +got)\n%s", change.file, diff)
+		}
+		before = got
 	}
 }

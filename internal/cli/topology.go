@@ -30,6 +30,13 @@ func (in *Inputs) Source(paths []string) (conf.Source, error) {
 	return load.Read(paths, load.Values{Vars: vars, Files: in.Files}), err
 }
 
+// Again reads the files as Source does, with less work where they are what they
+// were before.
+func (in *Inputs) Again(before conf.Source, paths []string) (conf.Source, error) {
+	vars, err := in.values()
+	return load.Again(before, paths, load.Values{Vars: vars, Files: in.Files}), err
+}
+
 // Topology reads and checks the files. When something is wrong with them it
 // says so on stderr, with file and line, and the error is [ErrSaid]; warnings
 // are said too.
