@@ -57,7 +57,7 @@ var rooms = map[string][]string{
 	// Mains.
 	"lab/uml/umlrun": {"lab/uml"},
 	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/cli"},
-	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli"},
+	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near"},
 }
 
 // pure are the rooms whose functions are arithmetic on values: what they may

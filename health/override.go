@@ -80,6 +80,19 @@ func (o Override) Check() error {
 	return nil
 }
 
+// Attrs are the override's parts for a log, as slog takes them.
+func (o Override) Attrs() []any {
+	until := "enabled"
+	if !o.Until.IsZero() {
+		until = o.Until.UTC().Format(time.RFC3339)
+	}
+	out := []any{"object", o.Object, "mode", o.Mode.String(), "until", until, "who", o.Who, "reason", o.Reason}
+	if !o.Deadline.IsZero() {
+		out = append(out, "deadline", o.Deadline.UTC().Format(time.RFC3339))
+	}
+	return out
+}
+
 // Overrides are those in force, one for each object, sorted by object. They are
 // never changed once handed out.
 type Overrides []Override

@@ -76,7 +76,26 @@ func Compile(topo *topology.Topology, self *topology.Director, v health.View) Ta
 	return Prepare(topo, self).Decide(Inputs{View: v}).Table
 }
 
-// Decide works out what director's table should be, in canonical order.
+// Draining are the destinations of which Decide should know how many
+// connections they have.
+func (g *Ground) Draining(in Inputs) []At {
+	if len(in.Overrides) == 0 {
+		return nil
+	}
+	d := decision{in: in}
+	var out []At
+	for i := range g.rows {
+		r := &g.rows[i]
+		for k := range r.destinations {
+			if d.judge(r, &r.destinations[k], in.Before[r.bare.Key]).Verdict == Draining {
+				out = append(out, At{r.bare.Key, r.destinations[k].Addr})
+			}
+		}
+	}
+	return out
+}
+
+// Decide works out what the director's table should be, in canonical order.
 //
 // A service of which a destination has not been checked yet is undecided. Else
 // a destination that is not up is left out, except where the tier inhibits:

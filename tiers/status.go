@@ -26,6 +26,7 @@ type Status struct {
 type DestinationStatus struct {
 	Destination // as the file has it
 	Object      string
+	Within      string // the farm, "" of a director
 	Verdict     Verdict
 	Now         uint32 // its weight in the table
 	Listed      bool   // it is in the table
@@ -56,7 +57,7 @@ func (d *decision) report(r *row, s Service, lost bool, have, need int) {
 	for i, dest := range r.destinations {
 		v := d.verdicts[i]
 		x := DestinationStatus{
-			Destination: dest.Destination, Object: dest.object, Verdict: v.Verdict,
+			Destination: dest.Destination, Object: dest.object, Within: dest.within, Verdict: v.Verdict,
 			Check: dest.check, Target: dest.target, State: v.state, Factor: v.factor, Override: v.override,
 		}
 		if dest.below != nil {

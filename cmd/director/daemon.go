@@ -22,12 +22,24 @@ const (
 	// The wait before a change that failed is tried again doubles between these.
 	retryFirst = 500 * time.Millisecond
 	retryLast  = driftInterval
+	// countInterval is how often the connections of what drains are counted. The
+	// kernel's own counts are exact.
+	countInterval = time.Second
 )
+
+// A kernel is what the daemon needs of the plane.
+type kernel interface {
+	dataplane.Plane
+	// Loads counts the connections of destinations.
+	Loads(ctx context.Context, of []tiers.At) (tiers.Loads, error)
+}
 
 // A daemon is the one owner of the topology, the view and the plane: all
 // decisions are made in its goroutine, from the whole picture.
 type daemon struct {
-	plane  dataplane.Plane
+	kernel kernel
+	keeper *dataplane.Keeper
+	desk   *desk
 	dir    string
 	state  state
 	read   func() (*topology.Topology, *topology.Director, error)
@@ -37,21 +49,36 @@ type daemon struct {
 	topo    *topology.Topology
 	self    *topology.Director
 	ground  *tiers.Ground
-	memory  tiers.Memory
 	view    health.View
 	probes  map[health.Target]tiers.Probe
+	loads   tiers.Loads
 	failing string // the last error of converging, to be said once
+	drifts  drifts
+	// generation is how many readings of the file have been put in force.
+	generation int
+}
+
+// drifts are what others have changed in the kernel and was put right again.
+type drifts struct {
+	count int
+	last  time.Time
 }
 
 // adopt makes topo the topology in force, keeping what is known of the targets it shares with the one before.
 func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) {
 	d.topo, d.self = topo, self
 	d.ground = tiers.Prepare(topo, self)
-	d.probes = map[health.Target]tiers.Probe{}
+	d.probes = make(map[health.Target]tiers.Probe, len(d.ground.Probes))
 	for _, p := range d.ground.Probes {
 		d.probes[p.Target] = p
 	}
 	d.view = d.view.Keep(func(t health.Target) bool { _, still := d.probes[t]; return still })
+	for t := range d.desk.last {
+		if _, still := d.probes[t]; !still {
+			delete(d.desk.last, t)
+		}
+	}
+	d.generation++
 }
 
 // run forwards until ctx ends.
@@ -64,69 +91,108 @@ func (d *daemon) run(ctx context.Context) error {
 	// The services that the probes go through must be there before the first
 	// probe. Those with a destination not checked yet stay as a director that
 	// ran before has left them.
-	if err := d.converge(ctx); err != nil {
+	next, err := d.converge(ctx, looked)
+	if err != nil {
 		return err
 	}
 	set.Set(d.requests())
-	timer := time.NewTimer(driftInterval)
+	look := time.Now().Add(driftInterval)
 	retry := retryFirst
+	timer := time.NewTimer(time.Hour)
 	for {
-		var changed bool
+		at := look
+		if !next.IsZero() && next.Before(at) {
+			at = next
+		}
+		timer.Reset(max(time.Until(at), 0))
+		why := decided
 		select {
 		case <-ctx.Done():
 			d.log.Info("director stops, the kernel goes on forwarding", "node", d.self.ID)
 			return nil
 		case r := <-results:
-			changed = d.observe(r)
+			why = d.observe(r)
+		case c := <-d.desk.calls:
+			why = d.handle(c)
 		case <-timer.C:
-			changed = true
-		case <-d.reload:
-			if d.readAgain() {
-				_ = d.say(d.converge(ctx)) // before the new probes start
-				set.Set(d.requests())
+			now := time.Now()
+			switch {
+			case d.desk.expire(now), now.Before(look):
+			case !next.IsZero() && !now.Before(next):
+				why = looked
+			default:
+				why = drifted
 			}
+		case <-d.reload:
+			if !d.readAgain() {
+				continue
+			}
+			next, err = d.converge(ctx, looked) // before the new probes start
+			_ = d.say(err)
+			set.Set(d.requests())
 		}
 		for more := true; more; { // all that has happened meanwhile, then one decision
 			select {
 			case r := <-results:
-				changed = d.observe(r) || changed
+				if got := d.observe(r); got > why {
+					why = got
+				} else if got != nothing && why == drifted {
+					why = looked // something has happened
+				}
 			default:
 				more = false
 			}
 		}
-		if !changed {
+		if why == nothing {
 			continue
 		}
-		wait := driftInterval
-		if err := d.say(d.converge(ctx)); err != nil && ctx.Err() == nil {
-			wait = retry
-			retry = min(2*retry, retryLast)
-		} else {
-			retry = retryFirst
+		if d.failing != "" {
+			why = max(why, looked) // what failed may have been the host's part
 		}
-		timer.Reset(wait)
+		next, err = d.converge(ctx, why)
+		if d.say(err) != nil && ctx.Err() == nil {
+			look = time.Now().Add(retry)
+			retry = min(2*retry, retryLast)
+			continue
+		}
+		retry = retryFirst
+		if why >= looked {
+			look = time.Now().Add(driftInterval)
+		}
 	}
 }
 
+// A reason is why the daemon decides anew.
+type reason uint8
+
+const (
+	nothing reason = iota
+	decided        // somebody came up or went down, or an operator has spoken
+	looked         // the file, or what is in the kernel, is not what it was
+	drifted        // nothing is known to have happened: others may have changed the kernel
+)
+
 func (d *daemon) requests() []probe.Probe {
-	var out []probe.Probe
+	out := make([]probe.Probe, 0, len(d.probes))
 	for _, p := range d.probes {
 		out = append(out, probe.Probe{Target: p.Target, Check: p.Check, Mark: p.Mark, Source: p.Source})
 	}
 	return out
 }
 
-// observe takes in a result and reports whether somebody came up or went down.
-func (d *daemon) observe(r probe.Result) bool {
+// observe takes in a result.
+func (d *daemon) observe(r probe.Result) reason {
 	p, ours := d.probes[r.Probe.Target]
 	if !ours {
-		return false
+		return nothing
 	}
+	now := time.Now()
+	d.desk.note(r, now)
 	before := d.view[p.Target]
-	after := r.After(before, p.Check, time.Now())
-	d.view = d.view.With(p.Target, after)
+	d.view = d.view.Observe(p.Target, p.Check, now, r.Err == nil)
+	after := d.view[p.Target]
 	if before.Known && before.Up == after.Up {
-		return false
+		return nothing
 	}
 	args := []any{"check", checkName(p.Check), "target", p.Target.Addr}
 	if p.Target.Via.IsValid() {
@@ -135,9 +201,13 @@ func (d *daemon) observe(r probe.Result) bool {
 	if after.Up {
 		d.log.Info("destination is up", args...)
 	} else {
-		d.log.Warn("destination is down", append(args, "reason", r.Err)...)
+		args = append(args, "reason", r.Err)
+		if held := after.HeldUntil(p.Check); !held.IsZero() {
+			args = append(args, "flap", after.Flaps, "held until", held.UTC().Format(time.RFC3339))
+		}
+		d.log.Warn("destination is down", args...)
 	}
-	return true
+	return decided
 }
 
 func checkName(c *topology.Check) string {
@@ -165,36 +235,84 @@ func (d *daemon) readAgain() bool {
 	return true
 }
 
-// converge makes the kernel what the topology and the view say.
-func (d *daemon) converge(ctx context.Context) error {
+// inputs are what is decided from now.
+func (d *daemon) inputs(now time.Time) tiers.Inputs {
+	return tiers.Inputs{View: d.view, Overrides: d.desk.overrides, Now: now, Before: d.desk.memory, Loads: d.loads}
+}
+
+// converge makes the kernel what the topology, the view and the operators say.
+// It returns when that has to be done again though nothing happens.
+func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
+	now := time.Now()
+	var errs []error
 	owned := d.ground.Owner
-	owner := d.state.owner().With(owned) // what this node had before is still its own, to be removed
-	d.state = d.state.owning(owner)
-	if err := d.state.write(d.dir); err != nil {
-		return err
+	owner := owned
+	if why >= looked {
+		owner = d.state.owner().With(owned) // what this node had before is still its own, to be removed
+		if err := d.own(owner); err != nil {
+			return now.Add(retryFirst), err
+		}
+		changes, err := hostnet.Converge(tiers.DirectorHost(d.topo, d.self), hostPath(d.dir))
+		for _, change := range changes {
+			d.log.Info("host", "change", change)
+		}
+		errs = append(errs, err)
+		d.keeper.Forget()
 	}
-	changes, hostErr := hostnet.Converge(tiers.DirectorHost(d.topo, d.self), hostPath(d.dir))
-	for _, change := range changes {
-		d.log.Info("host", "change", change)
-	}
-	decision := d.ground.Decide(tiers.Inputs{View: d.view, Now: time.Now(), Before: d.memory})
-	d.memory = decision.Memory
-	plan, err := dataplane.Converge(ctx, d.plane, decision.Table, owner)
-	for _, change := range plan {
-		if err == nil {
-			d.log.Info("table", "change", change.String())
-		} else {
-			d.log.Info("table, as far as it was not refused", "change", change.String())
+	draining := d.ground.Draining(d.inputs(now))
+	loads, err := d.kernel.Loads(ctx, draining)
+	d.loads = loads
+	errs = append(errs, err)
+	decision := d.ground.Decide(d.inputs(now))
+	d.desk.remember(decision.Memory)
+	plan, err := d.keeper.Converge(ctx, decision.Table, owner)
+	errs = append(errs, err)
+	d.tell(plan, err, why)
+	if len(draining) > 0 {
+		if count := now.Add(countInterval); decision.Next.IsZero() || count.Before(decision.Next) {
+			decision.Next = count
 		}
 	}
-	if err := errors.Join(hostErr, err); err != nil {
-		return err
+	if err := errors.Join(errs...); err != nil {
+		return decision.Next, err
 	}
-	if len(owner.VIPs) > len(owned.VIPs) || len(owner.Marks) > len(owned.Marks) {
-		d.state = d.state.owning(owned)
-		return d.state.write(d.dir)
+	return decision.Next, d.own(owned)
+}
+
+// maxTold is how many changes of one decision are told of one by one.
+const maxTold = 100
+
+// tell logs what was done to the table.
+func (d *daemon) tell(plan tiers.Plan, err error, why reason) {
+	if len(plan) == 0 {
+		return
 	}
-	return nil
+	word := "table"
+	switch {
+	case err != nil:
+		word = "table, as far as it was not refused"
+	case why == drifted:
+		word = "table, which somebody else had changed"
+		d.drifts.count += len(plan)
+		d.drifts.last = time.Now()
+	}
+	for i, change := range plan {
+		if i == maxTold {
+			d.log.Info(word, "further changes", len(plan)-maxTold)
+			break
+		}
+		d.log.Info(word, "change", change.String())
+	}
+}
+
+// own has it written down whose services these are, before the kernel has them.
+func (d *daemon) own(o tiers.Owner) error {
+	next := d.state.owning(o)
+	if next.equal(d.state) {
+		return nil
+	}
+	d.state = next
+	return d.state.write(d.dir)
 }
 
 // say logs an error of converging once, and once more when it is over.

@@ -43,38 +43,29 @@ through which single destinations are probed.`,
 	return c
 }
 
-type serviceJSON struct {
-	Protocol     string            `json:"protocol,omitempty"`
-	Address      string            `json:"address,omitempty"`
-	Fwmark       uint32            `json:"fwmark,omitempty"`
-	Family       string            `json:"family"`
-	Scheduler    string            `json:"scheduler"`
-	Flags        uint32            `json:"flags"`
-	Persistence  uint32            `json:"persistence_seconds"`
-	Destinations []destinationJSON `json:"destinations"`
+type listedService struct {
+	keyJSON
+	Scheduler    string              `json:"scheduler"`
+	Flags        uint32              `json:"flags"`
+	Persistence  uint32              `json:"persistence_seconds"`
+	Destinations []listedDestination `json:"destinations"`
 }
 
-type destinationJSON struct {
+type listedDestination struct {
 	Address string `json:"address"`
 	Method  string `json:"method"`
 	Weight  uint32 `json:"weight"`
 }
 
 func tableJSON(t tiers.Table) any {
-	services := []serviceJSON{}
+	services := []listedService{}
 	for _, s := range t.Services {
-		out := serviceJSON{Fwmark: s.Key.Mark, Family: "ipv4", Scheduler: s.Scheduler, Flags: uint32(s.Flags), Destinations: []destinationJSON{}}
-		if s.Key.V6 {
-			out.Family = "ipv6"
-		}
-		if s.Key.VIP.IsValid() {
-			out.Protocol, out.Address = s.Key.Proto.String(), s.Key.VIP.String()
-		}
+		out := listedService{keyJSON: keyed(s.Key), Scheduler: s.Scheduler, Flags: uint32(s.Flags), Destinations: []listedDestination{}}
 		if s.Flags&tiers.Persistent != 0 {
 			out.Persistence = s.Timeout
 		}
 		for _, d := range s.Destinations {
-			out.Destinations = append(out.Destinations, destinationJSON{d.Addr.String(), d.Method.String(), d.Weight})
+			out.Destinations = append(out.Destinations, listedDestination{d.Addr.String(), d.Method.String(), d.Weight})
 		}
 		services = append(services, out)
 	}

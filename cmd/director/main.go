@@ -22,7 +22,7 @@ func run(args []string, stdout, stderr io.Writer) int {
   director realserver apply shop.hcl --node 'farm.web["fra"].server.web[0]'
   director stop --flush`,
 	}
-	root.AddCommand(runCmd(), listCmd(), realserverCmd(), stopCmd())
+	root.AddCommand(runCmd(), statusCmd(), listCmd(), drainCmd(), maintCmd(), enableCmd("enable"), enableCmd("undrain"), realserverCmd(), stopCmd())
 	root.AddCommand(cli.Man(root))
 	cli.Flag(root, "run", "node", cli.Objects("director"))
 	cli.Flag(root, "realserver apply", "node", cli.Objects("server", "director"))

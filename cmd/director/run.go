@@ -1,20 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"gslb/dataplane"
 	"gslb/dataplane/ipvs"
 	"gslb/internal/cli"
 	"gslb/topology"
 )
 
 func runCmd() *cobra.Command {
-	var node, dir string
+	var node, dir, keep string
 	var in cli.Inputs
 	c := &cobra.Command{
 		Use:   "run FILE... --node ADDR",
@@ -25,6 +29,8 @@ keep the kernel's IPVS table as it should be.
 
 A destination gets no traffic before its first check. What a director that ran
 before has left in the kernel goes on working meanwhile and is changed in place.
+
+Operators speak to it by 'director status', drain, undrain, maint and enable.
 
 SIGHUP reads the file again; a bad one is refused and the old one stays in force.
 SIGTERM ends the program and leaves the kernel forwarding; to take that out as
@@ -75,9 +81,14 @@ well see 'director stop --flush'.`,
 			hangup := make(chan os.Signal, 1)
 			signal.Notify(hangup, unix.SIGHUP)
 			defer signal.Stop(hangup)
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			desk, err := openDesk(log, cmp.Or(keep, dir), filepath.Join(dir, socketName))
+			if err != nil {
+				return err
+			}
+			defer desk.close()
 			d := &daemon{
-				plane: plane, dir: dir, state: before, read: read, reload: hangup,
-				log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)),
+				kernel: plane, keeper: &dataplane.Keeper{Plane: plane}, desk: desk, dir: dir, state: before, read: read, reload: hangup, log: log,
 			}
 			d.adopt(topo, self)
 			return d.run(c.Context())
@@ -85,6 +96,8 @@ well see 'director stop --flush'.`,
 	}
 	c.Flags().StringVar(&node, "node", "", "this host's director: its `address` in the file")
 	c.Flags().StringVar(&dir, "state", stateDir(), "`folder` for what the next director and 'director stop' need to know")
+	kept, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // systemd.exec(5)
+	c.Flags().StringVar(&keep, "keep", kept, "`folder` for the words of operators, which survive a reboot there (default $STATE_DIRECTORY, else that of --state)")
 	in.Flags(c)
 	return c
 }

@@ -45,6 +45,10 @@ func (s state) owning(o tiers.Owner) state {
 	return s
 }
 
+func (s state) equal(o state) bool {
+	return s.Node == o.Node && s.PID == o.PID && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.Marks, o.Marks)
+}
+
 func statePath(dir string) string { return filepath.Join(dir, "director.json") }
 func hostPath(dir string) string  { return filepath.Join(dir, "host.json") }
 

@@ -139,10 +139,10 @@ func (k *desk) restore() health.View {
 		left, gone := o.Expire(now)
 		k.overrides = left
 		for _, x := range left {
-			k.log.Warn("override is in force", overrideAttrs(x)...)
+			k.log.Warn("override is in force", x.Attrs()...)
 		}
 		for _, x := range gone {
-			k.log.Info("override has run out while nobody served", overrideAttrs(x)...)
+			k.log.Info("override has run out while nobody served", x.Attrs()...)
 		}
 	}
 	view := health.View{}
@@ -283,7 +283,7 @@ func (d *dnsNode) turn(now time.Time) {
 	k := d.desk
 	left, gone := k.overrides.Expire(now)
 	for _, x := range gone {
-		k.log.Info("override has run out", overrideAttrs(x)...)
+		k.log.Info("override has run out", x.Attrs()...)
 	}
 	if len(gone) > 0 {
 		k.overrides = left
@@ -357,14 +357,6 @@ func (k *desk) answer(ctx context.Context, peer local.Peer, data []byte) []byte 
 	case <-ctx.Done():
 		return local.Marshal(local.Refuse("gslb serve does not get to it, or its disk hangs"))
 	}
-}
-
-func overrideAttrs(x health.Override) []any {
-	until := "enabled"
-	if !x.Until.IsZero() {
-		until = x.Until.UTC().Format(time.RFC3339)
-	}
-	return []any{"object", x.Object, "mode", x.Mode.String(), "until", until, "who", x.Who, "reason", x.Reason}
 }
 
 // handle does what a call asks for.

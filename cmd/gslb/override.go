@@ -180,9 +180,9 @@ func (d *dnsNode) override(c call, now time.Time) {
 			c.reply <- local.Refuse("%v", err)
 			return
 		}
-		d.log.Warn("override", overrideAttrs(x)...)
+		d.log.Warn("override", x.Attrs()...)
 	} else if x, there := before.Of(object); there {
-		d.log.Info("override is taken back", append(overrideAttrs(x), "by", c.peer.String())...)
+		d.log.Info("override is taken back", append(x.Attrs(), "by", c.peer.String())...)
 	}
 	d.desk.overrides = left
 	if d.now != nil {

@@ -287,7 +287,7 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 	}
 	fmt.Fprintln(out, strings.Join(head, ", "))
 
-	paint := painter(colour)
+	paint := cli.Painter(colour)
 	if len(s.Overrides) > 0 {
 		fmt.Fprintln(out, "\nOverrides")
 		var rows [][]string
@@ -370,17 +370,6 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 			rows = append(rows, []string{strings.TrimPrefix(a.Answer, d.Domain+"."), state, weight, what})
 		}
 		cli.Table(out, "  ", rows)
-	}
-}
-
-// painter gives states their colours.
-func painter(colour bool) func(string) string {
-	codes := map[string]string{"up": "32", "down": "31", "disabled": "31", "partly": "33", "drained": "33", "unknown": "33"}
-	return func(word string) string {
-		if code := codes[word]; colour && code != "" {
-			return "\x1b[" + code + "m" + word + "\x1b[0m"
-		}
-		return word
 	}
 }
 
