@@ -101,7 +101,7 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 		}
 		return 0, fmt.Errorf("the lab has no node %s: it has %s", e.Node, strings.Join(have, ", "))
 	}
-	args := e.Args
+	args := append([]string{w.program(e.Args[0])}, e.Args[1:]...)
 	if n.Kind == Client {
 		resolv, err := w.resolvConf(n)
 		if err != nil {
@@ -155,6 +155,19 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 		return 128 + int(status.Sys().(syscall.WaitStatus).Signal()), nil
 	}
 	return 0, err
+}
+
+// program is where a program is that a user names: also where the lab's own
+// are, so that nobody has to install them to look at a node.
+func (w *World) program(name string) string {
+	beside := filepath.Join(filepath.Dir(w.gslb), name)
+	if _, err := exec.LookPath(name); err == nil || strings.Contains(name, "/") {
+		return name
+	}
+	if _, err := exec.LookPath(beside); err == nil {
+		return beside
+	}
+	return name
 }
 
 // resolvConf writes a resolv.conf by which users ask the file's nameservers,
