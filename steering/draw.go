@@ -72,7 +72,7 @@ func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
 	var fate uint64
 	for k := range n {
 		rest := places[k:]
-		may := may{fate: fate, addrs: k > 0 && o.named}
+		may := may{fate: fate, beside: k > 0 && o.named}
 		if (o.common || o.named) && !may.some(rest) {
 			if may.fate = 0; !may.some(rest) {
 				return k
@@ -93,7 +93,7 @@ func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
 			}
 		}
 		front(rest, i)
-		if len(rest[0].Addrs) == 0 {
+		if rest[0].alone {
 			return k + 1
 		}
 		if o.common {
@@ -105,11 +105,11 @@ func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
 
 // may says which places may come next.
 type may struct {
-	fate  uint64 // of those that are there already
-	addrs bool   // a name may not stand with them
+	fate   uint64 // of those that are there already
+	beside bool   // there are some: another name may not stand with them
 }
 
-func (m may) be(p *Place) bool { return p.fate&m.fate == 0 && (!m.addrs || len(p.Addrs) > 0) }
+func (m may) be(p *Place) bool { return p.fate&m.fate == 0 && (!m.beside || !p.alone) }
 
 func (m may) some(places []Place) bool {
 	for i := range places {

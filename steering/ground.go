@@ -22,7 +22,7 @@ type Ground struct {
 	classes []class
 	sets    *sets
 	tries   [2]trie // of clients of each family
-	domains map[*topology.Domain]*[2]prospect
+	domains map[*topology.Domain]*[families]prospect
 	order   []*topology.Domain
 	where   Map
 	bounds  map[health.Target][]bounds // of targets that TTLs follow
@@ -34,7 +34,7 @@ type prospect struct {
 	steps   []topology.Placed
 	turn    int     // the step that makes answers differ; none: there is none
 	least   int     // what limits behind the turn leave; 0: there are none
-	places  []Place // answers with an address of the family, or a name
+	places  []Place // answers with an address of the family, names and hosts
 	probes  [][]probe
 	checked bool // a step looks at health
 	minTTL  uint32
@@ -52,7 +52,7 @@ type probe struct {
 func Prepare(topo *topology.Topology, m Map) *Ground {
 	g := &Ground{
 		number: map[*topology.Region]int32{}, sited: map[site]int32{}, where: m, bounds: map[health.Target][]bounds{},
-		domains: make(map[*topology.Domain]*[2]prospect, len(topo.Domains)), order: topo.Domains,
+		domains: make(map[*topology.Domain]*[families]prospect, len(topo.Domains)), order: topo.Domains,
 	}
 	for _, r := range topo.Regions {
 		g.region(r)
@@ -66,10 +66,12 @@ func Prepare(topo *topology.Topology, m Map) *Ground {
 			kinds[s.Kind] = true
 			g.region(s.Default)
 		}
-		both := &[2]prospect{g.prospect(d, V4, steps, &fates), g.prospect(d, V6, steps, &fates)}
-		g.bound(&both[V4])
-		g.bound(&both[V6])
-		g.domains[d] = both
+		all := new([families]prospect)
+		for f := range families {
+			all[f] = g.prospect(d, f, steps, &fates)
+			g.bound(&all[f])
+		}
+		g.domains[d] = all
 	}
 	for i := 0; i < len(g.regions); i++ { // a chain may add regions
 		g.chains = append(g.chains, g.chain(g.regions[i]))
@@ -132,14 +134,14 @@ func (g *Ground) prospect(d *topology.Domain, f Family, steps []topology.Placed,
 			}
 		}
 	}
-	if f == V4 && !d.Has("A") || f == V6 && !d.Has("AAAA") {
+	if !slices.Contains(Asked(d), f) {
 		return p
 	}
 	for _, a := range d.Answers {
-		place := Place{Answer: a, Weight: uint64(max(a.Weight, 0)), at: int32(len(p.places)), region: g.region(a.Region), site: none, seed: seed(a.ID)}
+		place := Place{Answer: a, Weight: uint64(max(a.Weight, 0)), at: int32(len(p.places)), region: g.region(a.Region), site: none, seed: seed(a.ID), alone: d.Alias(a)}
 		var probes []probe
 		for _, addr := range a.Addrs {
-			if addr.Is4() != (f == V4) {
+			if !f.Has(addr) {
 				continue
 			}
 			place.Addrs = append(place.Addrs, addr)
@@ -149,7 +151,7 @@ func (g *Ground) prospect(d *topology.Domain, f Family, steps []topology.Placed,
 			}
 			probes = append(probes, one)
 		}
-		if len(place.Addrs) == 0 && a.CNAME == "" {
+		if len(place.Addrs) == 0 && a.CNAME == "" && a.Target == "" {
 			continue
 		}
 		if near && a.Region != nil && a.Region.Location != nil {

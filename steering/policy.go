@@ -36,7 +36,7 @@ type outcome struct {
 	guide  []uint32
 	ttl    uint32
 	common bool // some places share a fate
-	named  bool // some places are names
+	named  bool // some places are other names
 	places []Place
 }
 
@@ -75,7 +75,6 @@ type who struct {
 // choice works out who gets what. Choices in which the same classes get the
 // same share what says so.
 func (p *prospect) choice(g *Ground, in *Inputs, shared map[string]*verdict) choice {
-	m := p.maker(g, in)
 	c := choice{most: p.least}
 	if p.turn != none {
 		c.kind = p.steps[p.turn].Kind
@@ -85,6 +84,11 @@ func (p *prospect) choice(g *Ground, in *Inputs, shared map[string]*verdict) cho
 			}
 		}
 	}
+	if len(p.places) == 0 {
+		c.outcomes = []outcome{{ttl: p.maxTTL}}
+		return c
+	}
+	m := p.maker(g, in)
 	number := map[int32]int32{} // of a state's outcome
 	end := func(s int32) int32 {
 		n, ok := number[s]
@@ -136,7 +140,7 @@ func (c *choice) outcome(places []Place, ttl uint32) outcome {
 	for _, p := range places {
 		o.common = o.common || seen&p.fate != 0
 		seen |= p.fate
-		o.named = o.named || len(p.Addrs) == 0
+		o.named = o.named || p.alone
 		if c.kind == topology.StepWeight {
 			sum += p.Weight
 			o.sums = append(o.sums, sum)
@@ -186,13 +190,13 @@ func (o *outcome) prepare() {
 	}
 }
 
-// alone leaves what one answer may have: a name stands alone (RFC 1034,
-// section 3.6.2).
+// alone leaves what one answer may have: another name stands alone (RFC 1034,
+// section 3.6.2; RFC 9460, section 2.4.2).
 func alone(places []Place) []Place {
-	if len(places) > 0 && len(places[0].Addrs) == 0 {
+	if len(places) > 0 && places[0].alone {
 		return places[:1]
 	}
-	return only(places, func(p Place) bool { return len(p.Addrs) > 0 })
+	return only(places, func(p Place) bool { return !p.alone })
 }
 
 func (p *prospect) maker(g *Ground, in *Inputs) *maker {

@@ -8,7 +8,8 @@
 // Addresses are steered for each family by itself, because a client asks for
 // A and AAAA in two questions: an answer is a candidate for a family when it
 // has an address of it, and is up for a family when such an address is up. A
-// name is a candidate for both.
+// name is a candidate for both. Hosts, which SRV and MX records lead to, are
+// steered as a whole: one is up when any of its addresses is, or has none.
 package steering
 
 import (
@@ -26,24 +27,45 @@ import (
 // a few queries and not only on average.
 const Golden uint64 = 0x9e3779b97f4a7c15
 
-// A Family is one of the two kinds of address a client can ask for.
+// A Family is what a client can ask for: addresses of one of the two kinds, or
+// hosts.
 type Family uint8
 
 // The families.
 const (
-	V4 Family = iota
-	V6
+	V4   Family = iota
+	V6          // of an address of the client too, as is V4
+	Host        // of a domain whose answers are hosts
+	families
 )
+
+// Has reports whether an address is one of the family; hosts have both kinds.
+func (f Family) Has(a netip.Addr) bool { return f == Host || a.Is4() == (f == V4) }
+
+// Asked are the families that can be asked of a domain.
+func Asked(d *topology.Domain) []Family {
+	if d.Hosts() {
+		return []Family{Host}
+	}
+	var out []Family
+	for f, typ := range []string{V4: "A", V6: "AAAA"} {
+		if d.Has(typ) {
+			out = append(out, Family(f))
+		}
+	}
+	return out
+}
 
 // A Place is one of the answers that a query may get.
 type Place struct {
 	Answer *topology.Answer
-	// Addrs are the addresses of one family to answer with: those that are
+	// Addrs are the addresses of the family to answer with: those that are
 	// up or, where a policy fails open, all of them. There are none where the
-	// answer is a name.
+	// answer is a name, or a host that nobody checks.
 	Addrs  []netip.Addr
 	Weight uint64
 
+	alone        bool   // it is another name and nothing may stand beside it
 	seed         uint64 // of the answer, for sticky steps
 	fate         uint64 // bits of what it depends on and others do too
 	at           int32  // index among the domain's places of the family
@@ -74,7 +96,7 @@ type Table struct {
 // A Steered is what a table says of one domain.
 type Steered struct {
 	ground  *Ground
-	choices [2]choice // for each family
+	choices [families]choice
 }
 
 // Compile works out the table for topo. When who is up changes, the ground
@@ -88,9 +110,12 @@ func (g *Ground) Compile(in Inputs) *Table {
 	shared := map[string]*verdict{}
 	for _, d := range g.order {
 		p := g.domains[d]
-		s := &Steered{g, [2]choice{p[V4].choice(g, &in, shared), p[V6].choice(g, &in, shared)}}
-		for f := range s.choices {
-			s.choices[f].prepare()
+		s := &Steered{ground: g}
+		for f := range families {
+			s.choices[f] = p[f].choice(g, &in, shared)
+			if f != Host {
+				s.choices[f].prepare()
+			}
 			s.choices[f].stale = p[f].stale(&in)
 			t.stale = t.stale || s.choices[f].stale
 		}

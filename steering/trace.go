@@ -15,8 +15,8 @@ type Trace struct {
 	// so; the zero values: it says nothing.
 	Where  Where
 	Prefix netip.Prefix
-	// Places are the answers that have an address of the family, or are names,
-	// with all their addresses of it: what comes to the first stage.
+	// Places are the answers that have an address of the family, are names or
+	// hosts, with all their addresses of it: what comes to the first stage.
 	Places []Place
 	// Stages in the order in which they act: first the steps whose outcome is
 	// the same for every query, then those that differ. Within each kind the
@@ -132,7 +132,7 @@ func (g *Ground) claimed(a netip.Addr, f Family) netip.Prefix {
 func Targets(a *topology.Answer, f Family) []health.Target {
 	var list []health.Target
 	for _, addr := range a.Addrs {
-		if a.Check != nil && addr.Is4() == (f == V4) {
+		if a.Check != nil && f.Has(addr) {
 			list = append(list, target(a, addr))
 		}
 	}

@@ -408,8 +408,19 @@ type Domain struct {
 	TTL     time.Duration // the highest that its answers have
 	MinTTL  time.Duration // the lowest, while a change is near; TTL: they all have the same
 	Types   []string      // record types that are answered, upper case; empty: A and AAAA
+	Params  string        // of its HTTPS and SVCB records, hints left out, as zone-file text: `alpn="h2" port="8443"`; "": none
 	Policy  *Policy       // never nil
 	Answers []*Answer
+}
+
+// Hosts reports whether the domain's answers name hosts, as those of SRV and
+// MX do, and not addresses. HTTPS and SVCB go with either.
+func (d *Domain) Hosts() bool { return !d.Has("A") && !d.Has("AAAA") }
+
+// Alias reports whether an answer stands alone, being another name of the
+// domain: a CNAME, or a host in AliasMode (RFC 9460, section 2.4.2).
+func (d *Domain) Alias(a *Answer) bool {
+	return a.CNAME != "" || a.Target != "" && a.Priority == 0 && (d.Has("HTTPS") || d.Has("SVCB"))
 }
 
 // Has reports whether the domain answers a record type.
@@ -426,14 +437,20 @@ func (d *Domain) Has(typ string) bool {
 }
 
 // An Answer is one place a domain may point to: a service's VIPs, literal
-// addresses or another name.
+// addresses, another name or, in a domain of hosts, a host. Addresses of a host
+// say whether it is up.
 type Answer struct {
 	ID      string
 	Label   string
 	Region  *Region // the service's; nil for literal addresses without one
 	Service *Service
-	Addrs   []netip.Addr // Service's VIPs, or literal; empty only where there is a CNAME
+	Addrs   []netip.Addr // Service's VIPs, or literal; empty only where there is a CNAME or Target
 	CNAME   string       // canonical, trailing dot; "": none
+	Target  string       // name of the host, canonical, trailing dot; "": none
+	// Priority of the host, 0 to 65535: lower ones first. In a domain of HTTPS
+	// and SVCB 0 makes it an alias.
+	Priority   int
+	TargetPort uint16 // SRV: where the host listens
 	Weight  int          // 0 to 65535; 0 = never chosen while another weighs more
 	Check   *Check       // nil: always up
 	Port    uint16       // where Check looks when it names no port
