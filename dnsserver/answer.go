@@ -3,13 +3,10 @@ package dnsserver
 import (
 	"bytes"
 	"net/netip"
-	"slices"
 
 	"github.com/miekg/dns"
 
-	"gslb/dnsserver/rr"
 	"gslb/steering"
-	"gslb/topology"
 )
 
 // maxChain is how many CNAME and DNAME records one reply follows.
@@ -37,6 +34,10 @@ type asking struct {
 	labels [maxLabels]int
 	places []steering.Place
 	made   rrset // a set that no zone has
+
+	hints      [2][]byte // addresses of each family, for HTTPS and SVCB
+	hostPlaces []steering.Place
+	hostData   [][]byte
 }
 
 // begin forgets the query before.
@@ -179,17 +180,19 @@ func (a *asking) found(z *zone, n *node, name, lowered []byte) (target []byte, m
 		a.any(z, n, name)
 		return nil, false
 	}
-	if n.domain != nil && (a.typ == dns.TypeA || a.typ == dns.TypeAAAA || aliased(n.domain)) {
+	if d := n.steers(a.typ); d != nil {
 		if a.told != nil && a.told.Domain == nil { // an alias may lead to another
-			a.told.Domain = n.domain
+			a.told.Domain = d.domain
 		}
-		if set := a.steer(n.domain); len(set.data) > 0 {
+		if set := a.steer(d); len(set.data) > 0 {
 			if set.typ == dns.TypeCNAME {
 				target = set.data[0]
 				more = a.pass(lowered) && a.require(answer, name, set) && a.typ != dns.TypeCNAME
 				return target, more
 			}
-			a.require(answer, name, set)
+			if a.require(answer, name, set) && a.typ != dns.TypeA && a.typ != dns.TypeAAAA {
+				a.accompany(name, n, d)
+			}
 			return nil, false
 		}
 	}
@@ -220,79 +223,6 @@ func (a *asking) any(z *zone, n *node, name []byte) {
 func (a *asking) make(typ uint16, ttl uint32, data ...[]byte) *rrset {
 	a.made.typ, a.made.ttl, a.made.data = typ, ttl, append(a.made.data[:0], data...)
 	return &a.made
-}
-
-// steer makes the set that a domain answers this query with. Where the answer
-// depends on more of the client than one before did, so does the reply.
-func (a *asking) steer(d *topology.Domain) *rrset {
-	family := steering.V4
-	if a.typ == dns.TypeAAAA {
-		family = steering.V6
-	}
-	places, ttl, scope := a.table.steering.Answer(a.places[:0], d, family, a.client, a.u)
-	a.places, a.scope = places, max(a.scope, uint8(scope))
-	if a.table.steering.Stale(d, family) {
-		a.ede = ede{true, dns.ExtendedErrorCodeStaleAnswer, "checks have not confirmed of late who is up"}
-	}
-	// A name that is an alias is nothing else: the first place decides.
-	if len(places) > 0 && places[0].Answer.CNAME != "" {
-		target, err := rr.Name(places[0].Answer.CNAME)
-		if err != nil {
-			return a.make(a.typ, ttl) // Compile has refused it
-		}
-		return a.make(dns.TypeCNAME, ttl, a.join([]byte(target), nil))
-	}
-	set := a.make(a.typ, ttl)
-	if a.typ != dns.TypeA && a.typ != dns.TypeAAAA {
-		return set // it has only addresses this time
-	}
-	for _, p := range places {
-		for _, addr := range p.Addrs {
-			a.include(set, addr)
-		}
-	}
-	if len(set.data) == 0 && steered(d, family) && !a.ede.given {
-		a.ede = ede{true, dns.ExtendedErrorCodeNoReachableAuthority, "no answer of the name is up"}
-	}
-	return set
-}
-
-// include adds an address, unless it is there: two answers may share one.
-func (a *asking) include(set *rrset, addr netip.Addr) {
-	var octets [16]byte
-	n := 16
-	if addr.Is4() {
-		*(*[4]byte)(octets[:]), n = addr.As4(), 4
-	} else {
-		octets = addr.As16()
-	}
-	for _, before := range set.data {
-		if bytes.Equal(before, octets[:n]) {
-			return
-		}
-	}
-	set.data = append(set.data, a.join(octets[:n], nil))
-}
-
-// aliased reports whether an answer of a domain is another name.
-func aliased(d *topology.Domain) bool {
-	return slices.ContainsFunc(d.Answers, func(a *topology.Answer) bool { return a.CNAME != "" })
-}
-
-// steered reports whether a domain has addresses of a family, up or not, to
-// answer with.
-func steered(d *topology.Domain, family steering.Family) bool {
-	if typ := [...]string{steering.V4: "A", steering.V6: "AAAA"}[family]; !d.Has(typ) {
-		return false
-	}
-	for _, answer := range d.Answers {
-		for _, addr := range answer.Addrs {
-			if addr.Is4() == (family == steering.V4) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // redirect answers with the DNAME that stands above name, at offset at of it,

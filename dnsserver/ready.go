@@ -10,7 +10,6 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/steering"
-	"gslb/topology"
 )
 
 // ready holds what nearly all queries ask for: the addresses of names that
@@ -20,7 +19,7 @@ import (
 type ready struct {
 	slots   []slot // a power of two, at most half of them taken; a name hashes to the first of its run
 	entries []byte // one after the other, each as entry has it
-	domains []*topology.Domain
+	domains []*steered
 }
 
 // A slot leads to an entry. Slots are small, so that more of them stay near
@@ -50,10 +49,15 @@ func (r *ready) add(zones *Zones, z *zone) {
 		if !zones.plain(z, owner, n) {
 			continue
 		}
-		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			if n.domain != nil {
-				r.domains = append(r.domains, n.domain)
-				r.enter(owner, typ, 0, binary.BigEndian.AppendUint32(nil, uint32(len(r.domains)-1)))
+		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeSVCB} {
+			if d := n.steers(typ); d != nil {
+				if d.has(typ) && !d.domain.Hosts() {
+					r.domains = append(r.domains, d)
+					r.enter(owner, typ, 0, binary.BigEndian.AppendUint32(nil, uint32(len(r.domains)-1)))
+				}
+				continue
+			}
+			if typ == dns.TypeHTTPS || typ == dns.TypeSVCB {
 				continue
 			}
 			set := n.set(typ)
@@ -145,7 +149,8 @@ func (r *ready) find(q *quick, hash uint64, n int, typ uint16) []byte {
 type quick struct {
 	name    [maxName + 8]byte // in lower case
 	places  []steering.Place
-	records [maxQuick * 28]byte // of a steered name
+	records [UDPSize]byte                             // of a steered name
+	served  [maxQuick * (2*addressHead + 4 + 16)]byte // the addresses that go with a service binding
 	subnet  subnet
 }
 
@@ -200,10 +205,10 @@ func (d *datagrams) quick(buf []byte, t *Table, o *Options, l *limiter, r *Reque
 	if e == nil {
 		return nil, false
 	}
-	count, scope := int(e[1]), 0
+	count, with, scope := int(e[1]), 0, 0
 	data := e[4 : 4+int(binary.BigEndian.Uint16(e[2:]))]
 	if count == 0 {
-		if data, count, scope = q.steer(t, binary.BigEndian.Uint32(data), &query, r); count == 0 {
+		if data, count, with, scope = q.steer(t, binary.BigEndian.Uint32(data), &query, r); count == 0 {
 			return nil, false
 		}
 	}
@@ -214,7 +219,7 @@ func (d *datagrams) quick(buf []byte, t *Table, o *Options, l *limiter, r *Reque
 	if l != nil {
 		w := &d.worker
 		w.r.From, w.o, w.trusted, w.rcode = r.From, o, false, dns.RcodeSuccess
-		w.q.typ, w.m.counts, w.a.tc, w.a.about = query.typ, [3]uint16{uint16(count)}, false, q.name[:n]
+		w.q.typ, w.m.counts, w.a.tc, w.a.about = query.typ, [3]uint16{uint16(count), 0, uint16(with)}, false, q.name[:n]
 		if !l.may(w, now) {
 			return nil, false
 		}
@@ -237,55 +242,122 @@ func (d *datagrams) quick(buf []byte, t *Table, o *Options, l *limiter, r *Reque
 	p[2] = 0x84 | p[2]&1 // a reply, authoritative, RD as it came
 	p[3] &= 0x10         // CD as it came
 	p[7] = byte(count)
+	p[11] += byte(with)
 	return p, true
 }
 
-// steer makes the records that a domain answers with. It returns none where
-// these are not all there is to say, or many.
-func (q *quick) steer(t *Table, domain uint32, query *quickQuery, r *Request) (records []byte, count, scope int) {
+// steer makes the records that a domain answers with and those that go with
+// them. It returns none where these are not all there is to say, or many.
+func (q *quick) steer(t *Table, domain uint32, query *quickQuery, r *Request) (records []byte, count, with, scope int) {
+	if query.typ == dns.TypeHTTPS || query.typ == dns.TypeSVCB {
+		return q.serve(t, domain, query, r)
+	}
+	records, count, scope, _, ok := q.addresses(q.records[:0], t, domain, query.typ, query, r)
+	if !ok {
+		return nil, 0, 0, 0
+	}
+	return records, count, 0, scope
+}
+
+// addresses appends the addresses of a type that a domain answers with, and
+// says how long they hold. It returns false where there are many, or more is to
+// be said.
+func (q *quick) addresses(buf []byte, t *Table, domain uint32, typ uint16, query *quickQuery, r *Request) (records []byte, count, scope int, ttl uint32, ok bool) {
 	family := steering.V4
-	if query.typ == dns.TypeAAAA {
+	if typ == dns.TypeAAAA {
 		family = steering.V6
 	}
 	if octets, ttl, scope, ok := t.steered[domain].Address(family, q.client(r), r.U); ok {
 		if q.subnet.source == 0 {
 			scope = 0
 		}
-		return appendAddress(q.records[:0], query.typ, ttl, octets), 1, scope
+		return appendAddress(buf, typ, ttl, octets), 1, scope, ttl, true
 	}
-	d := t.zones.ready.domains[domain]
+	d := t.zones.ready.domains[domain].domain
 	client := q.subnet.prefix()
 	if !client.IsValid() && r.From.IsValid() {
 		client = netip.PrefixFrom(r.From, r.From.BitLen())
 	}
 	places, ttl, scope := t.steering.Answer(q.places[:0], d, family, client, r.U)
 	q.places = places
-	if len(places) != 1 || len(places[0].Addrs) > maxQuick {
-		return nil, 0, 0 // several places may share an address
-	}
 	if query.opt && t.steering.Stale(d, family) {
-		return nil, 0, 0 // which the reply says
-	}
-	records = q.records[:0]
-	for i, addr := range places[0].Addrs {
-		for _, before := range places[0].Addrs[:i] {
-			if addr == before {
-				return nil, 0, 0
-			}
-		}
-		if addr.Is4() {
-			octets := addr.As4()
-			records = appendAddress(records, query.typ, ttl, octets[:])
-		} else {
-			octets := addr.As16()
-			records = appendAddress(records, query.typ, ttl, octets[:])
-		}
+		return nil, 0, 0, 0, false // which the reply says
 	}
 	if q.subnet.source == 0 {
 		scope = 0
 	}
-	return records, len(places[0].Addrs), scope
+	if len(places) == 0 {
+		return buf, 0, scope, ttl, true
+	}
+	if len(places) != 1 || len(places[0].Addrs) == 0 || len(places[0].Addrs) > maxQuick {
+		return nil, 0, 0, 0, false // several places may share an address
+	}
+	for i, addr := range places[0].Addrs {
+		for _, before := range places[0].Addrs[:i] {
+			if addr == before {
+				return nil, 0, 0, 0, false
+			}
+		}
+		if addr.Is4() {
+			octets := addr.As4()
+			buf = appendAddress(buf, typ, ttl, octets[:])
+		} else {
+			octets := addr.As16()
+			buf = appendAddress(buf, typ, ttl, octets[:])
+		}
+	}
+	return buf, len(places[0].Addrs), scope, ttl, true
 }
+
+// serve makes the HTTPS or SVCB record of a domain, and its addresses to go
+// with it.
+func (q *quick) serve(t *Table, domain uint32, query *quickQuery, r *Request) (records []byte, count, with, scope int) {
+	d := t.zones.ready.domains[domain]
+	buf := q.served[:0]
+	least, at := uint32(maxTTL), [3]int{} // where the addresses of the families begin and end
+	for i, typ := range addressTypes {
+		if d.has(typ) {
+			var n, bits int
+			var ttl uint32
+			var ok bool
+			if buf, n, bits, ttl, ok = q.addresses(buf, t, domain, typ, query, r); !ok {
+				return nil, 0, 0, 0
+			}
+			with, scope, least = with+n, max(scope, bits), min(least, ttl)
+		}
+		at[i+1] = len(buf)
+	}
+	length := 3
+	for i := range hintKeys {
+		length += len(d.params[i]) + 4 + at[i+1] - at[i] // no less than the hints take
+	}
+	if length += len(d.params[2]); with == 0 || addressHead+length+len(buf) > len(q.records) {
+		return nil, 0, 0, 0
+	}
+	records = append(q.records[:0], 0xc0, headerLen, 0, byte(query.typ), 0, byte(dns.ClassINET))
+	records = binary.BigEndian.AppendUint32(records, least)
+	records = append(records, 0, 0, 0, 1, 0) // length, priority 1, the owner itself
+	for i, key := range hintKeys {
+		records = append(records, d.params[i]...)
+		size := addressHead + addressLen[i]
+		if n := (at[i+1] - at[i]) / size; n > 0 {
+			records = binary.BigEndian.AppendUint16(records, key)
+			records = binary.BigEndian.AppendUint16(records, uint16(n*addressLen[i]))
+			for k := at[i] + addressHead; k < at[i+1]; k += size {
+				records = append(records, buf[k:k+addressLen[i]]...)
+			}
+		}
+	}
+	records = append(records, d.params[2]...)
+	binary.BigEndian.PutUint16(records[addressHead-2:], uint16(len(records)-addressHead))
+	return append(records, buf...), 1, with, scope
+}
+
+// addressHead is how many octets appendAddress writes before the address, and
+// addressLen how many that has in each family.
+const addressHead = 12
+
+var addressLen = [2]int{4, 16}
 
 // client is who asks: the client subnet, or else the sender.
 func (q *quick) client(r *Request) steering.Client {
@@ -336,7 +408,9 @@ func (q *quick) read(packet []byte) (query quickQuery, hash uint64, ok bool) {
 	}
 	query.typ = uint16(packet[end+1])
 	query.question = end + 4
-	if query.typ != dns.TypeA && query.typ != dns.TypeAAAA {
+	switch query.typ {
+	case dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeSVCB:
+	default:
 		return query, 0, false
 	}
 	query.limit = dns.MinMsgSize

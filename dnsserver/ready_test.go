@@ -13,7 +13,8 @@ import (
 
 // What is asked most is answered from the table of ready answers.
 func TestCommonestQueriesAreQuick(t *testing.T) {
-	ready := map[string]bool{"a static address": true, "a static address, EDNS": true, "a steered address": true}
+	ready := map[string]bool{"a static address": true, "a static address, EDNS": true, "a steered address": true,
+		"a steered service binding": true, "one of a single family": true, "one with a family down": true}
 	d := datagrams{server: full(t)}
 	for name, packet := range common(t) {
 		if _, ok := d.ask(packet); ok != ready[name] {
@@ -32,8 +33,9 @@ func FuzzQuick(f *testing.F) {
 	for _, packet := range common(f) {
 		f.Add(packet)
 	}
-	for _, name := range []string{"mail.example.org.", "www.g.example.org.", "child.example.org.", "www.child.example.org.", "moved.example.org.", "alias.example.org.", "example.org.", "g.example.org.", "kept.g.example.org.", "old.g.example.org."} {
-		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeNS} {
+	for _, name := range []string{"mail.example.org.", "www.g.example.org.", "child.example.org.", "www.child.example.org.", "moved.example.org.", "alias.example.org.", "example.org.", "g.example.org.", "kept.g.example.org.", "old.g.example.org.",
+		"svc.g.example.org.", "six.g.example.org.", "half.g.example.org.", "gone.g.example.org.", "named.g.example.org.", "to.g.example.org.", "wide.g.example.org."} {
+		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeNS, dns.TypeHTTPS, dns.TypeSVCB, dns.TypeMX} {
 			for _, subnet := range []dns.EDNS0_SUBNET{
 				{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: netip.MustParseAddr("203.0.113.0").AsSlice()},
 				{Code: dns.EDNS0SUBNET, Family: 2, SourceNetmask: 56, Address: netip.MustParseAddr("2001:db8::").AsSlice()},

@@ -38,7 +38,7 @@ type Table struct {
 func NewTable(zones *Zones, steering *steering.Table) *Table {
 	t := &Table{zones: zones, steering: steering}
 	for _, d := range zones.ready.domains {
-		t.steered = append(t.steered, steering.Of(d))
+		t.steered = append(t.steered, steering.Of(d.domain))
 	}
 	return t
 }

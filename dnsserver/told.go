@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,8 +37,9 @@ type Record struct {
 }
 
 // Tell returns what is answered over TCP when asked for the name, as
-// zone-file text, and the type, as in "A", and where the answer comes from.
-func (t *Table) Tell(name, typ string, u uint64) (Told, error) {
+// zone-file text, and the type, as in "A", and where the answer comes from. The
+// zero Addr as client is nobody in particular.
+func (t *Table) Tell(client netip.Addr, name, typ string, u uint64) (Told, error) {
 	number, ok := typeNumber(typ)
 	if !ok {
 		return Told{}, fmt.Errorf("%q is no record type", typ)
@@ -54,7 +56,7 @@ func (t *Table) Tell(name, typ string, u uint64) (Told, error) {
 	var told Told
 	var m dns.Msg
 	var w Worker
-	reply := w.reply(nil, t, &Options{}, Request{Packet: packet, Via: TCP, U: u}, &told)
+	reply := w.reply(nil, t, &Options{}, Request{Packet: packet, Via: TCP, From: client, U: u}, &told)
 	if reply == nil {
 		return Told{}, errors.New("no reply")
 	}

@@ -2,6 +2,7 @@ package dnsserver
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,7 +22,7 @@ func TestTell(t *testing.T) {
 		"a domain that has nothing":           {"four.g.example.org.", "AAAA", "NOERROR four.g.example.org. in g.example.org. by domain.four.g.example.org.:"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			told, err := table.Tell(c.name, c.typ, 0)
+			told, err := table.Tell(netip.Addr{}, c.name, c.typ, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,10 +46,10 @@ func TestTell(t *testing.T) {
 			}
 		})
 	}
-	if _, err := table.Tell("www.g.example.org.", "NOTHING", 0); err == nil {
+	if _, err := table.Tell(netip.Addr{}, "www.g.example.org.", "NOTHING", 0); err == nil {
 		t.Error("a type that there is not was asked for")
 	}
-	if _, err := table.Tell("..", "A", 0); err == nil {
+	if _, err := table.Tell(netip.Addr{}, "..", "A", 0); err == nil {
 		t.Error("a name that there is not was asked for")
 	}
 }

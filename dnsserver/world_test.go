@@ -1,6 +1,7 @@
 package dnsserver
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -74,6 +75,9 @@ func world() *topology.Topology {
 	g := zone1("g.example.org.", `
 		static 60 TXT "beside steered names"
 		www    60 TXT "at a steered name"
+		mx1    60 A    192.0.2.61
+		mx1    60 AAAA 2001:db8::61
+		mx2    60 A    192.0.2.62
 	`)
 	far := zone1("far.example.", `host 60 A 203.0.113.9`)
 	far.NegativeTTL = 2 * time.Hour // longer than the SOA's own TTL
@@ -105,6 +109,34 @@ func world() *topology.Topology {
 	halves.Answers = append(halves.Answers, &topology.Answer{Weight: 1, CNAME: "nothing.far.example.", Region: east})
 	cdn := domain("cdn.g.example.org.", open)
 	cdn.Answers = []*topology.Answer{{Weight: 1, CNAME: "host.far.example."}}
+	service := domain("svc.g.example.org.", standard, "192.0.2.101 2001:db8::101", "192.0.2.102 2001:db8::102")
+	service.Types, service.Params = []string{"A", "AAAA", "HTTPS"}, `alpn="h3,h2" port="8443" ech="AAAA" key65333="x"`
+	six := domain("six.g.example.org.", standard, "2001:db8::101")
+	six.Types = []string{"AAAA", "SVCB"}
+	half := domain("half.g.example.org.", closed, "192.0.2.201 2001:db8::101")
+	half.Types = []string{"A", "AAAA", "HTTPS"}
+	gone := domain("gone.g.example.org.", closed, "192.0.2.201")
+	gone.Types = []string{"A", "HTTPS"}
+	wide := domain("wide.g.example.org.", open, "2001:db8::1 2001:db8::2 2001:db8::3 2001:db8::4 2001:db8::5 2001:db8::6 2001:db8::7 2001:db8::8", "192.0.2.101 192.0.2.102 2001:db8::9 2001:db8::a 2001:db8::b 2001:db8::c 2001:db8::d")
+	wide.Types = []string{"A", "AAAA", "HTTPS"}
+	named := domain("named.g.example.org.", open)
+	named.Types, named.Answers = []string{"A", "HTTPS"}, cdn.Answers
+	// hosts is a domain of hosts, each "priority port target addresses...".
+	hosts := func(name, types, params string, list ...string) *topology.Domain {
+		d := &topology.Domain{ID: "domain." + types + "." + name, Name: name, Zone: g, TTL: 20 * time.Second, Policy: closed, Types: strings.Fields(types), Params: params}
+		for _, line := range list {
+			words := strings.Fields(line)
+			a := &topology.Answer{Weight: 3, Check: check, Target: words[2]}
+			if _, err := fmt.Sscan(words[0]+" "+words[1], &a.Priority, &a.TargetPort); err != nil {
+				panic(err)
+			}
+			for _, word := range words[3:] {
+				a.Addrs = append(a.Addrs, netip.MustParseAddr(word))
+			}
+			d.Answers = append(d.Answers, a)
+		}
+		return d
+	}
 	return &topology.Topology{
 		Zones: []*topology.Zone{org, g, far},
 		Nameservers: []*topology.Nameserver{
@@ -122,9 +154,12 @@ func world() *topology.Topology {
 			domain("old-closed.g.example.org.", closed, "192.0.2.211"),
 			domain("*.any.g.example.org.", open, "192.0.2.101"),
 			domain("kept.g.example.org.", kept, "192.0.2.101", "192.0.2.102"),
-			cdn,
-			local,
-			halves,
+			cdn, local, halves, service, six, half, gone, wide, named,
+			hosts("g.example.org.", "MX", "", "10 0 mx1.g.example.org. 192.0.2.61 2001:db8::61", "20 0 mx2.g.example.org. 192.0.2.201", "30 0 mx.example.com."),
+			hosts("_sip._tcp.g.example.org.", "SRV", "", "1 5060 mx1.g.example.org. 192.0.2.61", "1 5061 mx1.g.example.org. 192.0.2.61", "2 5060 sip.example.com. 192.0.2.201"),
+			hosts("_none._tcp.g.example.org.", "SRV", "", "1 5060 mx2.g.example.org. 192.0.2.201"),
+			hosts("_dns.g.example.org.", "SVCB", `alpn="dot" mandatory="alpn"`, "1 0 svc.g.example.org. 192.0.2.101", "2 0 dns.example.com. 192.0.2.103 2001:db8::103"),
+			hosts("to.g.example.org.", "HTTPS", `alpn="h2"`, "0 0 svc.g.example.org.", "1 0 mx1.g.example.org."),
 		},
 		Regions: []*topology.Region{east, west},
 	}

@@ -36,11 +36,11 @@ type zone struct {
 	negative rrset // the SOA with the TTL of a negative answer
 }
 
-// A node is a name that exists. Without sets and domain it is an empty
+// A node is a name that exists. Without sets and domains it is an empty
 // non-terminal (RFC 4592, section 2.2.2).
 type node struct {
-	sets   []rrset // in the order of their types
-	domain *topology.Domain
+	sets    []rrset  // in the order of their types
+	steered *steered // the domains of this name; nil: none
 }
 
 // An rrset is all records of one type at one name.
@@ -99,15 +99,19 @@ func Compile(topo *topology.Topology, serial uint32, files ...*zonefile.Zone) (*
 			zs.ready.add(zs, z)
 		}
 	}
+	for _, s := range c.leading {
+		s.settle(zs)
+	}
 	zs.ready.index()
 	return zs, nil
 }
 
 // A compiler collects faults, so that all of them can be told at once.
 type compiler struct {
-	zones  *Zones
-	files  map[string]*zonefile.Zone
-	faults []error
+	zones   *Zones
+	files   map[string]*zonefile.Zone
+	leading []*steered // to hosts
+	faults  []error
 }
 
 func (c *compiler) fault(format string, args ...any) {
@@ -251,35 +255,6 @@ func (c *compiler) glue(ns *topology.Nameserver, tz *topology.Zone) {
 	}
 }
 
-func (c *compiler) domain(d *topology.Domain) {
-	name, err := rr.Name(d.Name)
-	if err != nil {
-		c.fault("domain %s: %w", d.ID, err)
-		return
-	}
-	z, ok := c.find(d.Zone.Name)
-	if !ok || !under(key(name), z.key) {
-		c.fault("domain %s: %s is not in zone %s", d.ID, d.Name, d.Zone.Name)
-		return
-	}
-	n := z.node(key(name))
-	if n.domain != nil {
-		c.fault("domain %s: %s is also %s", d.ID, d.Name, n.domain.ID)
-		return
-	}
-	for _, a := range d.Answers {
-		if a.CNAME == "" {
-			continue
-		}
-		if _, err := rr.Name(a.CNAME); err != nil {
-			c.fault("answer %s: %w", a.ID, err)
-		} else if n == z.nodes[z.key] {
-			c.fault("answer %s: the zone itself can be no alias", a.ID) // RFC 1034, section 3.6.2
-		}
-	}
-	n.domain = d
-}
-
 // cut makes a zone's name exist in the zone that encloses it, which is the one
 // to be asked for its DS (RFC 4035, section 3.1.4.1).
 func (c *compiler) cut(tz *topology.Zone) {
@@ -303,7 +278,7 @@ func (c *compiler) check(z *zone) {
 }
 
 func (c *compiler) node(z *zone, owner string, n *node) {
-	if len(n.sets) == 0 && n.domain == nil {
+	if n.empty() {
 		return
 	}
 	fault := func(format string, args ...any) {
@@ -315,7 +290,7 @@ func (c *compiler) node(z *zone, owner string, n *node) {
 			fault("%s: more than one %s", name(), dns.Type(typ)) // RFC 2181, section 10.1; RFC 6672, section 2.4
 		}
 	}
-	if n.set(dns.TypeCNAME) != nil && (!n.alone() || n.domain != nil) {
+	if n.set(dns.TypeCNAME) != nil && (!n.alone() || n.steered != nil) {
 		fault("%s: CNAME beside other data", name()) // RFC 1034, section 3.6.2
 	}
 	if d := n.set(dns.TypeDNAME); d != nil {
@@ -332,18 +307,22 @@ func (c *compiler) node(z *zone, owner string, n *node) {
 	if owner == z.key && n.set(dns.TypeDS) != nil {
 		fault("%s: the DS of a zone stands in the zone above", name()) // RFC 4035, section 2.4
 	}
-	if n.domain != nil && (n.set(dns.TypeA) != nil || n.set(dns.TypeAAAA) != nil) {
-		fault("domain %s: %s also has static addresses", n.domain.ID, name())
-	}
-	if n.domain != nil && n.set(dns.TypeNS) != nil && owner != z.key {
-		fault("domain %s: %s is delegated", n.domain.ID, name())
+	for s := n.steered; s != nil; s = s.next {
+		for _, typ := range s.types {
+			if n.set(typ) != nil {
+				fault("domain %s: %s also has a static %s", s.domain.ID, name(), dns.Type(typ))
+			}
+		}
+		if n.set(dns.TypeNS) != nil && owner != z.key {
+			fault("domain %s: %s is delegated", s.domain.ID, name())
+		}
 	}
 	for above, ok := parent(owner); ok && owner != z.key && under(above, z.key); above, ok = parent(above) {
 		switch up := z.nodes[above]; {
 		case up.set(dns.TypeDNAME) != nil && !n.empty():
 			fault("%s: lies below the DNAME of %s", name(), text(above)) // RFC 6672, section 2.4
-		case n.domain != nil && above != z.key && up.set(dns.TypeNS) != nil:
-			fault("domain %s: %s lies below the delegation of %s", n.domain.ID, name(), text(above))
+		case n.steered != nil && above != z.key && up.set(dns.TypeNS) != nil:
+			fault("domain %s: %s lies below the delegation of %s", n.steered.domain.ID, name(), text(above))
 		}
 	}
 }
@@ -361,7 +340,7 @@ func (n *node) alone() bool {
 	return true
 }
 
-func (n *node) empty() bool { return len(n.sets) == 0 && n.domain == nil }
+func (n *node) empty() bool { return len(n.sets) == 0 && n.steered == nil }
 
 // owners are the names of a zone in a fixed order.
 func (z *zone) owners() []string {
