@@ -415,8 +415,12 @@ func (b *builder) policy(n *node) {
 	}
 }
 
-// standardPolicy is the policy of a domain that names none.
-func standardPolicy() *topology.Policy {
+// standardPolicy is the policy of a domain that names none. Among hosts the
+// client chooses: it gets all that are up.
+func standardPolicy(hosts bool) *topology.Policy {
+	if hosts {
+		return &topology.Policy{Steps: []topology.Step{{Kind: topology.StepHealth, FailOpen: true}}}
+	}
 	return &topology.Policy{Steps: []topology.Step{
 		{Kind: topology.StepHealth, FailOpen: true}, {Kind: topology.StepWeight}, {Kind: topology.StepRotate}, {Kind: topology.StepLimit, Answers: 1},
 	}}
@@ -424,15 +428,16 @@ func standardPolicy() *topology.Policy {
 
 func (b *builder) domain(n *node) {
 	d := &topology.Domain{ID: n.id, Name: b.p.fqdn[n], Zone: b.zones[n.ref("zone")], TTL: n.duration("ttl"), Policy: b.policies[n.ref("policy")]}
-	if d.Policy == nil {
-		d.Policy = standardPolicy()
-	}
 	d.MinTTL = d.TTL
 	if low, ok := get[time.Duration](n, "min_ttl"); ok {
 		d.MinTTL = low
 	}
 	for _, t := range n.strings("types") {
 		d.Types = append(d.Types, strings.ToUpper(t))
+	}
+	d.Params = n.str("params")
+	if d.Policy == nil {
+		d.Policy = standardPolicy(d.Hosts())
 	}
 	for _, k := range n.of("answer") {
 		a := &topology.Answer{
@@ -453,6 +458,16 @@ func (b *builder) domain(n *node) {
 		}
 		if cname, ok := get[string](k, "cname"); ok {
 			a.CNAME, _ = ownerIn(cname, d.Zone.Name, ownerName)
+		}
+		if target, ok := get[string](k, "target"); ok {
+			a.Target, _ = ownerIn(target, d.Zone.Name, ownerName)
+			a.Priority, a.TargetPort = 1, uint16(k.num("port"))
+			if first, ok := get[int](k, "priority"); ok {
+				a.Priority = first
+			}
+			if a.Service != nil && a.TargetPort == 0 && d.Has("SRV") {
+				a.TargetPort = a.Service.Ports[0].Number
+			}
 		}
 		if a.Region != nil {
 			a.Bias = a.Region.Bias

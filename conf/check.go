@@ -22,6 +22,7 @@ func (p *parser) check() {
 	p.checkPolicies()
 	p.checkDomains()
 	p.checkRecords()
+	p.checkHosts()
 	p.checkWildcards()
 	p.checkSizes()
 	for _, z := range p.all("zone") {

@@ -2,9 +2,7 @@ package conf
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 )
 
 // checkAlias looks at an answer that is a name. A name stands alone and is not
@@ -43,33 +41,5 @@ func (p *parser) checkAlias(d, a *node) {
 				return
 			}
 		}
-	}
-}
-
-// Record types of a domain, and those that are part of the language only.
-var (
-	steeredTypes = []string{"A", "AAAA"}
-	laterTypes   = []string{"HTTPS", "SVCB", "SRV", "MX"}
-)
-
-// checkTypes looks at the record types of a domain and at how low its TTL may be.
-func (p *parser) checkTypes(d *node) {
-	seen := map[string]bool{}
-	for _, it := range d.list("types") {
-		typ := strings.ToUpper(it.x.(string))
-		switch {
-		case slices.Contains(laterTypes, typ):
-			p.report(fault{code: "GS020", at: it.at, detail: fmt.Sprintf("The type %s %v.", typ, errLater), help: "Types are " + among(steeredTypes) + "."})
-		case !slices.Contains(steeredTypes, typ):
-			p.report(fault{code: "GS010", at: it.at, detail: fmt.Sprintf("types: %q is no type that a domain answers.", it.x), help: "Types are " + among(steeredTypes) + "; for others give the zone a record."})
-		case seen[typ]:
-			p.errorf("GS010", it.at, "types: %s is there twice.", typ)
-		}
-		seen[typ] = true
-	}
-	low, ok1 := get[time.Duration](d, "min_ttl")
-	high, ok2 := get[time.Duration](d, "ttl")
-	if ok1 && ok2 && low > high {
-		p.errorf("GS115", d.at("min_ttl"), "min_ttl, %v, is above the ttl, %v.", low, high)
 	}
 }

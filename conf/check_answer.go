@@ -63,7 +63,7 @@ func (p *parser) checkSizes() {
 func (p *parser) checkSteeredSize(d *node) {
 	name, ok := p.fqdn[d]
 	places, limit, known := mostPlaces(d)
-	if !ok || !known || d.broken {
+	if !ok || !known || d.broken || hosted(d) {
 		return
 	}
 	answers := d.of("answer")
@@ -221,7 +221,7 @@ func (p *parser) checkMixed(d *node) {
 	var all has
 	answers := d.of("answer")
 	each := make([]has, len(answers))
-	if d.broken {
+	if d.broken || hosted(d) {
 		return
 	}
 	for i, a := range answers {

@@ -264,6 +264,9 @@ func (p *parser) checkSlowStart(d *node) {
 // that says so.
 func mostPlaces(d *node) (int, *node, bool) {
 	if !d.gave("policy") {
+		if hosted(d) {
+			return len(d.of("answer")), nil, true
+		}
 		return 1, nil, true
 	}
 	if pol := d.ref("policy"); pol == nil || pol.broken {

@@ -241,8 +241,8 @@ func (p *parser) checkPublic() {
 		}
 	}
 	for _, d := range p.all("domain") {
-		if name, ok := p.fqdn[d.ref("zone")]; !ok || isPrivateName(name) {
-			continue
+		if name, ok := p.fqdn[d.ref("zone")]; !ok || isPrivateName(name) || has(typesOf(d), hostTypes) {
+			continue // the addresses of their hosts are for checks
 		}
 		for _, k := range d.of("answer") {
 			for _, it := range k.list("addresses") {

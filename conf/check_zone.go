@@ -3,6 +3,7 @@ package conf
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,7 +158,7 @@ type claim struct {
 
 // checkDomains names every domain.
 func (p *parser) checkDomains() {
-	seen := map[string]*node{}
+	seen := map[string][]*node{}
 	for _, d := range p.all("domain") {
 		p.checkAnswers(d)
 		p.checkTypes(d)
@@ -168,17 +169,39 @@ func (p *parser) checkDomains() {
 			p.report(fault{code: "GS020", at: p.nameAt(d), detail: fmt.Sprintf("A wildcard as a domain %v.", errLater), help: "Give the domain a name."})
 			continue
 		}
-		name, ok := p.nameOf(d, d.ref("zone"), hostName)
+		kind := hostName
+		if hosted(d) {
+			kind = ownerName // _sip._tcp
+		}
+		name, ok := p.nameOf(d, d.ref("zone"), kind)
 		if !ok {
 			continue
 		}
-		if first := seen[name]; first != nil {
-			p.report(fault{code: "GS102", at: p.nameAt(d), detail: fmt.Sprintf("%s is %s already.", name, first.id), rel: []Related{first.here()}})
+		if p.checkShared(d, name, seen[name]) {
+			seen[name] = append(seen[name], d)
+			p.fqdn[d] = name
+		}
+	}
+}
+
+// checkShared reports whether a domain can have its name together with others:
+// with other types, and when none of them can be an alias.
+func (p *parser) checkShared(d *node, name string, others []*node) bool {
+	for _, first := range others {
+		f := fault{code: "GS102", at: p.nameAt(d), rel: []Related{first.here()}}
+		switch {
+		case has(typesOf(d), typesOf(first)):
+			f.detail = fmt.Sprintf("%s is %s already.", name, first.id)
+			f.help = "Domains of one name have types of their own."
+		case p.familiesOf(d)["CNAME"] || p.familiesOf(first)["CNAME"]:
+			f.detail = fmt.Sprintf("%s is %s too, and one of them has a cname: it stands alone at its name (RFC 1034 section 3.6.2).", name, first.id)
+		default:
 			continue
 		}
-		seen[name] = d
-		p.fqdn[d] = name
+		p.report(f)
+		return false
 	}
+	return true
 }
 
 func (p *parser) nameAt(n *node) hcl.Range {
@@ -237,7 +260,12 @@ func (p *parser) checkAnswers(d *node) {
 		} else if zero == (hcl.Range{}) {
 			zero = a.at("weight")
 		}
+		if !hosted(d) {
+			p.checkNoHost(d, a)
+		}
 		switch {
+		case hosted(d):
+			p.checkHost(d, a)
 		case a.gave("service") && a.gave("addresses"):
 			p.errorf("GS010", a.at("addresses"), "An answer has a service or addresses, not both.")
 		case a.gave("cname"):
@@ -354,6 +382,15 @@ func (p *parser) conflict(at hcl.Range, name string, c claim, why string) {
 // familiesOf are the record types that a domain answers.
 func (p *parser) familiesOf(d *node) map[string]bool {
 	out := map[string]bool{}
+	types := typesOf(d)
+	for _, typ := range types {
+		if !slices.Contains(addressTypes, typ) {
+			out[typ] = true
+		}
+	}
+	if hosted(d) {
+		return out
+	}
 	for _, a := range d.of("answer") {
 		if a.gave("cname") {
 			out["CNAME"] = true
@@ -364,10 +401,12 @@ func (p *parser) familiesOf(d *node) map[string]bool {
 			addrs = s.addrs("vip")
 		}
 		for _, x := range addrs {
+			typ := "AAAA"
 			if x.Is4() {
-				out["A"] = true
-			} else {
-				out["AAAA"] = true
+				typ = "A"
+			}
+			if slices.Contains(types, typ) {
+				out[typ] = true
 			}
 		}
 	}

@@ -71,6 +71,8 @@ var summaries = map[string]string{
 	"GS113": "Address families differ",
 	"GS114": "Duplicate record",
 	"GS115": "TTL out of range",
+	"GS116": "Target without addresses",
+	"GS117": "Another host is checked",
 	"GS201": "Failover members on different segments",
 	"GS202": "VIP needs a route",
 	"GS203": "VIP is the address of a node",

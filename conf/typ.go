@@ -62,6 +62,7 @@ var (
 	tNumbers  = (&typ{conv: convInt(0, math.MaxUint32)}).many("whole numbers")
 	tBias     = &typ{doc: "a percentage from -99 to 99", conv: convInt(-99, 99)}
 	tWeight   = &typ{doc: "a weight from 0 to 65535", conv: convInt(0, 65535)}
+	tPriority = &typ{doc: "a priority from 0 to 65535", conv: convInt(0, 65535)}
 	tPort     = &typ{doc: "a port from 1 to 65535", conv: convInt(1, 65535)}
 	tMTU      = &typ{doc: "an MTU from 576 to 65535", conv: convInt(576, 65535)}
 	tPercent  = &typ{doc: "a percentage from \"0%\" to \"100%\"", conv: convPercent}

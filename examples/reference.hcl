@@ -425,6 +425,9 @@ policy "kept" {
   step "sticky" {}
   step "limit" {}
 }
+policy "all" { # default where answers are hosts
+  step "health" {}
+}
 policy "primary" {
   step "health" {}
   step "failover" {}
@@ -434,8 +437,12 @@ domain "www" {
   zone    = zone.shop
   ttl     = "5s" # default: "30s"
   policy  = policy.global
-  min_ttl = "2s"  # default: ttl
-  types   = ["A"] # default: A and AAAA
+  min_ttl = "2s"           # default: ttl
+  types   = ["A", "HTTPS"] # default: A and AAAA
+  params = {               # of HTTPS and SVCB, beside the hints
+    alpn = ["http/1.1"]
+    port = 80
+  }
   answer "eu" {
     service = virtual_service.eu
     weight  = 1 # default
@@ -457,6 +464,23 @@ domain "static" {
     addresses = ["192.0.2.5"]
     region    = region.eu
     check     = check.web # default for addresses: none, they are up
+  }
+}
+domain "chat" {
+  name   = "_xmpp-client._tcp"
+  policy = policy.all
+  types  = ["SRV"] # or ["MX"]; ["HTTPS", "SVCB"] without addresses of its own
+  answer "eu" {
+    service  = virtual_service.eu # whose health decides
+    target   = "static"
+    port     = 5222 # default: the service's, when it has one
+    priority = 1    # default; lower ones first
+    weight   = 5
+  }
+  answer "else" {
+    target   = "chat.shop.example."
+    priority = 2
+    port     = 5222
   }
 }
 domain "media" {

@@ -78,7 +78,6 @@ policy "near" {
 domain "www" {
   zone   = zone.shop
   policy = policy.near
-  types  = ["A", "HTTPS"] # ERROR GS020: Not available yet
   answer "a" { cname = "cdn.example." }
 }
 domain "*" { # ERROR GS020: Not available yet
