@@ -29,20 +29,21 @@ type answering struct {
 // steer takes in that d decides.
 func (a *answering) steer(d *topology.Domain) {
 	a.domain = d
-	if a.question.Type == "AAAA" {
+	switch {
+	case d.Hosts():
+		a.family = steering.Host
+	case a.question.Type == "AAAA" && d.Has("AAAA") || !d.Has("A"):
 		a.family = steering.V6
 	}
 	a.view, a.why = health.View{}, map[health.Target][]string{}
 	for _, answer := range d.Answers {
-		for _, f := range []steering.Family{steering.V4, steering.V6} {
-			for _, t := range steering.Targets(answer, f) {
-				for _, why := range a.world.answered(answer, t) {
-					if !slices.Contains(a.why[t], why) { // answers may share a target
-						a.why[t] = append(a.why[t], why)
-					}
+		for _, t := range steering.Targets(answer, steering.Host) {
+			for _, why := range a.world.answered(answer, t) {
+				if !slices.Contains(a.why[t], why) { // answers may share a target
+					a.why[t] = append(a.why[t], why)
 				}
-				a.view[t] = health.State{Known: true, Up: len(a.why[t]) == 0}
 			}
+			a.view[t] = health.State{Known: true, Up: len(a.why[t]) == 0}
 		}
 	}
 }
@@ -51,7 +52,7 @@ func (a *answering) steer(d *topology.Domain) {
 func (a *answering) steps() []Step {
 	trace, _ := steering.Explain(a.world.ground, steering.Inputs{View: a.view}, a.domain, a.family, a.client, 0)
 	a.trace = trace
-	none := Step{Step: "answers", Text: "with an address of the type asked for", Left: places(trace.Places), Out: []Out{}, Kept: len(trace.Places)}
+	none := Step{Step: "answers", Text: a.candidates(), Left: places(trace.Places), Out: []Out{}, Kept: len(trace.Places)}
 	for _, answer := range a.domain.Answers {
 		if !slices.ContainsFunc(trace.Places, func(p steering.Place) bool { return p.Answer == answer }) {
 			none.Out = append(none.Out, Out{Answer: answer.ID, Label: answer.Label, Addresses: []netip.Addr{}, Why: "has no such address"})
@@ -94,6 +95,21 @@ func (a *answering) steps() []Step {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// candidates says which answers come to the first step.
+func (a *answering) candidates() string {
+	switch {
+	case a.family == steering.Host:
+		return "hosts"
+	case a.question.Type == "A" || a.question.Type == "AAAA":
+		return "with an address of the type asked for"
+	case a.family == steering.V6:
+		return "with an IPv6 address"
+	case a.domain.Has("AAAA") && a.domain.Has(a.question.Type):
+		return "with an IPv4 address; IPv6 goes the same way"
+	}
+	return "with an IPv4 address"
 }
 
 func places(list []steering.Place) []Place {
@@ -300,6 +316,9 @@ func (a *answering) answer(reply Reply) (Answer, error) {
 			behind = append(behind, recorded(r))
 		}
 	}
+	if !steered && a.domain != nil && a.domain.Has(a.question.Type) {
+		a.bound(&out, reply)
+	}
 	if steered {
 		if !reached {
 			name = reply.Name
@@ -323,6 +342,23 @@ func (a *answering) answer(reply Reply) (Answer, error) {
 		}
 	}
 	return out, err
+}
+
+// bound completes the answer of a type that leads to hosts or is made of
+// addresses: of one query, the first.
+func (a *answering) bound(out *Answer, reply Reply) {
+	a.given = !noData(reply, a.question.Type)
+	table := a.world.ground.Compile(steering.Inputs{View: a.view})
+	for _, f := range steering.Asked(a.domain) {
+		_, _, scope := table.Answer(nil, a.domain, f, a.client, 0)
+		out.Scope = max(out.Scope, scope)
+	}
+	for _, r := range reply.Additional {
+		out.Additional = append(out.Additional, recorded(r))
+	}
+	if a.varies && a.given {
+		out.Notes = append(out.Notes, "this is one query: others get others, as the steps say")
+	}
 }
 
 func recorded(r Record) Recorded {
@@ -442,7 +478,7 @@ func (a *answering) notes(reply Reply) ([]string, error) {
 		other := map[string]string{"A": "AAAA", "AAAA": "A"}[a.question.Type]
 		add("%s exists and has no %s record", reply.Name, a.question.Type)
 		if other != "" {
-			also, err := a.server(a.view, a.question.Name, other, 0)
+			also, err := a.server(a.world.ground.Compile(steering.Inputs{View: a.view}), a.client.Masked().Addr(), a.question.Name, other, 0)
 			if err != nil {
 				return nil, fmt.Errorf("ask %s %s: %w", a.question.Name, other, err)
 			}

@@ -9,9 +9,9 @@ package explain
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
-	"gslb/health"
 	"gslb/steering"
 	"gslb/topology"
 )
@@ -49,6 +49,7 @@ type Reply struct {
 	Domain        *topology.Domain // that steers Name; nil: none
 	Answer        []Record
 	Authority     []Record
+	Additional    []Record
 }
 
 // A Record is one record of a reply.
@@ -59,9 +60,9 @@ type Record struct {
 	Data string // as zone-file text
 }
 
-// A Server answers as the name server does while view says who is up. Its
+// A Server answers client as the name server does with a table. Its
 // number u makes the answers of steered names differ (see [steering.Table.Pick]).
-type Server func(view health.View, name, typ string, u uint64) (Reply, error)
+type Server func(table *steering.Table, client netip.Addr, name, typ string, u uint64) (Reply, error)
 
 // An Explanation is the whole of it, and its own JSON form.
 type Explanation struct {
@@ -142,6 +143,9 @@ type Answer struct {
 	Scope         int        `json:"scope_prefix_length"` // of ECS; 0: the same for every client
 	Records       []Recorded `json:"records"`
 	Authority     []Recorded `json:"authority"`
+	// Additional are the addresses of the hosts that the records lead to, as
+	// far as they are sent along.
+	Additional []Recorded `json:"additional,omitempty"`
 	// Each reply holds from Least to Most of the steered addresses.
 	Least int      `json:"addresses_per_reply_min,omitempty"`
 	Most  int      `json:"addresses_per_reply_max,omitempty"`
@@ -185,7 +189,8 @@ func Explain(topo *topology.Topology, q Question, state State, server Server) (*
 	if !q.Resolver.IsValid() {
 		x.Question.Resolver = q.Client
 	}
-	reply, err := server(nil, q.Name, q.Type, 0)
+	client := q.client().Masked().Addr()
+	reply, err := server(w.ground.Compile(steering.Inputs{}), client, q.Name, q.Type, 0)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s %s: %w", q.Name, q.Type, err)
 	}
@@ -198,7 +203,7 @@ func Explain(topo *topology.Topology, q Question, state State, server Server) (*
 			x.Question.Policy = "default"
 		}
 		a.steer(reply.Domain)
-		if reply, err = server(a.view, q.Name, q.Type, 0); err != nil {
+		if reply, err = server(w.ground.Compile(steering.Inputs{View: a.view}), client, q.Name, q.Type, 0); err != nil {
 			return nil, fmt.Errorf("ask %s %s: %w", q.Name, q.Type, err)
 		}
 		x.Steps = a.steps()
@@ -212,6 +217,6 @@ func Explain(topo *topology.Topology, q Question, state State, server Server) (*
 	if x.Answer, err = a.answer(reply); err != nil {
 		return nil, err
 	}
-	x.Paths = append(x.Paths, a.paths(x.Answer)...)
+	x.Paths = append(x.Paths, a.paths(slices.Concat(x.Answer.Records, x.Answer.Additional))...)
 	return x, nil
 }

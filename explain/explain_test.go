@@ -38,12 +38,11 @@ func parse(t testing.TB, text string) *topology.Topology {
 	return topo
 }
 
-// A server is the real one. It remembers the view that it was last asked with.
+// A server is the real one. It remembers the table that it was last asked with.
 type server struct {
 	t     testing.TB
-	topo  *topology.Topology
 	zones *dnsserver.Zones
-	view  health.View
+	table *dnsserver.Table
 }
 
 func newServer(t testing.TB, topo *topology.Topology) *server {
@@ -52,15 +51,18 @@ func newServer(t testing.TB, topo *topology.Topology) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{t: t, topo: topo, zones: zones}
+	return &server{t: t, zones: zones}
 }
 
-func (s *server) ask(view health.View, name, typ string, u uint64) (explain.Reply, error) {
-	s.view = view
-	told, err := dnsserver.NewTable(s.zones, steering.Compile(s.topo, steering.Inputs{View: view})).Tell(name, typ, u)
+func (s *server) ask(table *steering.Table, client netip.Addr, name, typ string, u uint64) (explain.Reply, error) {
+	s.table = dnsserver.NewTable(s.zones, table)
+	told, err := s.table.Tell(client, name, typ, u)
 	r := explain.Reply{Rcode: told.Rcode, Authoritative: told.Authoritative, Name: told.Name, Zone: told.Zone, Domain: told.Domain}
 	for _, x := range told.Answer {
 		r.Answer = append(r.Answer, explain.Record(x))
+	}
+	for _, x := range told.Additional {
+		r.Additional = append(r.Additional, explain.Record(x))
 	}
 	for _, x := range told.Authority {
 		r.Authority = append(r.Authority, explain.Record(x))
@@ -142,11 +144,10 @@ func compare(t *testing.T, topo *topology.Topology, state explain.State, q expla
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := dnsserver.NewTable(s.zones, steering.Compile(topo, steering.Inputs{View: s.view}))
 	const n = 400
 	count, least, most := map[string]int{}, math.MaxInt, 0
 	for i := range uint64(n) {
-		told, err := table.Tell(q.Name, q.Type, 12345+i*steering.Golden)
+		told, err := s.table.Tell(netip.Addr{}, q.Name, q.Type, 12345+i*steering.Golden)
 		if err != nil {
 			t.Fatal(err)
 		}

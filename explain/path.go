@@ -68,10 +68,10 @@ var schedulers = map[string]string{
 	"mh":  "by the client's address",
 }
 
-// paths are the ways to the addresses of the answer, in its order.
-func (a *answering) paths(answer Answer) []Path {
+// paths are the ways to the addresses among records, in their order.
+func (a *answering) paths(records []Recorded) []Path {
 	var out []Path
-	for _, r := range answer.Records {
+	for _, r := range records {
 		vip, err := netip.ParseAddr(r.Data)
 		if err != nil || r.Type != "A" && r.Type != "AAAA" || slices.ContainsFunc(out, func(p Path) bool { return p.Address == vip }) {
 			continue

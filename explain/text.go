@@ -215,6 +215,9 @@ func (w *writer) answer(x *Explanation) {
 		}
 		w.line("  %s%-*s  %s", share, width, record(r), w.paint.with(w.paint.Dim, few(by, "; ")))
 	}
+	for _, r := range a.Additional {
+		w.line("  beside it: %s", record(r))
+	}
 	for _, r := range a.Authority {
 		w.line("  authority: %s", record(r))
 	}

@@ -8,6 +8,7 @@ package graph
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gslb/topology"
@@ -155,7 +156,7 @@ func (m *model) dns(s *sets) {
 	for _, d := range m.topo.Domains {
 		if b := m.join(byZone[d.Zone], s, domain, d.ID); len(b.objects) == 1 {
 			b.title = bareName(d.Name)
-			b.lines = []string{"TTL " + duration(d.TTL)}
+			b.lines = about(d)
 		}
 	}
 	for _, z := range m.topo.Zones {
@@ -270,7 +271,7 @@ func (m *model) answers() {
 			}
 			label := ""
 			if len(d.Answers) > 1 {
-				label = percent(share(d, a))
+				label = part(d, a)
 			}
 			k := key{m.of[d.ID], to}
 			l := links[k]
@@ -410,12 +411,36 @@ func throughput(f *topology.Farm) float64 {
 	return sum
 }
 
-// points are where an answer points to that is no service: its addresses or the name.
+// points are where an answer points to that is no service: its addresses, or
+// the name or host.
 func points(a *topology.Answer) []string {
-	if a.CNAME != "" {
-		return []string{strings.TrimSuffix(a.CNAME, ".")}
+	switch {
+	case a.CNAME != "":
+		return []string{bareName(a.CNAME)}
+	case a.Target != "":
+		return append([]string{bareName(a.Target)}, texts(a.Addrs)...)
 	}
 	return texts(a.Addrs)
+}
+
+// about is what a name's box says below the name.
+func about(d *topology.Domain) []string {
+	lines := []string{"TTL " + duration(d.TTL)}
+	if len(d.Types) > 0 {
+		lines = append(lines, strings.Join(d.Types, ", "))
+	}
+	return lines
+}
+
+// part says which answers a gets of a domain's, or which place among hosts.
+func part(d *topology.Domain, a *topology.Answer) string {
+	switch {
+	case d.Hosts() && d.Alias(a):
+		return "alias"
+	case d.Hosts():
+		return "priority " + strconv.Itoa(a.Priority)
+	}
+	return percent(share(d, a))
 }
 
 // share is the part of a domain's answers, 0 to 1, that a gets while all are up.

@@ -245,13 +245,13 @@ func (s *sets) names(t *topology.Topology) {
 			zone = ""
 		}
 		var k strings.Builder
-		k.WriteString(zone)
+		k.WriteString(zone + " " + strings.Join(d.Types, ", "))
 		for _, a := range d.Answers {
 			to := a.ID
 			if a.Service != nil {
 				to = a.Service.ID
 			}
-			fmt.Fprintf(&k, " %s %v", s.root(to), share(d, a))
+			fmt.Fprintf(&k, " %s %s", s.root(to), part(d, a))
 		}
 		alike.add(k.String(), d.ID)
 		zones.add(zone, d.ID)

@@ -62,7 +62,7 @@ func Text(t *topology.Topology) string {
 	for _, z := range t.Zones {
 		top(z.ID+"  "+bareName(z.Name), func(b *branch) {
 			for _, d := range byZone[z] {
-				answers(b.add(bareName(d.Name), "TTL "+duration(d.TTL)), d)
+				answers(b.add(append([]string{bareName(d.Name)}, about(d)...)...), d)
 			}
 		})
 	}
@@ -86,12 +86,15 @@ func Text(t *topology.Topology) string {
 
 func answers(b *branch, d *topology.Domain) {
 	for _, a := range d.Answers {
-		part := percent(share(d, a))
 		if a.Service != nil {
-			b.add(part, a.Service.ID)
+			of := []string{part(d, a), a.Service.ID}
+			if a.Target != "" {
+				of = append(of, bareName(a.Target))
+			}
+			b.add(of...)
 			continue
 		}
-		region := []string{part, strings.Join(points(a), ", ")}
+		region := []string{part(d, a), strings.Join(points(a), ", ")}
 		if a.Region != nil {
 			region = append(region, a.Region.ID)
 		}

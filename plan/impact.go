@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"gslb/health"
 	"gslb/steering"
@@ -25,13 +26,14 @@ type Impact struct {
 type DomainImpact struct {
 	Domain string `json:"domain"`
 	Name   string `json:"name"`
-	// Types are the types of query this is true for: A, AAAA.
+	// Types are the types of query this is true for: A, AAAA, or those of a
+	// domain whose answers are hosts.
 	Types        []string `json:"types"`
 	ChangeRegion int      `json:"change_region"`
 	Shares       []Share  `json:"shares"`
 }
 
-// A Share is the part of queries, 0 to 1, whose first address is in a place: a
+// A Share is the part of queries, 0 to 1, whose first address or host is in a place: a
 // region or, of an answer without one, the answer itself.
 type Share struct {
 	Place  string  `json:"place"`
@@ -74,11 +76,11 @@ func domainImpacts(old, now *topology.Topology) []DomainImpact {
 	out := []DomainImpact{}
 	was := map[string]*topology.Domain{}
 	for _, d := range old.Domains {
-		was[d.Name] = d
+		was[asked(d)] = d
 	}
 	var before, after []*topology.Domain
 	for _, d := range now.Domains {
-		if b := was[d.Name]; b != nil && steered(b) != steered(d) {
+		if b := was[asked(d)]; b != nil && steered(b) != steered(d) {
 			before, after = append(before, b), append(after, d)
 		}
 	}
@@ -86,10 +88,8 @@ func domainImpacts(old, now *topology.Topology) []DomainImpact {
 		view := health.View{}
 		for _, d := range domains {
 			for _, a := range d.Answers {
-				for _, f := range []steering.Family{steering.V4, steering.V6} {
-					for _, t := range steering.Targets(a, f) {
-						view[t] = health.State{Known: true, Up: true}
-					}
+				for _, t := range steering.Targets(a, steering.Host) {
+					view[t] = health.State{Known: true, Up: true}
 				}
 			}
 		}
@@ -98,9 +98,12 @@ func domainImpacts(old, now *topology.Topology) []DomainImpact {
 	tableBefore, tableAfter := tablesOf(before), tablesOf(after)
 	for i, d := range after {
 		var last *DomainImpact
-		for f, typ := range []string{"A", "AAAA"} {
-			b, a := shares(tableBefore, before[i], steering.Family(f)), shares(tableAfter, d, steering.Family(f))
-			one := DomainImpact{Domain: d.ID, Name: d.Name, Types: []string{typ}}
+		for _, f := range families(before[i], d) {
+			b, a := shares(tableBefore, before[i], f), shares(tableAfter, d, f)
+			one := DomainImpact{Domain: d.ID, Name: d.Name, Types: d.Types}
+			if f != steering.Host {
+				one.Types = []string{[]string{steering.V4: "A", steering.V6: "AAAA"}[f]}
+			}
 			gone, differ := 0, false
 			for _, place := range places(before[i], d) {
 				if b[place]+a[place] == 0 {
@@ -114,13 +117,34 @@ func domainImpacts(old, now *topology.Topology) []DomainImpact {
 			switch {
 			case !differ:
 			case last != nil && slices.Equal(last.Shares, one.Shares):
-				last.Types = append(last.Types, typ)
+				last.Types = append(last.Types, one.Types...)
 			default:
 				out = append(out, one)
 				last = &out[len(out)-1]
 			}
 		}
 	}
+	return out
+}
+
+// asked is what a domain is asked for: its name, and its types where they are
+// not addresses, as domains of other types may have the name too.
+func asked(d *topology.Domain) string {
+	if d.Hosts() {
+		return d.Name + " " + strings.Join(d.Types, " ")
+	}
+	return d.Name
+}
+
+// families are those that can be asked of a domain before or after.
+func families(before, after *topology.Domain) []steering.Family {
+	out := steering.Asked(before)
+	for _, f := range steering.Asked(after) {
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 

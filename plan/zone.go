@@ -136,6 +136,9 @@ func domainLeaves(d *topology.Domain) []leaf {
 	if len(d.Types) > 0 {
 		out = append(out, leaf{"types", strings.Join(d.Types, ", ")})
 	}
+	if d.Params != "" {
+		out = append(out, leaf{"params", d.Params})
+	}
 	return out
 }
 
@@ -169,6 +172,12 @@ func answerLeaves(a *topology.Answer) []leaf {
 	}
 	if a.CNAME != "" {
 		list[0] = leaf{"cname", a.CNAME}
+	}
+	if a.Target != "" {
+		list = append(list, leaf{"target", a.Target}, leaf{"priority", strconv.Itoa(a.Priority)})
+	}
+	if a.TargetPort != 0 {
+		list = append(list, leaf{"port", strconv.Itoa(int(a.TargetPort))})
 	}
 	if a.Bias != 0 {
 		list = append(list, leaf{"bias", strconv.Itoa(a.Bias)})

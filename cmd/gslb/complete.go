@@ -16,7 +16,7 @@ func complete(root *cobra.Command) {
 	cli.Flag(root, "graph", "format", cli.Words("text", "dot", "mermaid", "svg", "json"))
 	cli.Flag(root, "plan", "detail", cli.Words("summary", "normal", "full"))
 	cli.Flag(root, "serve", "node", cli.Objects("nameserver"))
-	cli.Flag(root, "explain", "type", cli.Words("A", "AAAA"))
+	cli.Flag(root, "explain", "type", cli.Words("A", "AAAA", "HTTPS", "SVCB", "SRV", "MX"))
 	cli.Flag(root, "explain", "down", cli.Objects("region", "network", "nameserver", "director", "farm", "server", "virtual_service", "answer"))
 	for _, verb := range []string{"disable", "drain", "enable"} {
 		cli.Arg(root, verb, 0, cli.Of(addresses))

@@ -13,7 +13,6 @@ import (
 
 	"gslb/dnsserver"
 	"gslb/explain"
-	"gslb/health"
 	"gslb/internal/cli"
 	"gslb/internal/near"
 	"gslb/steering"
@@ -132,7 +131,7 @@ read from where the file says; without them clients are from nowhere.`,
 		},
 	}
 	cmd.Flags().StringVar(&client, "client", "", "the `IP` address of who wants to know")
-	cmd.Flags().StringVar(&typ, "type", "", "record `TYPE` to ask for: A or AAAA, or any other (default: that of the client's address)")
+	cmd.Flags().StringVar(&typ, "type", "", "record `TYPE` to ask for: A, AAAA, HTTPS, SRV or any other (default: that of the client's address)")
 	cmd.Flags().StringVar(&resolver, "resolver", "", "the `IP` address that the question comes from, which then counts as the client's place (default: the client's)")
 	cmd.Flags().BoolVar(&ecs, "ecs", false, "the resolver tells the client's network (ECS): that counts")
 	cmd.Flags().StringArrayVar(&down, "down", nil, "take the object with this `ADDR` for dead (repeatable)")
@@ -182,14 +181,14 @@ func nameServer(topo *topology.Topology) (explain.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile zones: %w", err)
 	}
-	return func(view health.View, name, typ string, u uint64) (explain.Reply, error) {
-		told, err := dnsserver.NewTable(zones, steering.Compile(topo, steering.Inputs{View: view})).Tell(name, typ, u)
+	return func(table *steering.Table, client netip.Addr, name, typ string, u uint64) (explain.Reply, error) {
+		told, err := dnsserver.NewTable(zones, table).Tell(client, name, typ, u)
 		if err != nil {
 			return explain.Reply{}, err
 		}
 		return explain.Reply{
 			Rcode: told.Rcode, Authoritative: told.Authoritative, Name: told.Name, Zone: told.Zone, Domain: told.Domain,
-			Answer: saidRecords(told.Answer), Authority: saidRecords(told.Authority),
+			Answer: saidRecords(told.Answer), Authority: saidRecords(told.Authority), Additional: saidRecords(told.Additional),
 		}, nil
 	}, nil
 }

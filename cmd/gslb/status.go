@@ -97,8 +97,9 @@ type resultJSON struct {
 }
 
 type domainJSON struct {
-	Domain string `json:"domain"`
-	Name   string `json:"name"`
+	Domain string   `json:"domain"`
+	Name   string   `json:"name"`
+	Types  []string `json:"types,omitempty"` // that are answered; none: A and AAAA
 	// Instead is there when nothing is up and the policy cares: "all" are
 	// answered, those of a region by its address, or "none".
 	Instead string       `json:"instead,omitempty"`
@@ -112,6 +113,7 @@ type answerJSON struct {
 	Addresses []string `json:"addresses"`
 	Up        []string `json:"up"`
 	CNAME     string   `json:"cname,omitempty"`
+	Target    string   `json:"target,omitempty"`
 	Weight    int      `json:"weight"`
 	WeightNow float64  `json:"weight_now"`
 }
@@ -139,11 +141,9 @@ func (d *dnsNode) report(now time.Time) statusJSON {
 	users := map[health.Target][]string{}
 	for _, domain := range g.topo.Domains {
 		for _, a := range domain.Answers {
-			for _, f := range []steering.Family{steering.V4, steering.V6} {
-				for _, t := range steering.Targets(a, f) {
-					if !slices.Contains(users[t], a.ID) {
-						users[t] = append(users[t], a.ID)
-					}
+			for _, t := range steering.Targets(a, steering.Host) {
+				if !slices.Contains(users[t], a.ID) {
+					users[t] = append(users[t], a.ID)
 				}
 			}
 		}
@@ -153,7 +153,7 @@ func (d *dnsNode) report(now time.Time) statusJSON {
 	}
 	spread := d.desk.overrides.Spread(g.topo)
 	for _, domain := range g.topo.Domains {
-		x := domainJSON{Domain: domain.ID, Name: strings.TrimSuffix(domain.Name, "."), Answers: []answerJSON{}}
+		x := domainJSON{Domain: domain.ID, Name: strings.TrimSuffix(domain.Name, "."), Types: domain.Types, Answers: []answerJSON{}}
 		for _, a := range domain.Answers {
 			x.Answers = append(x.Answers, d.seen(a, spread, now))
 		}
@@ -173,7 +173,7 @@ func (d *dnsNode) report(now time.Time) statusJSON {
 // instead is what a policy answers when nothing is up, "" while something is.
 func instead(p *topology.Policy, answers []answerJSON) string {
 	for _, a := range answers {
-		if a.State != health.Disabled.String() && (len(a.Up) > 0 || a.CNAME != "") {
+		if a.State != health.Disabled.String() && (len(a.Up) > 0 || len(a.Addresses) == 0) {
 			return ""
 		}
 	}
@@ -235,7 +235,7 @@ func (d *dnsNode) target(p steering.Probe, answers []string, now time.Time) targ
 
 // seen is an answer as it is now.
 func (d *dnsNode) seen(a *topology.Answer, spread health.Overrides, now time.Time) answerJSON {
-	out := answerJSON{Answer: a.ID, Addresses: []string{}, Up: []string{}, CNAME: strings.TrimSuffix(a.CNAME, "."), Weight: a.Weight}
+	out := answerJSON{Answer: a.ID, Addresses: []string{}, Up: []string{}, CNAME: strings.TrimSuffix(a.CNAME, "."), Target: strings.TrimSuffix(a.Target, "."), Weight: a.Weight}
 	for _, addr := range a.Addrs {
 		out.Addresses = append(out.Addresses, addr.String())
 	}
@@ -340,6 +340,9 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 
 	for _, d := range s.Domains {
 		fmt.Fprintf(out, "\n%s  %s", d.Name, d.Domain)
+		if len(d.Types) > 0 {
+			fmt.Fprintf(out, "  %s", strings.Join(d.Types, ", "))
+		}
 		switch d.Instead {
 		case "":
 		case "all":
@@ -357,8 +360,11 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 				weight = fmt.Sprintf("weight %s of %d", strings.TrimSuffix(fmt.Sprintf("%.1f", a.WeightNow), ".0"), a.Weight)
 			}
 			what := strings.Join(a.Addresses, ", ")
-			if a.CNAME != "" {
+			switch {
+			case a.CNAME != "":
 				what = a.CNAME
+			case a.Target != "":
+				what = strings.TrimSuffix(a.Target+", "+what, ", ")
 			}
 			state := paint(a.State)
 			if a.State == "partly" {
