@@ -38,37 +38,16 @@ func Params(text string) ([]Param, string, error) {
 		}
 		return nil, "", errors.New(why)
 	}
-	svcb := record.(*dns.SVCB)
-	slices.SortFunc(svcb.Value, func(a, b dns.SVCBKeyValue) int { return int(a.Key()) - int(b.Key()) })
+	values := record.(*dns.SVCB).Value
+	slices.SortFunc(values, func(a, b dns.SVCBKeyValue) int { return int(a.Key()) - int(b.Key()) })
 	var list []Param
 	var canonical string
-	has := func(key dns.SVCBKey) bool {
-		return slices.ContainsFunc(svcb.Value, func(v dns.SVCBKeyValue) bool { return v.Key() == key })
-	}
-	for _, v := range svcb.Value {
+	for _, v := range values {
 		switch v := v.(type) {
 		case *dns.SVCBIPv4Hint, *dns.SVCBIPv6Hint:
 			return nil, "", fmt.Errorf("%v are the addresses that are answered: they cannot be given", v.Key())
-		case *dns.SVCBAlpn:
-			if len(v.Alpn) == 0 || slices.Contains(v.Alpn, "") {
-				return nil, "", errors.New("alpn names no protocol (RFC 9460, section 7.1.1)")
-			}
-		case *dns.SVCBNoDefaultAlpn:
-			if !has(dns.SVCB_ALPN) {
-				return nil, "", errors.New("no-default-alpn needs alpn (RFC 9460, section 7.1.1)")
-			}
 		case *dns.SVCBMandatory:
 			slices.Sort(v.Code)
-			for i, key := range v.Code {
-				switch {
-				case key == dns.SVCB_MANDATORY:
-					return nil, "", errors.New("mandatory cannot name itself (RFC 9460, section 8)")
-				case !has(key):
-					return nil, "", fmt.Errorf("mandatory names %v, which is not given (RFC 9460, section 8)", key)
-				case slices.Contains(v.Code[:i], key):
-					return nil, "", fmt.Errorf("mandatory names %v twice (RFC 9460, section 8)", key)
-				}
-			}
 		}
 		one := &dns.SVCB{Hdr: *record.Header(), Priority: 1, Target: ".", Value: []dns.SVCBKeyValue{v}}
 		wire, err := Wire(one)

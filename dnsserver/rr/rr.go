@@ -177,13 +177,19 @@ func svcb(record dns.RR) error {
 			return fmt.Errorf("%s is given twice", v.Key())
 		}
 		given[v.Key()] = true
+		if alpn, ok := v.(*dns.SVCBAlpn); ok && (len(alpn.Alpn) == 0 || slices.Contains(alpn.Alpn, "")) {
+			return errors.New("alpn names no protocol")
+		}
 	}
 	for _, v := range values {
 		mandatory, ok := v.(*dns.SVCBMandatory)
 		if !ok {
 			continue
 		}
-		for _, key := range mandatory.Code {
+		for i, key := range mandatory.Code {
+			if slices.Contains(mandatory.Code[:i], key) {
+				return fmt.Errorf("%s is mandatory twice", key)
+			}
 			if key == dns.SVCB_MANDATORY || !given[key] {
 				return fmt.Errorf("%s is mandatory, but not given", key)
 			}
