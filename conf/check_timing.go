@@ -234,10 +234,11 @@ func (p *parser) checkOutage(d *node) {
 }
 
 // checkSlowStart warns of a weight that grows where no step looks at it. With
-// failover there is one place, and nobody to weigh it against.
+// failover there is one place, and nobody to weigh it against; SRV records
+// carry the weight, and clients weigh.
 func (p *parser) checkSlowStart(d *node) {
 	pol := d.ref("policy")
-	if pol == nil || pol.broken || stepIn(pol, "weight") != nil || stepIn(pol, "sticky") != nil || stepIn(pol, "failover") != nil {
+	if pol == nil || pol.broken || has(typesOf(d), []string{"SRV"}) || stepIn(pol, "weight") != nil || stepIn(pol, "sticky") != nil || stepIn(pol, "failover") != nil {
 		return
 	}
 	for _, a := range d.of("answer") {
