@@ -80,9 +80,24 @@ func tunnelMSS(vip netip.Addr) int {
 	return tunnelMSS4
 }
 
+// A hostBuilder is a Host under construction, of which nothing is asked twice.
+type hostBuilder struct {
+	Host
+	seen map[any]bool
+}
+
+// first reports whether x is asked for the first time.
+func (h *hostBuilder) first(x any) bool {
+	if h.seen[x] {
+		return false
+	}
+	h.seen[x] = true
+	return true
+}
+
 // DirectorHost returns what the kernel of director self must be like.
 func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
-	var h Host
+	h := hostBuilder{seen: map[any]bool{}}
 	for _, r := range roles(topo, self) {
 		for _, vip := range r.service.VIPs {
 			own, _ := self.Addrs.Like(vip)
@@ -106,12 +121,12 @@ func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 		// (UDP would stay with it for ever) and be refused, not black-holed.
 		h.set("net/ipv4/vs/expire_nodest_conn", Link{}, "1")
 	}
-	return h
+	return h.Host
 }
 
 // ServerHost returns what the kernel of real server self must be like.
 func ServerHost(topo *topology.Topology, self *topology.Server) Host {
-	var h Host
+	h := hostBuilder{seen: map[any]bool{}}
 	for _, s := range topo.Services {
 		if !slices.Contains(s.Farms(), self.Farm) {
 			continue
@@ -141,7 +156,7 @@ func ServerHost(topo *topology.Topology, self *topology.Server) Host {
 			h.route(Route{Via: gateway, Link: link, MSS: mss})
 		}
 	}
-	return h
+	return h.Host
 }
 
 // tunnelled reports whether packets of s are wrapped anywhere on their way.
@@ -152,7 +167,7 @@ func tunnelled(s *topology.Service) bool {
 // hold makes the node accept packets for vip that directors send it by method,
 // without ever claiming the VIP on the segment: the owner alone answers ARP.
 // On is the network that the node has its address own on, nil for none.
-func (h *Host) hold(vip netip.Addr, link Link, own netip.Addr, from *topology.Tier, on *topology.Network) {
+func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topology.Tier, on *topology.Network) {
 	if vip.Is4() {
 		h.set("net/ipv4/conf/%s/arp_ignore", link, "1")
 		h.set("net/ipv4/conf/%s/arp_announce", link, "2")
@@ -172,7 +187,7 @@ func (h *Host) hold(vip netip.Addr, link Link, own netip.Addr, from *topology.Ti
 			continue
 		}
 		t := Tunnel{Name: tunnelName(own, remote), Local: own, Remote: remote}
-		if !slices.Contains(h.Tunnels, t) {
+		if h.first(t) {
 			h.Tunnels = append(h.Tunnels, t)
 		}
 		if vip.Is4() {
@@ -185,7 +200,7 @@ func (h *Host) hold(vip netip.Addr, link Link, own netip.Addr, from *topology.Ti
 }
 
 // forward makes the node a router between clients and its farms.
-func (h *Host) forward(vip netip.Addr, self *topology.Director) {
+func (h *hostBuilder) forward(vip netip.Addr, self *topology.Director) {
 	if vip.Is6() {
 		h.set("net/ipv6/conf/all/forwarding", Link{}, "1")
 		return
@@ -205,27 +220,27 @@ func (h *Host) forward(vip netip.Addr, self *topology.Director) {
 	}
 }
 
-func (h *Host) set(key string, link Link, value string) {
+func (h *hostBuilder) set(key string, link Link, value string) {
 	s := Sysctl{key, link, value}
-	if !slices.Contains(h.Sysctls, s) {
+	if h.first(s) {
 		h.Sysctls = append(h.Sysctls, s)
 	}
 }
 
-func (h *Host) add(a Address) {
-	if !slices.Contains(h.Addresses, a) {
+func (h *hostBuilder) add(a Address) {
+	if h.first(a) {
 		h.Addresses = append(h.Addresses, a)
 	}
 }
 
-func (h *Host) reply(r Reply) {
-	if !slices.Contains(h.Replies, r) {
+func (h *hostBuilder) reply(r Reply) {
+	if h.first(r) {
 		h.Replies = append(h.Replies, r)
 	}
 }
 
 // route adds a default route; of two by the same gateway the smaller segment counts.
-func (h *Host) route(r Route) {
+func (h *hostBuilder) route(r Route) {
 	for i, have := range h.Routes {
 		if have.Via == r.Via {
 			if have.MSS == 0 || (r.MSS != 0 && r.MSS < have.MSS) {

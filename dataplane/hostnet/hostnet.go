@@ -7,7 +7,6 @@ package hostnet
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -49,8 +48,10 @@ func Converge(want tiers.Host, recordPath string) ([]string, error) {
 		return nil, err
 	}
 	all := before.with(wanted)
-	if err := all.Write(recordPath); err != nil {
-		return nil, err
+	if !all.equal(before) {
+		if err := all.Write(recordPath); err != nil {
+			return nil, err
+		}
 	}
 	tunnel := func(s tiers.Sysctl) bool {
 		return slices.ContainsFunc(want.Tunnels, func(t tiers.Tunnel) bool { return t.Name == s.Link.Name })
@@ -68,9 +69,7 @@ func Converge(want tiers.Host, recordPath string) ([]string, error) {
 			k.sysctl(s)
 		}
 	}
-	for _, a := range want.Addresses {
-		k.address(a)
-	}
+	k.addresses(want.Addresses)
 	for _, r := range want.Routes {
 		k.route(r)
 	}
@@ -81,7 +80,10 @@ func Converge(want tiers.Host, recordPath string) ([]string, error) {
 	for path := range wanted.Sysctls {
 		kept.Sysctls[path] = all.Sysctls[path]
 	}
-	return k.changes, errors.Join(append(k.errs, kept.Write(recordPath))...)
+	if !kept.equal(all) {
+		k.errs = append(k.errs, kept.Write(recordPath))
+	}
+	return k.changes, errors.Join(k.errs...)
 }
 
 // Check reports whether the host has every interface that want needs, and
@@ -161,11 +163,14 @@ func (k *kernel) resolve(want tiers.Host, before Record) (Record, error) {
 			r.Sysctls[path] = value
 		}
 	}
+	recorded := setOf(before.Addresses)
 	for _, a := range want.Addresses {
 		device, err := k.device(a.Link)
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, err)
+		}
 		// What was there before us is not ours to take out.
-		if x := (RecordedAddress{Device: device, Addr: a.Addr}); !k.has[x] || slices.Contains(before.Addresses, x) {
+		if x := (RecordedAddress{Device: device, Addr: a.Addr}); !k.has[x] || recorded[x] {
 			r.Addresses = append(r.Addresses, x)
 		}
 	}
@@ -271,30 +276,6 @@ func (k *kernel) tunnel(t tiers.Tunnel) {
 	k.did(netlink.LinkSetUp(link), "tunnel %s up", t.Name)
 }
 
-func (k *kernel) address(a tiers.Address) {
-	device, err := k.device(a.Link)
-	if err != nil {
-		k.did(err, "address %s", a.Addr)
-		return
-	}
-	if k.has[RecordedAddress{Device: device, Addr: a.Addr}] {
-		return
-	}
-	link, err := netlink.LinkByName(device)
-	if err != nil {
-		k.did(err, "address %s on %s", a.Addr, device)
-		return
-	}
-	addr := &netlink.Addr{IPNet: netlink.NewIPNet(a.Addr.AsSlice())}
-	if a.Addr.Is6() {
-		addr.Flags = unix.IFA_F_NODAD // several nodes have a VIP on purpose
-		// Deprecated: what the host sends of its own accord, tunnelled packets
-		// included, must not come from the VIP (RFC 6724 section 5, rule 3).
-		addr.PreferedLft, addr.ValidLft = 0, math.MaxUint32
-	}
-	k.did(netlink.AddrAdd(link, addr), "address %s on %s", a.Addr, device)
-}
-
 func (k *kernel) route(r tiers.Route) {
 	device, err := k.device(r.Link)
 	if err != nil {
@@ -386,19 +367,8 @@ func (k *kernel) remove(before, wanted Record) (left Record) {
 			left.Routes = append(left.Routes, r)
 		}
 	}
-	for _, a := range before.Addresses {
-		if slices.Contains(wanted.Addresses, a) {
-			continue
-		}
-		link, err := netlink.LinkByName(a.Device)
-		if err != nil {
-			continue // went with its device
-		}
-		err = netlink.AddrDel(link, &netlink.Addr{IPNet: netlink.NewIPNet(a.Addr.AsSlice())})
-		if !errors.Is(err, unix.EADDRNOTAVAIL) && !k.did(err, "no address %s on %s", a.Addr, a.Device) {
-			left.Addresses = append(left.Addresses, a)
-		}
-	}
+	wantedAddresses := setOf(wanted.Addresses)
+	left.Addresses = k.noAddresses(slices.DeleteFunc(slices.Clone(before.Addresses), func(a RecordedAddress) bool { return wantedAddresses[a] }))
 	for _, name := range before.Tunnels {
 		if slices.Contains(wanted.Tunnels, name) {
 			continue

@@ -3,6 +3,7 @@
 package hostnet
 
 import (
+	"fmt"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 
 // A host is a network namespace with a link e0 that has addresses of both
 // families and a default route.
-func newHost(t *testing.T) (record string) {
+func newHost(t testing.TB) (record string) {
 	t.Helper()
 	runtime.LockOSThread() // for good: the thread ends with the test's goroutine
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -39,7 +40,7 @@ func newHost(t *testing.T) (record string) {
 	return filepath.Join(t.TempDir(), "host.json")
 }
 
-func ip(t *testing.T, args string) string {
+func ip(t testing.TB, args string) string {
 	t.Helper()
 	out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput()
 	if err != nil {
@@ -249,5 +250,68 @@ func TestAnAddressThatNobodyHas(t *testing.T) {
 	}
 	if now := picture(t); now != before {
 		t.Errorf("half of it was done all the same:\n%s", now)
+	}
+}
+
+// many asks for n addresses, every other one of IPv6.
+func many(n int) tiers.Host {
+	var h tiers.Host
+	for i := range n {
+		a := netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
+		if i%2 == 1 {
+			a = netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 5: 1, 14: byte(i >> 8), 15: byte(i)})
+		}
+		h.Addresses = append(h.Addresses, tiers.Address{Addr: a, Link: edge})
+	}
+	return h
+}
+
+func TestManyAddresses(t *testing.T) {
+	record := newHost(t)
+	before := picture(t)
+	want := many(1001)
+	if changes := converge(t, want, record); len(changes) != 1001 {
+		t.Errorf("%d changes", len(changes))
+	}
+	now := picture(t)
+	for _, a := range want.Addresses {
+		if !strings.Contains(now, fmt.Sprintf(" %s/%d scope global", a.Addr, a.Addr.BitLen())) {
+			t.Fatalf("there is no %s", a.Addr)
+		}
+	}
+	if changes := converge(t, want, record); len(changes) != 0 {
+		t.Errorf("converging again changes %q", changes)
+	}
+	ip(t, "addr del 198.18.0.2/32 dev e0")
+	if changes := converge(t, tiers.Host{}, record); len(changes) != 1000 {
+		t.Errorf("%d changes take the 1000 that are left out", len(changes))
+	}
+	if back := picture(t); back != before {
+		t.Errorf("it was\n%s\nand is\n%s", before, back)
+	}
+}
+
+// One address that the kernel refuses keeps no other from its place.
+func TestARefusedAddress(t *testing.T) {
+	record := newHost(t)
+	want := many(300)
+	want.Addresses[120].Addr = addr("ff02::77") // multicast
+	changes, err := Converge(want, record)
+	if err == nil || !strings.Contains(err.Error(), "address ff02::77 on e0: ") || strings.Contains(err.Error(), "\n") || len(changes) != 299 {
+		t.Errorf("%d changes, error %v; want 299 and one error that names the address", len(changes), err)
+	}
+}
+
+func BenchmarkAddresses(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		record := newHost(b)
+		b.StartTimer()
+		if changes, err := Converge(many(10_000), record); err != nil || len(changes) != 10_000 {
+			b.Fatalf("%d changes, %v", len(changes), err)
+		}
+		if changes, err := Converge(many(10_000), record); err != nil || len(changes) != 0 {
+			b.Fatalf("%d changes, %v", len(changes), err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -107,12 +108,29 @@ func (r Record) with(o Record) Record {
 
 func (r RecordedRoute) sameAs(o RecordedRoute) bool { return r.Device == o.Device && r.Via == o.Via }
 
+func (r Record) equal(o Record) bool {
+	return slices.Equal(r.Addresses, o.Addresses) && slices.Equal(r.Tunnels, o.Tunnels) && slices.Equal(r.Replies, o.Replies) &&
+		maps.Equal(r.Sysctls, o.Sysctls) && slices.EqualFunc(r.Routes, o.Routes, func(a, b RecordedRoute) bool {
+		return a.sameAs(b) && (a.Before == nil) == (b.Before == nil) && (a.Before == nil || *a.Before == *b.Before)
+	})
+}
+
 func union[T comparable](a, b []T) []T {
 	out := slices.Clone(a)
+	in := setOf(a)
 	for _, x := range b {
-		if !slices.Contains(out, x) {
+		if !in[x] {
+			in[x] = true
 			out = append(out, x)
 		}
 	}
 	return out
+}
+
+func setOf[T comparable](list []T) map[T]bool {
+	in := make(map[T]bool, len(list))
+	for _, x := range list {
+		in[x] = true
+	}
+	return in
 }
