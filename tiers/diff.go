@@ -3,6 +3,7 @@ package tiers
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"gslb/topology"
@@ -55,12 +56,12 @@ const (
 // A Change is one step of a [Plan].
 type Change struct {
 	Op      Op
-	Service Service // without destinations
+	Service *Service // without destinations; changes of one service share it
 	// Destination of a change that concerns one.
 	Destination Destination
 	// What there was before an edit.
-	ServiceBefore     Service
-	DestinationBefore Destination
+	ServiceBefore     *Service
+	DestinationBefore *Destination
 }
 
 // A Plan is the changes from one table to another, in the order in which they
@@ -71,119 +72,194 @@ type Plan []Change
 // Both tables are in canonical order.
 // What is undecided in want stays as it is in have.
 func Diff(have, want Table, o Owner) Plan {
-	before := make(map[Key]Service, len(have.Services))
-	for _, s := range have.Services {
-		before[s.Key] = s
+	var plan, last, gone Plan
+	if more := want.size() - have.size(); more > 0 {
+		plan = make(Plan, 0, more)
 	}
-	wanted := make(map[Key]bool, len(want.Services))
-	var plan, last Plan
-	for _, s := range want.Services {
-		wanted[s.Key] = true
+	left := have.Services
+	// before takes the services up to k off those that are left and returns the one that has it.
+	before := func(k Key) *Service {
+		for len(left) > 0 {
+			s := &left[0]
+			order := 0
+			if s.Key != k {
+				order = s.Key.compare(k)
+			}
+			if order > 0 {
+				break
+			}
+			left = left[1:]
+			if order == 0 {
+				return s
+			}
+			if o.Owns(s.Key) {
+				gone = append(gone, Change{Op: DeleteService, Service: s.bare()})
+			}
+		}
+		return nil
+	}
+	for i := range want.Services {
+		s := &want.Services[i]
+		old := before(s.Key)
 		if s.Undecided {
 			continue
 		}
-		old, there := before[s.Key]
+		equal := old != nil && slices.Equal(old.Destinations, s.Destinations)
+		if equal && old.same(s) {
+			continue
+		}
 		bare := s.bare()
 		switch {
-		case !there:
+		case old == nil:
 			plan = append(plan, Change{Op: AddService, Service: bare})
+			old = &Service{}
 		case !old.same(s):
 			plan = append(plan, Change{Op: EditService, Service: bare, ServiceBefore: old.bare()})
 		}
-		add, remove := diffDestinations(bare, old.Destinations, s.Destinations)
-		plan, last = append(plan, add...), append(last, remove...)
-	}
-	for _, s := range have.Services {
-		if !wanted[s.Key] && o.Owns(s.Key) {
-			last = append(last, Change{Op: DeleteService, Service: s.bare()})
+		if !equal {
+			plan, last = diffDestinations(plan, last, bare, old.Destinations, s.Destinations)
 		}
 	}
-	return append(plan, last...)
+	for i := range left {
+		if s := &left[i]; o.Owns(s.Key) {
+			gone = append(gone, Change{Op: DeleteService, Service: s.bare()})
+		}
+	}
+	return append(append(plan, last...), gone...)
 }
 
-func diffDestinations(s Service, have, want []Destination) (add, remove Plan) {
-	before := make(map[netip.AddrPort]Destination, len(have))
-	for _, d := range have {
-		before[d.Addr] = d
-	}
-	for _, d := range want {
-		old, there := before[d.Addr]
-		delete(before, d.Addr)
+// diffDestinations appends what takes traffic to plan and what gives it up to last.
+func diffDestinations(plan, last Plan, s *Service, have, want []Destination) (Plan, Plan) {
+	for len(have) > 0 || len(want) > 0 {
+		order := 0
 		switch {
-		case !there:
-			add = append(add, Change{Op: AddDestination, Service: s, Destination: d})
-		case old != d:
-			add = append(add, Change{Op: EditDestination, Service: s, Destination: d, DestinationBefore: old})
+		case len(have) == 0:
+			order = 1
+		case len(want) == 0:
+			order = -1
+		default:
+			order = have[0].Addr.Compare(want[0].Addr)
+		}
+		switch {
+		case order > 0:
+			plan = append(plan, Change{Op: AddDestination, Service: s, Destination: want[0]})
+		case order < 0:
+			last = append(last, Change{Op: DeleteDestination, Service: s, Destination: have[0]})
+		case have[0] != want[0]:
+			plan = append(plan, Change{Op: EditDestination, Service: s, Destination: want[0], DestinationBefore: &have[0]})
+		}
+		if order <= 0 {
+			have = have[1:]
+		}
+		if order >= 0 {
+			want = want[1:]
 		}
 	}
-	for _, d := range have {
-		if _, left := before[d.Addr]; left {
-			remove = append(remove, Change{Op: DeleteDestination, Service: s, Destination: d})
-		}
+	return plan, last
+}
+
+// bare is the service without its destinations.
+func (s *Service) bare() *Service {
+	bare := *s
+	bare.Destinations = nil
+	return &bare
+}
+
+// size is how many services and destinations there are.
+func (t Table) size() int {
+	n := len(t.Services)
+	for i := range t.Services {
+		n += len(t.Services[i].Destinations)
 	}
-	return add, remove
+	return n
 }
 
-func (s Service) bare() Service {
-	s.Destinations = nil
-	return s
-}
-
-func (s Service) same(o Service) bool {
+func (s *Service) same(o *Service) bool {
 	return s.Scheduler == o.Scheduler && s.Flags == o.Flags && s.Netmask == o.Netmask && s.Engine == o.Engine &&
 		(s.Timeout == o.Timeout || s.Flags&Persistent == 0)
 }
 
-// Apply returns the table after the plan has been carried out on t.
+// Apply returns the table after the plan has been carried out on t, which is
+// in canonical order and stays as it is; the two share what has not changed.
+// Changes of what is not in t are none.
 func (p Plan) Apply(t Table) Table {
-	services := map[Key]*Service{}
-	var order []*Service
-	for _, s := range t.Services {
-		s.Destinations = append([]Destination(nil), s.Destinations...)
-		order = append(order, &s)
-		services[s.Key] = &s
-	}
-	for _, c := range p {
-		s := services[c.Service.Key]
-		switch c.Op {
-		case AddService:
-			s = &Service{}
-			*s = c.Service
-			order = append(order, s)
-			services[s.Key] = s
-		case EditService:
-			destinations := s.Destinations
-			*s = c.Service
-			s.Destinations = destinations
-		case DeleteService:
-			delete(services, c.Service.Key)
-		case AddDestination:
-			s.Destinations = append(s.Destinations, c.Destination)
-		case EditDestination, DeleteDestination:
-			s.Destinations = replace(s.Destinations, c)
+	touched := map[Key]*Service{} // nil: it is gone
+	var added []Key
+	for i := range p {
+		c := &p[i]
+		k := c.Service.Key
+		s, known := touched[k]
+		if !known {
+			if at, there := t.Find(k); there {
+				own := t.Services[at]
+				own.Destinations = slices.Clone(own.Destinations)
+				s = &own
+			} else {
+				added = append(added, k)
+			}
 		}
+		switch {
+		case c.Op == AddService:
+			s = c.Service.bare()
+		case s == nil:
+		case c.Op == EditService:
+			destinations := s.Destinations
+			*s = *c.Service
+			s.Destinations = destinations
+		case c.Op == DeleteService:
+			s = nil
+		default:
+			s.change(c)
+		}
+		touched[k] = s
 	}
 	var out Table
-	for _, s := range order {
-		if services[s.Key] == s {
+	out.Services = slices.Grow(out.Services, len(t.Services)+len(added))
+	for i := range t.Services {
+		s := &t.Services[i]
+		if own, is := touched[s.Key]; is {
+			s = own
+		}
+		if s != nil {
 			out.Services = append(out.Services, *s)
 		}
 	}
-	out.Sort()
+	for _, k := range added {
+		if s := touched[k]; s != nil {
+			out.Services = append(out.Services, *s)
+		}
+	}
+	for k, s := range touched {
+		if s != nil {
+			slices.SortFunc(touched[k].Destinations, func(a, b Destination) int { return a.Addr.Compare(b.Addr) })
+		}
+	}
+	if len(out.Services) == 0 {
+		return Table{}
+	}
+	if len(added) > 0 {
+		slices.SortFunc(out.Services, func(a, b Service) int { return a.Key.compare(b.Key) })
+	}
 	return out
 }
 
-func replace(list []Destination, c Change) []Destination {
-	var out []Destination
-	for _, d := range list {
-		switch {
-		case d.Addr != c.Destination.Addr:
-			out = append(out, d)
-		case c.Op == EditDestination:
-			out = append(out, c.Destination)
+// change makes a change of a destination.
+func (s *Service) change(c *Change) {
+	i := -1
+	if c.Op != AddDestination {
+		i = slices.IndexFunc(s.Destinations, func(d Destination) bool { return d.Addr == c.Destination.Addr })
+	}
+	switch {
+	case c.Op == AddDestination:
+		s.Destinations = append(s.Destinations, c.Destination)
+	case i < 0:
+	case c.Op == EditDestination:
+		s.Destinations[i] = c.Destination
+	case c.Op == DeleteDestination:
+		if s.Destinations = slices.Delete(s.Destinations, i, i+1); len(s.Destinations) == 0 {
+			s.Destinations = nil
 		}
 	}
-	return out
 }
 
 // String is the plan as an operator reads it, a line for each change.

@@ -129,3 +129,52 @@ func random(r *rand.Rand, vips int) Table {
 	t.Sort()
 	return t
 }
+
+// large is a table as a director of many small services has it.
+func large(services, destinations int) Table {
+	var t Table
+	for i := range services {
+		s := service("192.0.2.1:80", "wlc")
+		s.Key.VIP = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), 80)
+		for k := range destinations {
+			s.Destinations = append(s.Destinations, Destination{
+				Addr:   netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), byte(k)}), 80),
+				Method: topology.NAT, Weight: 1,
+			})
+		}
+		t.Services = append(t.Services, s)
+	}
+	return t
+}
+
+func BenchmarkDiff(b *testing.B) {
+	have, want := large(10_000, 10), large(10_000, 10)
+	owner := Owner{VIPs: map[netip.Addr]bool{}}
+	for _, s := range have.Services {
+		owner.VIPs[s.Key.VIP.Addr()] = true
+	}
+	want.Services[7000].Destinations[3].Weight = 5
+	for _, c := range []struct {
+		name       string
+		have, want Table
+		changes    int
+	}{
+		{"one_weight", have, want, 1},
+		{"from_nothing", Table{}, want, 110_000},
+		{"to_nothing", have, Table{}, 10_000},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				if plan := Diff(c.have, c.want, owner); len(plan) != c.changes {
+					b.Fatal(len(plan))
+				}
+			}
+		})
+		b.Run(c.name+"/after", func(b *testing.B) {
+			plan := Diff(c.have, c.want, owner)
+			for b.Loop() {
+				plan.Apply(c.have)
+			}
+		})
+	}
+}

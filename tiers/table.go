@@ -122,6 +122,12 @@ func (t Table) Sort() {
 	}
 }
 
+// Find returns where the service with key k is in a table in canonical order,
+// or would be.
+func (t Table) Find(k Key) (at int, there bool) {
+	return slices.BinarySearchFunc(t.Services, k, func(s Service, k Key) int { return s.Key.compare(k) })
+}
+
 func (k Key) compare(o Key) int {
 	return cmp.Or(
 		k.VIP.Compare(o.VIP), cmp.Compare(k.Proto, o.Proto), cmp.Compare(k.Mark, o.Mark),

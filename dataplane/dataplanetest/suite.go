@@ -112,7 +112,8 @@ func Run(t *testing.T, open func(t *testing.T) dataplane.Plane, check func(t *te
 	})
 	t.Run("a refused change does not keep the others back", func(t *testing.T) {
 		p := open(t)
-		missing := tiers.Change{Op: tiers.DeleteService, Service: service(topology.TCP, "192.0.2.1:81", "rr", 0)}
+		gone := service(topology.TCP, "192.0.2.1:81", "rr", 0)
+		missing := tiers.Change{Op: tiers.DeleteService, Service: &gone}
 		want := sorted([]tiers.Service{service(topology.TCP, "192.0.2.1:80", "rr", 0, to("10.0.0.1:80", topology.NAT, 1))})
 		plan := append(tiers.Plan{missing}, tiers.Diff(tiers.Table{}, want, owner)...)
 		err := p.Apply(t.Context(), plan)

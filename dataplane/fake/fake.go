@@ -8,17 +8,30 @@ import (
 	"fmt"
 	"slices"
 
+	"gslb/dataplane"
 	"gslb/tiers"
 )
 
 // A Plane holds a table in memory. The zero value is empty. It belongs to one goroutine.
 type Plane struct {
+	// Counted is what Stats says was counted, of the services that are there.
+	Counted []dataplane.Stats
+
 	table tiers.Table
 }
 
 // Table returns the table.
-func (p *Plane) Table(context.Context) (tiers.Table, error) {
-	return tiers.Plan(nil).Apply(p.table), nil
+func (p *Plane) Table(context.Context) (tiers.Table, error) { return p.table, nil }
+
+// Stats returns what Counted says of the services that are there.
+func (p *Plane) Stats(_ context.Context, keys ...tiers.Key) ([]dataplane.Stats, error) {
+	var out []dataplane.Stats
+	for _, s := range p.Counted {
+		if _, there := p.table.Find(s.Key); there && (len(keys) == 0 || slices.Contains(keys, s.Key)) {
+			out = append(out, s)
+		}
+	}
+	return out, nil
 }
 
 // Apply carries out the plan.
@@ -35,13 +48,13 @@ func (p *Plane) Apply(_ context.Context, plan tiers.Plan) error {
 }
 
 func (p *Plane) refuse(c tiers.Change) error {
-	i := slices.IndexFunc(p.table.Services, func(s tiers.Service) bool { return s.Key == c.Service.Key })
+	i, exists := p.table.Find(c.Service.Key)
 	switch {
-	case c.Op == tiers.AddService && i >= 0:
+	case c.Op == tiers.AddService && exists:
 		return errors.New("service exists")
 	case c.Op == tiers.AddService:
 		return nil
-	case i < 0:
+	case !exists:
 		return errors.New("no such service")
 	case c.Op == tiers.EditService || c.Op == tiers.DeleteService:
 		return nil

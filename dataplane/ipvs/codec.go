@@ -1,6 +1,7 @@
 package ipvs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -24,9 +25,19 @@ const (
 	cmdSetDest    = 6
 	cmdDelDest    = 7
 	cmdGetDest    = 8
+	cmdSetConfig  = 12
+	cmdGetConfig  = 13
+	cmdGetInfo    = 15
+	cmdZero       = 16
 
-	attrService = 1
-	attrDest    = 2
+	attrService       = 1
+	attrDest          = 2
+	attrTimeoutTCP    = 4
+	attrTimeoutTCPFin = 5
+	attrTimeoutUDP    = 6
+
+	infoVersion = 1
+	infoTable   = 2
 
 	serviceFamily    = 1
 	serviceProtocol  = 2
@@ -38,6 +49,7 @@ const (
 	serviceTimeout   = 8
 	serviceNetmask   = 9
 	serviceEngine    = 11
+	serviceStats64   = 12
 
 	destAddress     = 1
 	destPort        = 2
@@ -45,16 +57,26 @@ const (
 	destWeight      = 4
 	destUpper       = 5
 	destLower       = 6
+	destActive      = 7
+	destInactive    = 8
+	destPersistent  = 9
 	destFamily      = 11
+	destStats64     = 12
 	destTunnelType  = 13
 	destTunnelPort  = 14
 	destTunnelFlags = 15
+
+	statsConnections = 1
+	statsPacketsIn   = 2
+	statsPacketsOut  = 3
+	statsBytesIn     = 4
+	statsBytesOut    = 5
 
 	// hashed is a flag the kernel sets for itself.
 	hashed tiers.Flags = 2
 )
 
-var commands = map[tiers.Op]uint8{
+var commands = [...]uint8{
 	tiers.AddService:        cmdNewService,
 	tiers.EditService:       cmdSetService,
 	tiers.DeleteService:     cmdDelService,
@@ -63,53 +85,67 @@ var commands = map[tiers.Op]uint8{
 	tiers.DeleteDestination: cmdDelDest,
 }
 
-// encode is the payload of the request for a change.
-func encode(c tiers.Change) []byte {
-	var out attrs
-	out.nest(attrService, encodeService(c.Service))
+// appendChange appends the payload of the request for a change.
+func appendChange(packet []byte, c *tiers.Change) []byte {
+	out := attrs(packet)
+	out.nest(attrService, func(a *attrs) {
+		encodeKey(a, number(c.Service.Key), c.Service.Key)
+		if c.Op == tiers.AddService || c.Op == tiers.EditService {
+			encodeService(a, c.Service)
+		}
+	})
 	switch c.Op {
 	case tiers.AddDestination, tiers.EditDestination, tiers.DeleteDestination:
-		out.nest(attrDest, encodeDestination(c.Destination))
+		out.nest(attrDest, func(a *attrs) { encodeDestination(a, &c.Destination) })
 	}
 	return out
 }
 
-// encodeKey is what identifies a service.
-func encodeKey(k tiers.Key) attrs {
-	var a attrs
+// encodeKey is what identifies a service: its protocol by number, because a
+// [tiers.Key] does not know all.
+func encodeKey(a *attrs, protocol uint16, k tiers.Key) {
 	a.u16(serviceFamily, family(k.V6))
 	if !k.VIP.IsValid() {
 		a.u32(serviceMark, k.Mark)
-		return a
+		return
 	}
-	a.u16(serviceProtocol, protocol(k.Proto))
-	a.add(serviceAddress, k.VIP.Addr().AsSlice())
+	a.u16(serviceProtocol, protocol)
+	a.addr(serviceAddress, k.VIP.Addr())
 	a.be16(servicePort, k.VIP.Port())
-	return a
 }
 
-func encodeService(s tiers.Service) attrs {
-	a := encodeKey(s.Key)
+func (a *attrs) addr(kind uint16, addr netip.Addr) {
+	if addr.Is4() {
+		b := addr.As4()
+		a.bytes(kind, b[:])
+		return
+	}
+	b := addr.As16()
+	a.bytes(kind, b[:])
+}
+
+// encodeService is what there is of a service beside its key. The kernel wants
+// a netmask also without persistence, and none of IPv6 is 128.
+func encodeService(a *attrs, s *tiers.Service) {
 	a.text(serviceScheduler, s.Scheduler)
 	if s.Engine != "" {
 		a.text(serviceEngine, s.Engine)
 	}
-	flags := binary.NativeEndian.AppendUint32(nil, uint32(s.Flags))
-	a.add(serviceFlags, binary.NativeEndian.AppendUint32(flags, ^uint32(0)))
+	start := a.begin(serviceFlags)
+	*a = binary.NativeEndian.AppendUint32(*a, uint32(s.Flags))
+	*a = binary.NativeEndian.AppendUint32(*a, ^uint32(0)) // all of them
+	a.end(start)
 	a.u32(serviceTimeout, s.Timeout)
 	if s.Key.V6 {
 		a.u32(serviceNetmask, uint32(s.Netmask))
 	} else {
-		mask := ^uint32(0) << (32 - s.Netmask)
-		a.add(serviceNetmask, binary.BigEndian.AppendUint32(nil, mask))
+		a.be32(serviceNetmask, ^uint32(0)<<(32-min(s.Netmask, 32)))
 	}
-	return a
 }
 
-func encodeDestination(d tiers.Destination) attrs {
-	var a attrs
+func encodeDestination(a *attrs, d *tiers.Destination) {
 	a.u16(destFamily, family(d.Addr.Addr().Is6()))
-	a.add(destAddress, d.Addr.Addr().AsSlice())
+	a.addr(destAddress, d.Addr.Addr())
 	a.be16(destPort, d.Addr.Port())
 	a.u32(destMethod, methodFlags[d.Method])
 	a.u32(destWeight, d.Weight)
@@ -118,17 +154,17 @@ func encodeDestination(d tiers.Destination) attrs {
 	a.u8(destTunnelType, d.Encap.Type)
 	a.be16(destTunnelPort, d.Encap.Port)
 	a.u16(destTunnelFlags, d.Encap.Flags)
-	return a
 }
 
-func decodeService(data []byte) (tiers.Service, error) {
+// decodeService reads a service, and the number of its protocol.
+func decodeService(data []byte) (tiers.Service, uint16, error) {
 	f, err := parse(data)
 	if err != nil {
-		return tiers.Service{}, fmt.Errorf("read a virtual service: %w", err)
+		return tiers.Service{}, 0, fmt.Errorf("read a virtual service: %w", err)
 	}
 	v6 := f.u16(serviceFamily) == unix.AF_INET6
 	s := tiers.Service{
-		Scheduler: f.text(serviceScheduler),
+		Scheduler: schedulerName(f[serviceScheduler]),
 		Flags:     tiers.Flags(f.u32(serviceFlags)) &^ hashed,
 		Timeout:   f.u32(serviceTimeout),
 		Netmask:   uint8(f.u32(serviceNetmask)),
@@ -139,14 +175,15 @@ func decodeService(data []byte) (tiers.Service, error) {
 	}
 	if mark := f.u32(serviceMark); mark != 0 {
 		s.Key = tiers.MarkKey(mark, v6)
-		return s, nil
+		return s, 0, nil
 	}
 	addr, err := decodeAddr(f[serviceAddress], v6)
 	if err != nil {
-		return tiers.Service{}, fmt.Errorf("read a virtual service: %w", err)
+		return tiers.Service{}, 0, fmt.Errorf("read a virtual service: %w", err)
 	}
-	s.Key = tiers.VIPKey(protoOf(f.u16(serviceProtocol)), netip.AddrPortFrom(addr, f.be16(servicePort)))
-	return s, nil
+	protocol := f.u16(serviceProtocol)
+	s.Key = tiers.VIPKey(protoOf(protocol), netip.AddrPortFrom(addr, f.be16(servicePort)))
+	return s, protocol, nil
 }
 
 func decodeDestination(data []byte, serviceV6 bool) (tiers.Destination, error) {
@@ -172,6 +209,19 @@ func decodeDestination(data []byte, serviceV6 bool) (tiers.Destination, error) {
 	}, nil
 }
 
+// schedulerName reads a name without making a new text of one that is known.
+func schedulerName(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	for i := range topology.Schedulers {
+		if name := topology.Schedulers[i].Name; name == string(b) {
+			return name
+		}
+	}
+	return string(b)
+}
+
 // decodeAddr reads an address: the kernel gives 16 bytes for both families.
 func decodeAddr(b []byte, v6 bool) (netip.Addr, error) {
 	size := 4
@@ -186,7 +236,7 @@ func decodeAddr(b []byte, v6 bool) (netip.Addr, error) {
 }
 
 // The forwarding methods; localnode is the zero Method, which nobody asks for.
-var methodFlags = map[topology.Method]uint32{
+var methodFlags = [...]uint32{
 	topology.NoMethod: moby.ConnFwdLocalNode,
 	topology.NAT:      moby.ConnFwdMasq,
 	topology.TUN:      moby.ConnFwdTunnel,
@@ -212,11 +262,15 @@ func family(v6 bool) uint16 {
 	return unix.AF_INET
 }
 
-func protocol(p topology.Proto) uint16 {
-	if p == topology.UDP {
+// number is the number of a key's protocol; 0 for those that no key names.
+func number(k tiers.Key) uint16 {
+	switch k.Proto {
+	case topology.TCP:
+		return unix.IPPROTO_TCP
+	case topology.UDP:
 		return unix.IPPROTO_UDP
 	}
-	return unix.IPPROTO_TCP
+	return 0
 }
 
 // protoOf: SCTP and the like, which only foreign services have, are none of ours.

@@ -26,16 +26,34 @@ var errLoadIPVS = fmt.Errorf("%w: load its module (modprobe ip_vs), or boot a ke
 type Plane struct {
 	conn   *conn
 	family uint16
+	memory memory
 }
 
 // Open connects to the kernel's IPVS, [ErrNoIPVS] when it has none. The caller
 // closes the plane.
 func Open() (*Plane, error) {
-	c, err := dial()
-	if err != nil {
+	p := &Plane{}
+	if err := p.dial(); err != nil {
 		return nil, err
 	}
-	p := &Plane{conn: c}
+	// The controller tells any user of the family; changing the table takes root.
+	if _, err := p.Info(); err != nil {
+		_ = p.conn.close()
+		if errors.Is(err, unix.EPERM) {
+			return nil, fmt.Errorf("read the kernel's table: not permitted to user %d: CAP_NET_ADMIN is needed", os.Getuid())
+		}
+		return nil, fmt.Errorf("read the kernel's table: %w", err)
+	}
+	return p, nil
+}
+
+// dial connects, and looks the family up.
+func (p *Plane) dial() error {
+	c, err := dial()
+	if err != nil {
+		return err
+	}
+	p.family = 0
 	var name attrs
 	name.text(unix.CTRL_ATTR_FAMILY_NAME, "IPVS")
 	lookup := message{
@@ -49,86 +67,40 @@ func Open() (*Plane, error) {
 	if err != nil || p.family == 0 {
 		_ = c.close()
 		if err == nil || errors.Is(err, unix.ENOENT) {
-			return nil, errLoadIPVS
+			return errLoadIPVS
 		}
-		return nil, fmt.Errorf("look up IPVS: %w", err)
+		return fmt.Errorf("look up IPVS: %w", err)
 	}
-	// The controller tells any user of the family; changing the table takes root.
-	if err := p.request(cmdGetService, unix.NLM_F_DUMP, nil, func([]byte) error { return nil }); err != nil {
-		_ = c.close()
-		if errors.Is(err, unix.EPERM) {
-			return nil, fmt.Errorf("read the kernel's table: not permitted to user %d: CAP_NET_ADMIN is needed", os.Getuid())
-		}
-		return nil, fmt.Errorf("read the kernel's table: %w", err)
-	}
-	return p, nil
+	p.conn = c
+	return nil
 }
 
 // Close ends the connection to the kernel; the table stays.
 func (p *Plane) Close() error { return p.conn.close() }
 
-// tornReads is how often a table that changes while it is read is read again.
-const tornReads = 5
-
-// Table reads the kernel's table.
-func (p *Plane) Table(ctx context.Context) (tiers.Table, error) {
-	var t tiers.Table
-	err := errTorn
-	for try := 0; try < tornReads && errors.Is(err, errTorn); try++ {
-		if ctx.Err() != nil {
-			return tiers.Table{}, ctx.Err()
-		}
-		t, err = p.read(ctx)
+// ready connects anew after the connection has failed: what was under way on
+// the old one is not waited for.
+func (p *Plane) ready() error {
+	if !p.conn.failed {
+		return nil
 	}
-	if err != nil {
-		return tiers.Table{}, fmt.Errorf("read the kernel's table: %w", err)
-	}
-	t.Sort()
-	return t, nil
+	_ = p.conn.close()
+	return p.dial()
 }
 
-func (p *Plane) read(ctx context.Context) (tiers.Table, error) {
-	var t tiers.Table
-	err := p.request(cmdGetService, unix.NLM_F_DUMP, nil, func(data []byte) error {
-		f, err := parse(data)
-		if err != nil {
-			return err
-		}
-		s, err := decodeService(f[attrService])
-		t.Services = append(t.Services, s)
+// request sends one request and calls f with the attributes of each answer.
+func (p *Plane) request(command uint8, flags uint16, payload []byte, f func(*fields) error) error {
+	if err := p.ready(); err != nil {
 		return err
-	})
-	if err != nil {
-		return t, err
 	}
-	for i := range t.Services {
-		if ctx.Err() != nil {
-			return t, ctx.Err()
-		}
-		s := &t.Services[i]
-		var which attrs
-		which.nest(attrService, encodeKey(s.Key))
-		err := p.request(cmdGetDest, unix.NLM_F_DUMP, which, func(data []byte) error {
-			f, err := parse(data)
-			if err != nil {
-				return err
-			}
-			d, err := decodeDestination(f[attrDest], s.Key.V6)
-			s.Destinations = append(s.Destinations, d)
-			return err
-		})
-		if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) {
-			return t, errTorn // the service went between the two reads
-		}
+	m := message{family: p.family, flags: flags, command: command, version: 1, payload: payload}
+	return p.conn.dump(m, func(data []byte) error {
+		answer, err := parse(data)
 		if err != nil {
-			return t, fmt.Errorf("destinations of %s: %w", s.Key, err)
+			return err
 		}
-	}
-	return t, nil
-}
-
-func (p *Plane) request(command uint8, flags uint16, payload []byte, f func([]byte) error) error {
-	return p.conn.dump(message{family: p.family, flags: flags, command: command, version: 1, payload: payload}, f)
+		return f(&answer)
+	})
 }
 
 // Apply makes the changes of the plan.
@@ -136,22 +108,33 @@ func (p *Plane) Apply(ctx context.Context, plan tiers.Plan) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	messages := make([]message, len(plan))
-	for i, c := range plan {
-		messages[i] = message{family: p.family, command: commands[c.Op], version: 1, payload: encode(c)}
+	if err := p.ready(); err != nil {
+		return err
 	}
-	verdicts, err := p.conn.batch(messages)
-	errs := []error{err}
-	for i, verdict := range verdicts {
-		if verdict != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", plan[i], explain(plan[i], verdict)))
+	var errs []error
+	refused := map[int]bool{}
+	notAdded := map[tiers.Key]bool{}
+	err := p.conn.batch(p.family, len(plan), func(packet []byte, i int) ([]byte, uint8) {
+		return appendChange(packet, &plan[i]), commands[plan[i].Op]
+	}, func(i int, reason error) {
+		c := &plan[i]
+		refused[i] = true
+		if notAdded[c.Service.Key] && gone(reason) {
+			return // follows from the service's not being there, which has been said
 		}
+		notAdded[c.Service.Key] = c.Op == tiers.AddService
+		errs = append(errs, fmt.Errorf("%s: %w", c, explain(c, reason)))
+	})
+	if err != nil {
+		p.memory.forget() // what has become of the plan the next reading will tell
+		return errors.Join(append(errs, fmt.Errorf("change the kernel's table: %w", err))...)
 	}
+	p.memory.add(plan, refused)
 	return errors.Join(errs...)
 }
 
 // explain says in words what the kernel's number means for a change.
-func explain(c tiers.Change, err error) error {
+func explain(c *tiers.Change, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT) && (c.Op == tiers.AddService || c.Op == tiers.EditService):
 		return fmt.Errorf("the kernel has no scheduler %q (module ip_vs_%s)", c.Service.Scheduler, c.Service.Scheduler)

@@ -164,7 +164,7 @@ func TestTableAsMobySeesIt(t *testing.T) {
 
 func TestErrorsNameWhatIsMissing(t *testing.T) {
 	p := open(t)
-	plan := tiers.Plan{{Op: tiers.AddService, Service: tiers.Service{
+	plan := tiers.Plan{{Op: tiers.AddService, Service: &tiers.Service{
 		Key: tiers.VIPKey(topology.TCP, netip.MustParseAddrPort("192.0.2.1:80")), Scheduler: "twos", Netmask: 32,
 	}}}
 	err := p.Apply(t.Context(), plan)

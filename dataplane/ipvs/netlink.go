@@ -25,7 +25,9 @@ const (
 type conn struct {
 	fd     int
 	seq    uint32
-	buffer []byte
+	buffer []byte // of what is read
+	packet []byte // of what is sent
+	failed bool   // something may be left of what was asked for: connect anew
 }
 
 // A message is one generic netlink request.
@@ -62,53 +64,48 @@ func dial() (*conn, error) {
 
 func (c *conn) close() error { return unix.Close(c.fd) }
 
-// batch sends the messages and returns the kernel's verdict on each. Many
-// travel in one sendmsg, with one acknowledgement for the lot: the kernel
-// works through them in order and reports each failure by its number.
-func (c *conn) batch(messages []message) ([]error, error) {
-	verdicts := make([]error, len(messages))
-	for start := 0; start < len(messages); {
+// batch sends n requests, each with the command and the payload that add
+// appends to a packet, and calls refused with the kernel's reason for each that
+// it does not do. Many travel in one sendmsg, with one acknowledgement for the
+// lot: the kernel works through them in order and reports each failure by its
+// number. After an error it is not known which of them were done.
+func (c *conn) batch(family uint16, n int, add func(packet []byte, i int) ([]byte, uint8), refused func(i int, err error)) error {
+	for start := 0; start < n; {
 		first := c.seq + 1
-		var packet []byte
-		end := start
-		for end < len(messages) && (end == start || len(packet)+messages[end].size() <= maxBatch) {
+		packet := c.packet[:0]
+		last, end := 0, start // where the last message begins, and which comes next
+		for end < n && len(packet) < maxBatch {
 			c.seq++
-			m := messages[end]
-			m.flags |= unix.NLM_F_REQUEST
-			packet = m.append(packet, c.seq)
+			last = len(packet)
+			packet = append(packet, make([]byte, headers)...)
+			var command uint8
+			packet, command = add(packet, end)
+			putHeaders(packet[last:], family, unix.NLM_F_REQUEST, c.seq, command, 1)
 			end++
 		}
-		last := c.seq
-		flagLast(packet)
+		flags := binary.NativeEndian.Uint16(packet[last+6:])
+		binary.NativeEndian.PutUint16(packet[last+6:], flags|unix.NLM_F_ACK)
+		c.packet = packet
 		if err := c.send(packet); err != nil {
-			return verdicts, err
+			return err
 		}
 		for done := false; !done; {
 			err := c.receive(func(h header, body []byte) {
-				if h.seq < first || h.seq > last || h.kind != unix.NLMSG_ERROR {
+				if h.seq < first || h.seq > c.seq || h.kind != unix.NLMSG_ERROR {
 					return
 				}
-				verdicts[start+int(h.seq-first)] = errno(body)
-				done = done || h.seq == last
+				if err := errno(body); err != nil {
+					refused(start+int(h.seq-first), err)
+				}
+				done = done || h.seq == c.seq
 			})
 			if err != nil {
-				return verdicts, err
+				return err
 			}
 		}
 		start = end
 	}
-	return verdicts, nil
-}
-
-// flagLast asks for an acknowledgement of the last message of a packet.
-func flagLast(packet []byte) {
-	at := 0
-	for next := 0; next < len(packet); {
-		at = next
-		next += align(int(binary.NativeEndian.Uint32(packet[at:])))
-	}
-	flags := binary.NativeEndian.Uint16(packet[at+6:])
-	binary.NativeEndian.PutUint16(packet[at+6:], flags|unix.NLM_F_ACK)
+	return nil
 }
 
 // errTorn says that the table changed while it was read.
@@ -122,7 +119,7 @@ func (c *conn) dump(m message, f func(payload []byte) error) error {
 	if m.flags&unix.NLM_F_DUMP == 0 {
 		m.flags |= unix.NLM_F_ACK
 	}
-	if err := c.send(m.append(nil, seq)); err != nil {
+	if err := c.send(m.packet(seq)); err != nil {
 		return err
 	}
 	var failed error
@@ -156,6 +153,7 @@ func (c *conn) send(packet []byte) error {
 		err := unix.Sendto(c.fd, packet, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 		if err != unix.EINTR {
 			if err != nil {
+				c.failed = true
 				return fmt.Errorf("send to the kernel: %w", err)
 			}
 			return nil
@@ -170,6 +168,12 @@ type header struct {
 
 // receive reads one datagram and calls f with each message in it.
 func (c *conn) receive(f func(h header, body []byte)) error {
+	err := c.receiveOne(f)
+	c.failed = c.failed || err != nil
+	return err
+}
+
+func (c *conn) receiveOne(f func(h header, body []byte)) error {
 	n, _, err := unix.Recvfrom(c.fd, c.buffer, unix.MSG_TRUNC)
 	switch {
 	case err == unix.EINTR:
@@ -210,93 +214,20 @@ func errno(body []byte) error {
 
 func align(n int) int { return (n + 3) &^ 3 }
 
-func (m message) size() int { return unix.NLMSG_HDRLEN + unix.GENL_HDRLEN + align(len(m.payload)) }
+// headers are the bytes before the payload of a generic netlink message.
+const headers = unix.NLMSG_HDRLEN + unix.GENL_HDRLEN
 
-func (m message) append(b []byte, seq uint32) []byte {
-	size := unix.NLMSG_HDRLEN + unix.GENL_HDRLEN + len(m.payload)
-	b = binary.NativeEndian.AppendUint32(b, uint32(size))
-	b = binary.NativeEndian.AppendUint16(b, m.family)
-	b = binary.NativeEndian.AppendUint16(b, m.flags)
-	b = binary.NativeEndian.AppendUint32(b, seq)
-	b = binary.NativeEndian.AppendUint32(b, 0)
-	b = append(b, m.command, m.version, 0, 0)
-	b = append(b, m.payload...)
-	return append(b, make([]byte, align(size)-size)...)
+// putHeaders fills in the headers of a message.
+func putHeaders(m []byte, family, flags uint16, seq uint32, command, version uint8) {
+	binary.NativeEndian.PutUint32(m, uint32(len(m)))
+	binary.NativeEndian.PutUint16(m[4:], family)
+	binary.NativeEndian.PutUint16(m[6:], flags)
+	binary.NativeEndian.PutUint32(m[8:], seq)
+	m[16], m[17] = command, version
 }
 
-// attrs is a list of netlink attributes under construction.
-type attrs []byte
-
-func (a *attrs) add(kind uint16, value []byte) {
-	*a = binary.NativeEndian.AppendUint16(*a, uint16(4+len(value)))
-	*a = binary.NativeEndian.AppendUint16(*a, kind)
-	*a = append(*a, value...)
-	*a = append(*a, make([]byte, align(len(value))-len(value))...)
-}
-
-func (a *attrs) nest(kind uint16, inner attrs) { a.add(kind|unix.NLA_F_NESTED, inner) }
-func (a *attrs) u8(kind uint16, v uint8)       { a.add(kind, []byte{v}) }
-func (a *attrs) text(kind uint16, v string)    { a.add(kind, append([]byte(v), 0)) }
-func (a *attrs) u16(kind uint16, v uint16) {
-	a.add(kind, binary.NativeEndian.AppendUint16(nil, v))
-}
-func (a *attrs) be16(kind uint16, v uint16) { a.add(kind, binary.BigEndian.AppendUint16(nil, v)) }
-func (a *attrs) u32(kind uint16, v uint32) {
-	a.add(kind, binary.NativeEndian.AppendUint32(nil, v))
-}
-
-// fields are the attributes of a message by kind. Reading one that is absent
-// or short gives zero: the kernel leaves out what it does not know.
-type fields map[uint16][]byte
-
-func parse(data []byte) (fields, error) {
-	f := fields{}
-	for len(data) >= 4 {
-		size := int(binary.NativeEndian.Uint16(data))
-		kind := binary.NativeEndian.Uint16(data[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-		if size < 4 || size > len(data) {
-			return nil, fmt.Errorf("attribute %d of %d bytes in %d", kind, size, len(data))
-		}
-		f[kind] = data[4:size]
-		data = data[min(align(size), len(data)):]
-	}
-	return f, nil
-}
-
-func (f fields) u8(kind uint16) uint8 {
-	if v := f[kind]; len(v) >= 1 {
-		return v[0]
-	}
-	return 0
-}
-
-func (f fields) u16(kind uint16) uint16 {
-	if v := f[kind]; len(v) >= 2 {
-		return binary.NativeEndian.Uint16(v)
-	}
-	return 0
-}
-
-func (f fields) be16(kind uint16) uint16 {
-	if v := f[kind]; len(v) >= 2 {
-		return binary.BigEndian.Uint16(v)
-	}
-	return 0
-}
-
-func (f fields) u32(kind uint16) uint32 {
-	if v := f[kind]; len(v) >= 4 {
-		return binary.NativeEndian.Uint32(v)
-	}
-	return 0
-}
-
-func (f fields) text(kind uint16) string {
-	v := f[kind]
-	for i, b := range v {
-		if b == 0 {
-			return string(v[:i])
-		}
-	}
-	return string(v)
+func (m message) packet(seq uint32) []byte {
+	b := append(make([]byte, headers, headers+len(m.payload)), m.payload...)
+	putHeaders(b, m.family, m.flags, seq, m.command, m.version)
+	return b
 }
