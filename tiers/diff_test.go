@@ -130,8 +130,8 @@ func random(r *rand.Rand, vips int) Table {
 	return t
 }
 
-// large is a table as a director of many small services has it.
-func large(services, destinations int) Table {
+// largeTable is a table as a director of many small services has it.
+func largeTable(services, destinations int) Table {
 	var t Table
 	for i := range services {
 		s := service("192.0.2.1:80", "wlc")
@@ -148,7 +148,7 @@ func large(services, destinations int) Table {
 }
 
 func BenchmarkDiff(b *testing.B) {
-	have, want := large(10_000, 10), large(10_000, 10)
+	have, want := largeTable(10_000, 10), largeTable(10_000, 10)
 	owner := Owner{VIPs: map[netip.Addr]bool{}}
 	for _, s := range have.Services {
 		owner.VIPs[s.Key.VIP.Addr()] = true

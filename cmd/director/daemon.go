@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gslb/dataplane"
-	"gslb/dataplane/hostnet"
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/internal/cli"
@@ -52,6 +51,7 @@ type daemon struct {
 	view    health.View
 	probes  map[health.Target]tiers.Probe
 	loads   tiers.Loads
+	host    hostKeeper
 	failing string // the last error of converging, to be said once
 	drifts  drifts
 	// generation is how many readings of the file have been put in force.
@@ -127,7 +127,7 @@ func (d *daemon) run(ctx context.Context) error {
 			if !d.readAgain() {
 				continue
 			}
-			next, err = d.converge(ctx, looked) // before the new probes start
+			next, err = d.converge(ctx, reread) // before the new probes start
 			_ = d.say(err)
 			set.Set(d.requests())
 		}
@@ -168,7 +168,8 @@ type reason uint8
 const (
 	nothing reason = iota
 	decided        // somebody came up or went down, or an operator has spoken
-	looked         // the file, or what is in the kernel, is not what it was
+	reread         // the file is not what it was
+	looked         // what is in the kernel may not be what it was
 	drifted        // nothing is known to have happened: others may have changed the kernel
 )
 
@@ -221,7 +222,7 @@ func checkName(c *topology.Check) string {
 func (d *daemon) readAgain() bool {
 	topo, self, err := d.read()
 	if err == nil {
-		err = hostnet.Check(tiers.DirectorHost(topo, self))
+		err = d.host.check(tiers.DirectorHost(topo, self))
 	}
 	if err != nil {
 		if !errors.Is(err, cli.ErrSaid) {
@@ -248,16 +249,23 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 	owned := d.ground.Owner
 	owner := owned
 	if why >= looked {
+		d.keeper.Forget()
+		d.host.forget()
+	}
+	if why >= reread {
 		owner = d.state.owner().With(owned) // what this node had before is still its own, to be removed
 		if err := d.own(owner); err != nil {
 			return now.Add(retryFirst), err
 		}
-		changes, err := hostnet.Converge(tiers.DirectorHost(d.topo, d.self), hostPath(d.dir))
-		for _, change := range changes {
+		changes, err := d.host.converge(tiers.DirectorHost(d.topo, d.self), hostPath(d.dir))
+		for i, change := range changes {
+			if i == maxTold {
+				d.log.Info("host", "further changes", len(changes)-maxTold)
+				break
+			}
 			d.log.Info("host", "change", change)
 		}
 		errs = append(errs, err)
-		d.keeper.Forget()
 	}
 	draining := d.ground.Draining(d.inputs(now))
 	loads, err := d.kernel.Loads(ctx, draining)
