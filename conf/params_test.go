@@ -24,7 +24,7 @@ func TestParams(t *testing.T) {
 		`{ alpn = [] }`:                                           "! a list of alpn is no text, number or list",
 		`{ port = 70000 }`:                                        "! 70000 is no value of port",
 		`{ alpn = [["h2"]] }`:                                     "! a list of alpn contains a list, which is no single value",
-		`{ key65333 = "a\"b" }`:                                  `! "a\"b" of key65333 contains a quote or a line break`,
+		`{ key65333 = "a\"b" }`:                                   `! "a\"b" of key65333 contains a quote or a line break`,
 		`{ port = null }`:                                         "! null of port is no value",
 		`{ "a b" = "c" }`:                                         `! bad SVCB key`,
 		`"alpn=h2"`:                                               `! "alpn=h2" is not { alpn = ["h2"] }`,

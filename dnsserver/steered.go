@@ -139,6 +139,9 @@ func (a *asking) steer(d *steered) *rrset {
 func (a *asking) choose(buf []steering.Place, d *steered, f steering.Family) ([]steering.Place, uint32) {
 	places, ttl, scope := a.table.steering.Answer(buf[:0], d.domain, f, a.client, a.u)
 	a.scope = max(a.scope, uint8(scope))
+	if a.told != nil {
+		a.told.Scope = int(a.scope)
+	}
 	if a.table.steering.Stale(d.domain, f) {
 		a.ede = ede{true, dns.ExtendedErrorCodeStaleAnswer, "checks have not confirmed of late who is up"}
 	}

@@ -26,6 +26,7 @@ type Told struct {
 	Name, Zone                    string
 	Domain                        *topology.Domain // that steers it; nil: none
 	Answer, Authority, Additional []Record
+	Scope                         int // of ECS, when the resolver tells the client
 }
 
 // A Record is one record of a reply, its data as zone-file text.

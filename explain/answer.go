@@ -348,11 +348,7 @@ func (a *answering) answer(reply Reply) (Answer, error) {
 // addresses: of one query, the first.
 func (a *answering) bound(out *Answer, reply Reply) {
 	a.given = !noData(reply, a.question.Type)
-	table := a.world.ground.Compile(steering.Inputs{View: a.view})
-	for _, f := range steering.Asked(a.domain) {
-		_, _, scope := table.Answer(nil, a.domain, f, a.client, 0)
-		out.Scope = max(out.Scope, scope)
-	}
+	out.Scope = reply.Scope
 	for _, r := range reply.Additional {
 		out.Additional = append(out.Additional, recorded(r))
 	}

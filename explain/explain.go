@@ -50,6 +50,7 @@ type Reply struct {
 	Answer        []Record
 	Authority     []Record
 	Additional    []Record
+	Scope         int // of ECS
 }
 
 // A Record is one record of a reply.

@@ -188,7 +188,7 @@ func nameServer(topo *topology.Topology) (explain.Server, error) {
 		}
 		return explain.Reply{
 			Rcode: told.Rcode, Authoritative: told.Authoritative, Name: told.Name, Zone: told.Zone, Domain: told.Domain,
-			Answer: saidRecords(told.Answer), Authority: saidRecords(told.Authority), Additional: saidRecords(told.Additional),
+			Answer: saidRecords(told.Answer), Authority: saidRecords(told.Authority), Additional: saidRecords(told.Additional), Scope: told.Scope,
 		}, nil
 	}, nil
 }
