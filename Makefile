@@ -1,7 +1,7 @@
 # make test    everything that must hold: vet, rules, unit tests, kernel tests, labs
 # make demo    the system doing its job on this machine, with faults
 # make build   bin/gslb and bin/director
-# make bench-dns  queries per second and processor time beside NSD, Knot and gdnsd
+# make bench-dns  queries per second and processor time beside NSD, Knot, gdnsd and CoreDNS
 # make bench-director  large tables and changed weights beside keepalived
 # make lint    more than vet; needs time and memory, so not part of test
 # make man     bin/man: the manual pages

@@ -15,6 +15,7 @@ import (
 const (
 	sockets = 8   // ports that queries come from
 	batch   = 128 // packets that go through one call, and queries of one socket that wait at most
+	atOnce  = 64  // queries that the kernel takes as one (UDP_SEGMENT of udp(7))
 	room    = 1280
 
 	// patience is after how long without any reply queries of a port count as lost.
@@ -34,13 +35,16 @@ type port struct {
 	open    int           // of them
 	heard   time.Time     // when a reply came last, or a query went while none was open
 
-	in, out         [batch]mmsghdr
-	inData, outData [batch]unix.Iovec
-	replies         [batch][room]byte
-	queries         [batch][128]byte
+	in      [batch]mmsghdr
+	inData  [batch]unix.Iovec
+	replies [batch][room]byte
+	queries []byte // one behind the other
 }
 
-// A generator keeps a number of queries waiting at a server, and counts.
+// A generator keeps a number of queries waiting at a server, and counts. Its
+// queries are equally long: it hands the kernel many as one, which takes them
+// apart just before the server's socket. So the generator works less than any
+// server and finds out what that can do.
 type generator struct {
 	ports   [sockets]*port
 	queries []query
@@ -53,7 +57,7 @@ type generator struct {
 func newGenerator(to *net.UDPAddr, queries []query, window int) (*generator, error) {
 	g := &generator{queries: queries, window: window / sockets}
 	for i := range g.ports {
-		p, err := newPort(to)
+		p, err := newPort(to, len(queries[0].packet))
 		if err != nil {
 			g.close()
 			return nil, err
@@ -64,7 +68,7 @@ func newGenerator(to *net.UDPAddr, queries []query, window int) (*generator, err
 	return g, nil
 }
 
-func newPort(to *net.UDPAddr) (*port, error) {
+func newPort(to *net.UDPAddr, size int) (*port, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -77,13 +81,16 @@ func newPort(to *net.UDPAddr) (*port, error) {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20)
 	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT, size); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("send many queries as one: %w", err)
+	}
 	p := &port{fd: fd}
 	for i := range batch {
-		p.inData[i].Base, p.outData[i].Base = &p.replies[i][0], &p.queries[i][0]
+		p.inData[i].Base = &p.replies[i][0]
 		p.inData[i].SetLen(room)
-		p.in[i].Iov, p.out[i].Iov = &p.inData[i], &p.outData[i]
+		p.in[i].Iov = &p.inData[i]
 		p.in[i].SetIovlen(1)
-		p.out[i].SetIovlen(1)
 	}
 	return p, nil
 }
@@ -175,6 +182,7 @@ func (g *generator) send(p *port, now time.Time) error {
 		p.heard = now
 	}
 	n := 0
+	p.queries = p.queries[:0]
 	for p.open+n < g.window {
 		if p.waiting[p.id] {
 			p.id++
@@ -184,21 +192,21 @@ func (g *generator) send(p *port, now time.Time) error {
 		if g.next++; g.next == len(g.queries) {
 			g.next = 0
 		}
-		copy(p.queries[n][:], q.packet)
-		binary.BigEndian.PutUint16(p.queries[n][:], p.id)
-		p.outData[n].SetLen(len(q.packet))
+		from := len(p.queries)
+		p.queries = append(p.queries, q.packet...)
+		binary.BigEndian.PutUint16(p.queries[from:], p.id)
 		p.waiting[p.id] = true
 		p.id++
 		n++
 	}
-	for from := 0; from < n; {
-		r, _, err := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(p.fd), uintptr(unsafe.Pointer(&p.out[from])), uintptr(n-from), 0, 0, 0)
+	for size, left := len(g.queries[0].packet), p.queries; len(left) > 0; {
+		sent, err := unix.Write(p.fd, left[:min(len(left), size*atOnce)])
 		switch err {
-		case 0:
-			from += int(r)
+		case nil:
+			left = left[sent:]
 		case unix.EAGAIN, unix.EINTR:
 		default:
-			return fmt.Errorf("send queries: %w", syscall.Errno(err))
+			return fmt.Errorf("send queries: %w", err)
 		}
 	}
 	p.open += n

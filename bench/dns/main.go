@@ -1,5 +1,5 @@
 // Command dns measures name servers against each other on one machine: ours,
-// and NSD, Knot and gdnsd from Debian's packages. Each answers the same queries
+// NSD, Knot and gdnsd from Debian's packages, and CoreDNS. Each answers the same queries
 // from the same data on a processor of its own, in turns; the generator has
 // another processor. What a server answers is checked before it is measured.
 //
@@ -44,8 +44,9 @@ type settings struct {
 }
 
 const usage = `Measure name servers: ours, NSD, Knot and gdnsd (fetched from Debian when the
-machine lacks them), on the same data and queries, one processor for the server
-and another for the queries, in turns.
+machine lacks them) and CoreDNS (made from its source, where Go is there), on
+the same data and queries, one processor for the server and another for the
+queries, in turns.
 
 Usage:
   dns [flags]
@@ -68,7 +69,7 @@ func run(args []string, out, errs io.Writer) int {
 	flags.BoolVar(&s.json, "json", false, "print JSON")
 	flags.StringVar(&s.only, "only", "", "measure one `scene`: "+strings.Join(sceneNames(), ", "))
 	flags.StringVar(&s.gslb, "gslb", "bin/gslb", "the program to measure")
-	flags.StringVar(&s.coredns, "coredns", "", "a CoreDNS to measure too, if there is one at `path`")
+	flags.StringVar(&s.coredns, "coredns", "", "the CoreDNS to measure, at `path`; none: without it (default: made by Go's module proxy once)")
 	flags.StringVar(&s.profile, "keep", "", "keep the servers' files in `folder`")
 	flags.Usage = func() {
 		fmt.Fprint(errs, usage)
@@ -113,6 +114,14 @@ func measure(ctx context.Context, s settings, out, errs io.Writer) error {
 	root, err := debian.Ensure(ctx, "bench", "name servers", programs, say)
 	if err != nil {
 		return fmt.Errorf("find the other name servers: %w", err)
+	}
+	switch s.coredns {
+	case "":
+		if s.coredns, err = findCoreDNS(ctx, say); err != nil {
+			say("measuring without CoreDNS: %v", err)
+		}
+	case "none":
+		s.coredns = ""
 	}
 	if s.gslb, err = filepath.Abs(s.gslb); err != nil {
 		return err

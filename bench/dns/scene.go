@@ -29,12 +29,10 @@ type world struct {
 	names   int // static names, each with an A and an AAAA record
 	targets int // weighted addresses of each steered name, of weight 1, 2, 3, 1, 2, 3 ...
 	regions int // that steered names have an address in, one for each client prefix in turn
+	clients int // prefixes, /24, one of which each asker of a scene with regions claims to be in
 }
 
-const (
-	steeredNames = 64
-	prefixes     = 512 // /24, one of which each asker of a scene with regions claims to be in
-)
+const steeredNames = 64
 
 func all(w world, servers ...string) []contestant {
 	var list []contestant
@@ -47,7 +45,8 @@ func all(w world, servers ...string) []contestant {
 var scenes = []scene{
 	{"static", "1,000 names, A and AAAA", all(world{names: 1000}, "coredns", "nsd", "knot", "gdnsd", "gslb")},
 	{"weighted", "one of 16 addresses by weight", all(world{names: 1000, targets: 16}, "gdnsd", "gslb")},
-	{"geo", "one of 16 regions by client subnet, 512 prefixes", all(world{names: 1000, regions: 16}, "gdnsd", "gslb")},
+	{"geo", "one of 16 regions by client subnet, 512 prefixes", all(world{names: 1000, regions: 16, clients: 512}, "gdnsd", "gslb")},
+	{"clients", "growth: one of 16 regions by client subnet, 200,000 prefixes all over the world", all(world{names: 1000, regions: 16, clients: 200_000}, "gdnsd", "gslb")},
 	{"targets", "growth: 256 weighted addresses", []contestant{
 		{"gslb", "gslb, 2", world{targets: 2}},
 		{"gslb", "gslb", world{targets: 256}},
@@ -98,10 +97,21 @@ func target(name, i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{198, 18, byte(i), byte(name)}) // for measuring (RFC 2544)
 }
 
+// host and steered are names. All of a kind are equally long, so that their
+// queries are.
+func host(n int) string    { return fmt.Sprintf("host-%06d", n) }
+func steered(n int) string { return fmt.Sprintf("s%02d", n) }
+
 func weight(i int) int { return 1 + i%3 }
 
-// prefix is where a client is from; clients of neighbours are of different regions.
-func prefix(i int) netip.Prefix {
+// prefix is where a client is from; neighbours are of different regions. Few
+// are side by side, many are scattered over what begins with 32 to 95, of
+// which there are more than two million.
+func (w world) prefix(i int) netip.Prefix {
+	if w.clients > 512 {
+		n := 32<<16 + uint32(uint64(i)*0x9e3779b1%(64<<16))
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(n >> 16), byte(n >> 8), byte(n), 0}), 24)
+	}
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, byte(18 + i>>8), byte(i), 0}), 24)
 }
 
@@ -111,10 +121,9 @@ func (w world) queries() []query {
 	switch {
 	case w.regions > 0:
 		for n := range steeredNames {
-			for i := range prefixes {
-				if (n+i)%8 == 0 { // enough of them
-					list = append(list, query{packet(fmt.Sprintf("s%d", n), 1, prefix(i)), []netip.Addr{target(n, i%w.regions)}})
-				}
+			// Some thousands for each name at most.
+			for i := n % 8; i < w.clients; i += 8 * (w.clients>>15 | 1) {
+				list = append(list, query{packet(steered(n), 1, w.prefix(i)), []netip.Addr{target(n, i%w.regions)}})
 			}
 		}
 	case w.targets > 0:
@@ -123,13 +132,13 @@ func (w world) queries() []query {
 			for i := range w.targets {
 				want = append(want, target(n, i))
 			}
-			list = append(list, query{packet(fmt.Sprintf("s%d", n), 1, netip.Prefix{}), want})
+			list = append(list, query{packet(steered(n), 1, netip.Prefix{}), want})
 		}
 	default:
 		for n := range w.names {
 			list = append(list,
-				query{packet(fmt.Sprintf("host-%d", n), 1, netip.Prefix{}), []netip.Addr{v4(n)}},
-				query{packet(fmt.Sprintf("host-%d", n), 28, netip.Prefix{}), []netip.Addr{v6(n)}})
+				query{packet(host(n), 1, netip.Prefix{}), []netip.Addr{v4(n)}},
+				query{packet(host(n), 28, netip.Prefix{}), []netip.Addr{v6(n)}})
 		}
 	}
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
@@ -157,7 +166,7 @@ func (w world) zone(steered string) string {
 	var b strings.Builder
 	b.WriteString("$ORIGIN example.org.\n$TTL 3600\n@ SOA ns.example.org. hostmaster.example.org. 1 3600 600 1209600 30\n@ NS ns.example.org.\nns A 192.0.2.53\n")
 	for n := range w.names {
-		fmt.Fprintf(&b, "host-%d A %s\nhost-%d AAAA %s\n", n, v4(n), n, v6(n))
+		fmt.Fprintf(&b, "%s A %s\n%s AAAA %s\n", host(n), v4(n), host(n), v6(n))
 	}
 	b.WriteString(steered)
 	return b.String()
@@ -172,15 +181,15 @@ func (w world) topology(file string) string {
 		fmt.Fprintf(&b, "  file = %q\n", file)
 	} else {
 		for n := range w.names {
-			fmt.Fprintf(&b, "  record \"a%d\" {\n    name = \"host-%d\"\n    type = \"A\"\n    data = [\"%s\"]\n  }\n", n, n, v4(n))
-			fmt.Fprintf(&b, "  record \"b%d\" {\n    name = \"host-%d\"\n    type = \"AAAA\"\n    data = [\"%s\"]\n  }\n", n, n, v6(n))
+			fmt.Fprintf(&b, "  record \"a%d\" {\n    name = %q\n    type = \"A\"\n    data = [\"%s\"]\n  }\n", n, host(n), v4(n))
+			fmt.Fprintf(&b, "  record \"b%d\" {\n    name = %q\n    type = \"AAAA\"\n    data = [\"%s\"]\n  }\n", n, host(n), v6(n))
 		}
 	}
 	b.WriteString("}\nregion \"home\" {\n  location = [0, 0]\n}\nnameserver \"ns\" {\n  name = \"ns.example.org.\"\n  region = region.home\n  addresses = [\"192.0.2.53\"]\n}\n")
 	for r := range w.regions {
 		fmt.Fprintf(&b, "region \"r%d\" {\n  location = [0, %d]\n  prefixes = [", r, r)
-		for i := r; i < prefixes; i += w.regions {
-			fmt.Fprintf(&b, "\"%s\", ", prefix(i))
+		for i := r; i < w.clients; i += w.regions {
+			fmt.Fprintf(&b, "\"%s\", ", w.prefix(i))
 		}
 		b.WriteString("]\n}\n")
 	}
@@ -193,7 +202,7 @@ func (w world) topology(file string) string {
 		if w.targets+w.regions == 0 {
 			break
 		}
-		fmt.Fprintf(&b, "domain \"s%d\" {\n  zone = zone.z\n  ttl = \"60s\"\n  policy = policy.p\n", n)
+		fmt.Fprintf(&b, "domain %q {\n  zone = zone.z\n  ttl = \"60s\"\n  policy = policy.p\n", steered(n))
 		for i := range w.targets {
 			fmt.Fprintf(&b, "  answer \"a%d\" {\n    addresses = [\"%s\"]\n    region = region.home\n    weight = %d\n  }\n", i, target(n, i), weight(i))
 		}
@@ -222,28 +231,28 @@ func (w world) gdnsd() (plugins, lines string) {
 			}
 		}
 		p.WriteString("]\n  nets => {\n")
-		for i := range prefixes {
-			fmt.Fprintf(&p, "   %s => r%d\n", prefix(i), i%w.regions)
+		for i := range w.clients {
+			fmt.Fprintf(&p, "   %s => r%d\n", w.prefix(i), i%w.regions)
 		}
 		p.WriteString("  } } }\n resources => {\n")
 		for n := range steeredNames {
-			fmt.Fprintf(&p, "  s%d => { map => m\n service_types => up\n dcmap => { ", n)
+			fmt.Fprintf(&p, "  %s => { map => m\n service_types => up\n dcmap => { ", steered(n))
 			for r := range w.regions {
 				fmt.Fprintf(&p, "r%d => %s\n", r, target(n, r))
 			}
 			p.WriteString("} }\n")
-			fmt.Fprintf(&l, "s%d 60 DYNA geoip!s%d\n", n, n)
+			fmt.Fprintf(&l, "%s 60 DYNA geoip!%[1]s\n", steered(n))
 		}
 		p.WriteString(" } } }\n")
 	case w.targets > 0:
 		p.WriteString("plugins => { weighted => {\n")
 		for n := range steeredNames {
-			fmt.Fprintf(&p, " s%d => { ", n)
+			fmt.Fprintf(&p, " %s => { ", steered(n))
 			for i := range w.targets {
 				fmt.Fprintf(&p, "a%d = [ %s, %d ]\n", i, target(n, i), weight(i))
 			}
 			p.WriteString("}\n")
-			fmt.Fprintf(&l, "s%d 60 DYNA weighted!s%d\n", n, n)
+			fmt.Fprintf(&l, "%s 60 DYNA weighted!%[1]s\n", steered(n))
 		}
 		p.WriteString("} }\n")
 	}

@@ -138,7 +138,7 @@ func (s *server) cpu() (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	var ticks int64
+	var worked time.Duration
 	for _, e := range entries {
 		if _, err := strconv.Atoi(e.Name()); err != nil {
 			continue
@@ -147,20 +147,29 @@ func (s *server) cpu() (time.Duration, error) {
 		if err != nil {
 			continue // ended meanwhile
 		}
-		// proc(5): the name, in parentheses, may contain anything; pgrp, utime and stime are fields 5, 14 and 15.
+		// proc(5): the name, in parentheses, may contain anything; pgrp is field 5.
 		f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(f) < 13 || f[2] != strconv.Itoa(s.cmd.Process.Pid) {
+		if len(f) < 3 || f[2] != strconv.Itoa(s.cmd.Process.Pid) {
 			continue
 		}
-		for _, n := range f[11:13] {
-			t, err := strconv.ParseInt(n, 10, 64)
+		threads, err := filepath.Glob(filepath.Join("/proc", e.Name(), "task/*/schedstat"))
+		if err != nil {
+			return 0, err
+		}
+		for _, t := range threads {
+			// Documentation/scheduler/sched-stats.rst: nanoseconds on a processor come first.
+			text, err := os.ReadFile(t)
 			if err != nil {
-				return 0, err
+				continue
 			}
-			ticks += t
+			var ns int64
+			if _, err := fmt.Sscan(string(text), &ns); err != nil {
+				return 0, fmt.Errorf("%s: %w", t, err)
+			}
+			worked += time.Duration(ns)
 		}
 	}
-	return time.Duration(ticks) * (time.Second / 100), nil // USER_HZ is 100
+	return worked, nil
 }
 
 // freePort is a port that was free for UDP and TCP a moment ago.

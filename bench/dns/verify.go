@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -89,17 +90,24 @@ func answers(query, reply []byte) ([]netip.Addr, error) {
 	at := question
 	var addrs []netip.Addr
 	for range binary.BigEndian.Uint16(reply[6:]) {
-		if at+12 > len(reply) {
+		// The owner: a pointer to the question or, of servers that do not
+		// compress what is short, the name again.
+		switch name := query[12 : question-4]; {
+		case bytes.HasPrefix(reply[at:], []byte{0xc0, 12}):
+			at += 2
+		case bytes.HasPrefix(reply[at:], name):
+			at += len(name)
+		default:
+			return nil, errors.New("an answer for another name")
+		}
+		if at+10 > len(reply) {
 			return nil, errors.New("cut short")
 		}
-		if reply[at] != 0xc0 || reply[at+1] != 12 {
-			return nil, errors.New("the owner is no pointer to the question")
-		}
-		if string(reply[at+2:at+6]) != string(query[question-4:question]) {
+		if string(reply[at:at+4]) != string(query[question-4:question]) {
 			return nil, errors.New("another type")
 		}
-		length := int(binary.BigEndian.Uint16(reply[at+10:]))
-		at += 12
+		length := int(binary.BigEndian.Uint16(reply[at+8:]))
+		at += 10
 		addr, ok := netip.AddrFromSlice(reply[at:min(at+length, len(reply))])
 		if !ok {
 			return nil, errors.New("no address")

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// coreDNS is the version that is measured. Debian has no package of it.
+const coreDNS = "v1.12.4"
+
+// building is how long making CoreDNS may take: there is much to fetch.
+const building = 15 * time.Minute
+
+// A program of CoreDNS with the two plugins that serving a zone takes, so that
+// what the others need is not fetched. It is a module of its own: ours does
+// not depend on it.
+var coreDNSFiles = map[string]string{
+	"go.mod": "module coredns\n\ngo 1.26\n\nrequire github.com/coredns/coredns " + coreDNS + "\n",
+	"main.go": `package main
+
+import (
+	"github.com/coredns/coredns/coremain"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/file"
+)
+
+func main() { coremain.Run() }
+`,
+}
+
+// findCoreDNS returns the path of a CoreDNS that was made before, or makes it
+// by Go's module proxy, whose sums go.sum's database vouches for.
+func findCoreDNS(ctx context.Context, say func(string, ...any)) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	made := filepath.Join(cache, "gslb", "bench", "coredns-"+coreDNS)
+	if _, err := os.Stat(made); err == nil {
+		return made, nil
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(made), 0o755); err != nil {
+		return "", err
+	}
+	folder, err := os.MkdirTemp(filepath.Dir(made), "coredns.tmp-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(folder)
+	for name, text := range coreDNSFiles {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+			return "", err
+		}
+	}
+	say("making CoreDNS %s, which takes some minutes the first time", coreDNS)
+	bounded, stop := context.WithTimeout(ctx, building)
+	defer stop()
+	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-trimpath", "-o", "coredns", "."}} {
+		cmd := exec.CommandContext(bounded, "go", args...)
+		cmd.Dir, cmd.Env = folder, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			if ctx.Err() != nil {
+				return "", context.Cause(ctx)
+			}
+			if bounded.Err() != nil {
+				err = fmt.Errorf("not done after %v", building)
+			}
+			return "", fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, last(out))
+		}
+	}
+	// Renamed, so that there is a whole program there or none.
+	return made, os.Rename(filepath.Join(folder, "coredns"), made)
+}
