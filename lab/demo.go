@@ -49,6 +49,9 @@ type story struct {
 
 func (w *World) newStory(report *Report, fault Fault) (*story, error) {
 	for _, d := range w.Topo.Domains {
+		if d.Hosts() {
+			continue
+		}
 		s := &story{World: w, report: report, fault: fault, domain: d}
 		regions := map[*topology.Region]bool{}
 		for _, a := range d.Answers {
@@ -260,11 +263,11 @@ func (s *story) regionDies(ctx context.Context) error {
 // users of every region.
 func (s *story) rotates(ctx context.Context, name string) error {
 	bound := s.dnsBound()
-	want, n := expectedAnswers(s.domain, s.door(0).vip.Is6())
+	want, n := expectedAnswers(s.domain, recordType(s.door(0).vip.Is6()))
 	var out streak
 	begin := time.Now()
 	for {
-		got, err := s.askAll(ctx, s.domain, s.door(0).vip.Is6(), "udp", n)
+		got, err := s.askAll(ctx, s.domain, recordType(s.door(0).vip.Is6()), "udp", n)
 		if err != nil {
 			return err
 		}

@@ -265,17 +265,17 @@ func (w *World) watchFront(d door, m topology.Method) (func() (Check, error), er
 // testDomain asks every nameserver from every region, by UDP and TCP.
 func (w *World) testDomain(ctx context.Context, report *Report, d *topology.Domain) error {
 	bound := answerBound(d)
-	for _, v6 := range []bool{false, true} {
-		want, questions := expectedAnswers(d, v6)
+	for _, typ := range questionTypes {
+		want, questions := expectedAnswers(d, typ)
 		if len(want) == 0 {
 			continue
 		}
 		for _, network := range []string{"udp", "tcp"} {
-			name := fmt.Sprintf("%s %s %s gives every healthy answer", d.ID, recordType(v6), network)
+			name := fmt.Sprintf("%s %s %s gives every healthy answer", d.ID, typ, network)
 			if choosy(d) {
-				name = fmt.Sprintf("%s %s %s gives healthy answers", d.ID, recordType(v6), network)
+				name = fmt.Sprintf("%s %s %s gives healthy answers", d.ID, typ, network)
 			}
-			if err := w.untilAnswers(ctx, report, name, d, want, questions, network, bound); err != nil {
+			if err := w.untilAnswers(ctx, report, name, d, typ, want, questions, network, bound); err != nil {
 				return err
 			}
 		}
@@ -301,12 +301,8 @@ func answerBound(d *topology.Domain) time.Duration {
 }
 
 // untilAnswers asks until every nameserver gives users of every region all of
-// want and nothing else, and reports it. All of want are of one family.
-func (w *World) untilAnswers(ctx context.Context, report *Report, name string, d *topology.Domain, want map[netip.Addr]bool, questions int, network string, bound time.Duration) error {
-	v6 := false
-	for a := range want {
-		v6 = a.Is6()
-	}
+// want and nothing else, and reports it.
+func (w *World) untilAnswers(ctx context.Context, report *Report, name string, d *topology.Domain, typ string, want map[netip.Addr]bool, questions int, network string, bound time.Duration) error {
 	good, all := func(a answers) bool { return a.exactly(want) }, fmt.Sprintf("%d", len(want))
 	if choosy(d) {
 		good, all = func(a answers) bool { return a.only(want) }, fmt.Sprintf("of %d what the policy leaves each user", len(want))
@@ -315,7 +311,7 @@ func (w *World) untilAnswers(ctx context.Context, report *Report, name string, d
 	begin := time.Now()
 	for {
 		var err error
-		if got, err = w.askAll(ctx, d, v6, network, questions); err != nil {
+		if got, err = w.askAll(ctx, d, typ, network, questions); err != nil {
 			return err
 		}
 		if good(got) || time.Since(begin) > bound {
@@ -341,8 +337,8 @@ func (w *World) untilAnswers(ctx context.Context, report *Report, name string, d
 func (w *World) testElsewhere(ctx context.Context, report *Report) error {
 	places := elsewhere(w.Topo)
 	for _, d := range w.Topo.Domains {
-		for _, v6 := range []bool{false, true} {
-			want, questions := expectedAnswers(d, v6)
+		for _, typ := range questionTypes {
+			want, questions := expectedAnswers(d, typ)
 			i := slices.IndexFunc(places, func(f foreigner) bool {
 				gone := slices.ContainsFunc(f.at, func(e endpoint) bool { return want[e.addr.Addr()] })
 				return gone && slices.ContainsFunc(slices.Collect(maps.Keys(want)), func(a netip.Addr) bool { return !f.addrs.Has(a) })
@@ -354,15 +350,15 @@ func (w *World) testElsewhere(ctx context.Context, report *Report) error {
 			for _, a := range places[i].addrs {
 				delete(left, a)
 			}
-			node, kind := places[i].id, recordType(v6)
+			node := places[i].id
 			if err := w.Unplug(node); err != nil {
 				return err
 			}
-			err := w.untilAnswers(ctx, report, fmt.Sprintf("%s %s without %s", d.ID, kind, node), d, left, questions, "udp", answerBound(d))
+			err := w.untilAnswers(ctx, report, fmt.Sprintf("%s %s without %s", d.ID, typ, node), d, typ, left, questions, "udp", answerBound(d))
 			if err := errors.Join(err, w.Plug(node)); err != nil {
 				return err
 			}
-			if err := w.untilAnswers(ctx, report, fmt.Sprintf("%s %s whole again with %s", d.ID, kind, node), d, want, questions, "udp", answerBound(d)); err != nil {
+			if err := w.untilAnswers(ctx, report, fmt.Sprintf("%s %s whole again with %s", d.ID, typ, node), d, typ, want, questions, "udp", answerBound(d)); err != nil {
 				return err
 			}
 		}
@@ -370,6 +366,10 @@ func (w *World) testElsewhere(ctx context.Context, report *Report) error {
 	return nil
 }
 
+// questionTypes are the types whose answers are addresses, as records or hints.
+var questionTypes = []string{"A", "AAAA", "HTTPS", "SVCB"}
+
+// recordType is the type of addresses of a family.
 func recordType(v6 bool) string {
 	if v6 {
 		return "AAAA"
@@ -379,9 +379,9 @@ func recordType(v6 bool) string {
 
 // expectedAnswers are the addresses a domain gives when everybody is up, and
 // how many questions show them all: the rarest twelve times on average.
-func expectedAnswers(d *topology.Domain, v6 bool) (map[netip.Addr]bool, int) {
+func expectedAnswers(d *topology.Domain, typ string) (map[netip.Addr]bool, int) {
 	out := map[netip.Addr]bool{}
-	if !d.Has(recordType(v6)) {
+	if !d.Has(typ) || d.Hosts() {
 		return nil, 0
 	}
 	sum, least := 0, math.MaxInt
@@ -393,7 +393,7 @@ func expectedAnswers(d *topology.Domain, v6 bool) (map[netip.Addr]bool, int) {
 			continue
 		}
 		for _, addr := range a.Addrs {
-			if addr.Is6() == v6 {
+			if of := recordType(addr.Is6()); of == typ || typ != "A" && typ != "AAAA" && d.Has(of) {
 				out[addr] = true
 				least = min(least, max(a.Weight, 1))
 			}
@@ -465,7 +465,7 @@ func (a answers) String() string {
 }
 
 // askAll asks every nameserver from every region, n questions each.
-func (w *World) askAll(ctx context.Context, d *topology.Domain, v6 bool, network string, n int) (answers, error) {
+func (w *World) askAll(ctx context.Context, d *topology.Domain, typ, network string, n int) (answers, error) {
 	out := answers{seen: map[netip.Addr]int{}}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
@@ -483,7 +483,7 @@ func (w *World) askAll(ctx context.Context, d *topology.Domain, v6 bool, network
 					seen := map[netip.Addr]bool{}
 					q := Questions{
 						Network: network, Server: netip.AddrPortFrom(a.server, 53), From: w.users[a.region].from(a.server, 0, n),
-						Name: d.Name, Type: recordType(v6), Timeout: 2 * requestTimeout,
+						Name: d.Name, Type: typ, Timeout: 2 * requestTimeout,
 					}
 					var responses []Response
 					err := w.users[a.region].call(ctx, "Ask", q, &responses)

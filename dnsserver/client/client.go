@@ -22,7 +22,7 @@ import (
 type Answer struct {
 	Rcode   string // "NOERROR", "NXDOMAIN", ...
 	AA, TC  bool
-	Addrs   []netip.Addr    // of the A and AAAA records of the answer section, in their order
+	Addrs   []netip.Addr    // of the A and AAAA records of the answer section, and the hints of HTTPS and SVCB, in their order
 	Records []string        // the answer section as zone-file text
 	TTLs    []time.Duration // of Records, one each
 }
@@ -166,6 +166,7 @@ func read(reply *dns.Msg) Answer {
 			}
 			a.Addrs = append(a.Addrs, addr)
 		}
+		a.Addrs = append(a.Addrs, hints(r)...)
 		a.Records = append(a.Records, r.String())
 		a.TTLs = append(a.TTLs, time.Duration(r.Header().Ttl)*time.Second)
 	}
@@ -183,4 +184,31 @@ func bare(ctx context.Context, err error) error {
 		return op.Err
 	}
 	return err
+}
+
+// hints are the addresses in a service binding (RFC 9460, section 7.3).
+func hints(r dns.RR) []netip.Addr {
+	var values []dns.SVCBKeyValue
+	switch r := r.(type) {
+	case *dns.HTTPS:
+		values = r.Value
+	case *dns.SVCB:
+		values = r.Value
+	}
+	var out []netip.Addr
+	for _, v := range values {
+		var ips []net.IP
+		switch v := v.(type) {
+		case *dns.SVCBIPv4Hint:
+			ips = v.Hint
+		case *dns.SVCBIPv6Hint:
+			ips = v.Hint
+		}
+		for _, ip := range ips {
+			if addr, ok := netip.AddrFromSlice(ip); ok {
+				out = append(out, addr.Unmap())
+			}
+		}
+	}
+	return out
 }

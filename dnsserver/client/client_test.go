@@ -89,6 +89,22 @@ func TestAskWaitsForTheReplyToItsQuestion(t *testing.T) {
 	}
 }
 
+func TestAskReadsHints(t *testing.T) {
+	server := serve(t, func(query *dns.Msg) []*dns.Msg {
+		m := new(dns.Msg).SetReply(query)
+		m.Answer = []dns.RR{record(t, "www.example.org. 5 IN HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1,192.0.2.2 ipv6hint=2001:db8::1")}
+		return []*dns.Msg{m}
+	})
+	got, err := Ask(t.Context(), "udp", server, netip.Addr{}, "www.example.org", "HTTPS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::1")}
+	if diff := cmp.Diff(want, got.Addrs, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 func TestAskTakesARefusalWithoutAQuestion(t *testing.T) {
 	server := serve(t, func(query *dns.Msg) []*dns.Msg {
 		m := new(dns.Msg).SetRcode(query, dns.RcodeRefused)
