@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -143,7 +144,7 @@ func secretIn(v cty.Value) (string, bool) {
 // asterisks, byte for byte.
 func hide(f File, diags hcl.Diagnostics) []byte {
 	var spans [][]int
-	if hasSecretWord(string(f.Data)) { // what has none is on one line: line looks for it
+	if slices.ContainsFunc(secretWords, func(w string) bool { return bytes.Contains(f.Data, []byte(w)) }) { // what has none is on one line: line looks for it
 		spans = secretShapes.FindAllIndex(f.Data, -1)
 	}
 	for _, d := range diags {

@@ -149,8 +149,19 @@ func newLines(src Source, diags hcl.Diagnostics) lines {
 	if len(diags) == 0 {
 		return l
 	}
+	named := map[string]bool{}
+	for _, d := range diags {
+		named[at(d).Filename] = true
+		if x, _ := d.Extra.(*Extra); x != nil {
+			for _, r := range x.Related {
+				named[r.Range.Filename] = true
+			}
+		}
+	}
 	for _, f := range slices.Concat(src.Files, src.VarFiles) {
-		l[f.Name] = File{f.Name, hide(f, diags)}
+		if named[f.Name] {
+			l[f.Name] = File{f.Name, hide(f, diags)}
+		}
 	}
 	return l
 }

@@ -41,8 +41,9 @@ well see 'director stop --flush'.`,
 			if node == "" {
 				return cli.Usagef("--node is missing: the address of this host's director in the file")
 			}
+			files := in.Reader(paths)
 			read := func() (*topology.Topology, *topology.Director, error) {
-				topo, err := in.Topology(paths, c.ErrOrStderr())
+				topo, err := files.Topology(c.ErrOrStderr())
 				if err != nil {
 					return nil, nil, err
 				}

@@ -60,8 +60,9 @@ share --cookie-secret.`,
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
 			w := watcher{in: &in, paths: paths}
+			files := in.Reader(paths)
 			read := func() (*topology.Topology, error) {
-				topo, err := in.Topology(paths, cmd.ErrOrStderr())
+				topo, err := files.Topology(cmd.ErrOrStderr())
 				if err == nil {
 					w.read(topo)
 				}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,9 +77,26 @@ func (r *reader) texts(before conf.Source) bool {
 	return true
 }
 
+// A Reader is Read for the same files again and again. Its Parse, and what it
+// does to find out what else is to be read, costs what has changed since the
+// last time. The zero value has read nothing yet. It belongs to one goroutine.
+type Reader struct {
+	conf.Memory
+	texts []string // paths that file() has taken
+}
+
+// Read is [Read].
+func (r *Reader) Read(paths []string, values Values) conf.Source {
+	run := files(paths, values)
+	run.wanted, run.taken = r.Wanted, r.texts
+	run.beside()
+	r.texts = slices.Sorted(maps.Keys(run.src.Texts))
+	return run.src
+}
+
 // files reads all but what is beside them.
 func files(paths []string, values Values) *reader {
-	r := &reader{left: MaxBytes, seen: map[string]bool{}}
+	r := &reader{left: MaxBytes, seen: map[string]bool{}, wanted: conf.Wanted}
 	r.src.Vars, r.src.Env = values.Vars, map[string]string{}
 	for _, kv := range os.Environ() {
 		if k, v, ok := strings.Cut(kv, "="); ok {
@@ -89,7 +107,7 @@ func files(paths []string, values Values) *reader {
 		r.add(path, conf.Include{})
 	}
 	for _, path := range values.Files {
-		if f := r.read(path, conf.Include{}, true); f != nil {
+		if f := r.file(path, conf.Include{}, true); f != nil {
 			r.src.VarFiles = append(r.src.VarFiles, *f)
 		}
 	}
@@ -98,9 +116,11 @@ func files(paths []string, values Values) *reader {
 
 // A reader is one run of Read.
 type reader struct {
-	src  conf.Source
-	left int64
-	seen map[string]bool // files read, by absolute name
+	src    conf.Source
+	left   int64
+	seen   map[string]bool // files read, by absolute name
+	wanted func(conf.Source) (texts, paths []string)
+	taken  []string // paths that file() took at the last reading
 }
 
 // add reads what a path stands for and what that includes.
@@ -124,12 +144,12 @@ func (r *reader) add(path string, by conf.Include) {
 			return
 		}
 		// What a user names may be a pipe or the standard input.
-		f := r.read(name, by, by == (conf.Include{}) && name == path)
+		f := r.file(name, by, by == (conf.Include{}) && name == path)
 		if f == nil {
 			continue
 		}
 		r.src.Files = append(r.src.Files, *f)
-		if !bytes.Contains(f.Data, []byte("include")) {
+		if !mayInclude(*f) {
 			continue // saves a reading
 		}
 		for _, in := range conf.Includes(*f) {
@@ -139,6 +159,26 @@ func (r *reader) add(path string, by conf.Include) {
 			}
 			r.add(inner, in)
 		}
+	}
+}
+
+// mayInclude reports whether a file may have include blocks. One begins its
+// line, or stands behind a comment.
+func mayInclude(f conf.File) bool {
+	if strings.HasSuffix(f.Name, ".json") {
+		return bytes.Contains(f.Data, []byte("include"))
+	}
+	for at := 0; ; {
+		i := bytes.Index(f.Data[at:], []byte("include"))
+		if i < 0 {
+			return false
+		}
+		at += i
+		front := f.Data[bytes.LastIndexByte(f.Data[:at], '\n')+1 : at]
+		if len(bytes.TrimSpace(front)) == 0 || bytes.Contains(front, []byte("*/")) || bytes.HasPrefix(front, []byte("\xef\xbb\xbf")) {
+			return true
+		}
+		at++
 	}
 }
 
@@ -194,9 +234,9 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// read reads one file, of any kind when a user named it; nil when it cannot be
+// file reads one file, of any kind when a user named it; nil when it cannot be
 // read, which is a problem.
-func (r *reader) read(name string, by conf.Include, named bool) *conf.File {
+func (r *reader) file(name string, by conf.Include, named bool) *conf.File {
 	read := regular
 	if named {
 		read = slurp
@@ -239,14 +279,17 @@ func slurp(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
+	var data bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		data.Grow(int(min(info.Size(), limit)) + bytes.MinRead)
+	}
+	if _, err := data.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, err
 	}
-	if int64(len(data)) > limit {
+	if int64(data.Len()) > limit {
 		return nil, errLarge
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // beside reads what the topology names beside its files: the texts of file(),
@@ -269,27 +312,17 @@ func (r *reader) beside() {
 	}
 	dir := filepath.Dir(r.src.Files[0].Name)
 	r.src.Texts, r.src.Unread = map[string]string{}, map[string]string{}
+	for _, path := range r.taken {
+		r.text(path, dir)
+	}
 	for range maxDepth {
-		texts, paths := conf.Wanted(r.src)
+		texts, paths := r.wanted(r.src)
 		for _, path := range paths {
 			r.src.Unread[path] = readable(path, dir)
 		}
 		more := false
 		for _, path := range texts {
-			if r.src.Unread[path] != "" {
-				continue
-			}
-			data, err := regular(within(path, dir), min(r.left, maxText))
-			switch {
-			case errors.Is(err, errLarge):
-				r.src.Unread[path] = fmt.Sprintf("it has more than %d bytes", min(r.left, maxText))
-			case err != nil:
-				r.src.Unread[path] = cause(err)
-			case !utf8.Valid(data):
-				r.src.Unread[path] = "it is not text in UTF-8"
-			default:
-				r.left -= int64(len(data))
-				r.src.Texts[path] = string(data)
+			if r.src.Unread[path] == "" && r.text(path, dir) {
 				more = true
 			}
 		}
@@ -297,6 +330,24 @@ func (r *reader) beside() {
 			return
 		}
 	}
+}
+
+// text reads a text of file(). It reports whether it could.
+func (r *reader) text(path, dir string) bool {
+	data, err := regular(within(path, dir), min(r.left, maxText))
+	switch {
+	case errors.Is(err, errLarge):
+		r.src.Unread[path] = fmt.Sprintf("it has more than %d bytes", min(r.left, maxText))
+	case err != nil:
+		r.src.Unread[path] = cause(err)
+	case !utf8.Valid(data):
+		r.src.Unread[path] = "it is not text in UTF-8"
+	default:
+		r.left -= int64(len(data))
+		r.src.Texts[path] = string(data)
+		return true
+	}
+	return false
 }
 
 func within(path, dir string) string {

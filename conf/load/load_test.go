@@ -133,3 +133,59 @@ func TestAgain(t *testing.T) {
 		before = got
 	}
 }
+
+// A Reader reads what Read reads, also when texts, paths and includes have
+// changed in between.
+func TestAReaderReadsWhatReadReads(t *testing.T) {
+	dir := t.TempDir()
+	const main = "include \"more/*.hcl\" {\n}\nregion \"eu\" {}\ngeoip {\n  city = \"city.mmdb\"\n}\nlocals { a = file(\"a.txt\") }\ncheck \"c\" {\n  type = \"http\"\n  path = local.a\n}\n"
+	var r Reader
+	for i, files := range []map[string]string{
+		{"main.hcl": main, "a.txt": "/x", "more/m.hcl": "region \"us\" {}\n"},
+		{"more/m.hcl": "region \"ap\" {}\n"},
+		{"a.txt": "/y", "city.mmdb": ""},
+		{"main.hcl": strings.Replace(main, "a.txt", "b.txt", 1)},
+		{"b.txt": "/z"},
+		{"b.txt": "no path"},
+		{"b.txt": "/", "more/n.hcl": "locals { b = file(\"c.txt\") }\nregion \"us\" {\n  bias = length(local.b)\n}\n", "c.txt": "four"},
+		{"main.hcl": "region \"eu\" {}\n"},
+	} {
+		write(t, dir, files)
+		paths := []string{filepath.Join(dir, "main.hcl")}
+		want := Read(paths, Values{})
+		got := r.Read(paths, Values{})
+		if diff := cmp.Diff(want.Files, got.Files); diff != "" {
+			t.Errorf("%d: files (-Read +Reader)\n%s", i, diff)
+		}
+		topo, diags := conf.Parse(want)
+		again, said := r.Parse(got)
+		if len(diags) != len(said) || (topo == nil) != (again == nil) {
+			t.Errorf("%d: Parse says %v, the reader %v", i, diags, said)
+			continue
+		}
+		for j := range diags {
+			if diags[j].Error() != said[j].Error() {
+				t.Errorf("%d: Parse says %v, the reader %v", i, diags[j], said[j])
+			}
+		}
+		if topo != nil && len(topo.Checks) > 0 && topo.Checks[0].Path != again.Checks[0].Path {
+			t.Errorf("%d: path %q, want %q", i, again.Checks[0].Path, topo.Checks[0].Path)
+		}
+	}
+}
+
+func TestAFileWithoutAnIncludeBlockIsNotReadForIt(t *testing.T) {
+	for text, want := range map[string]bool{
+		"include \"x\" {\n}":                  true,
+		"region \"a\" {}\n\tinclude \"x\" {}": true,
+		"/* see */ include \"x\" {}":          true,
+		"# includes nothing":                  false,
+		"locals { include = 1 }":              false,
+		"\xef\xbb\xbfinclude \"x\" {}":        true,
+		"":                                    false,
+	} {
+		if got := mayInclude(conf.File{Name: "a.hcl", Data: []byte(text)}); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}

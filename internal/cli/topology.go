@@ -45,12 +45,38 @@ func (in *Inputs) Topology(paths []string, stderr io.Writer) (*topology.Topology
 	if err != nil {
 		return nil, err
 	}
-	topo, diags := conf.Parse(source)
+	return said(conf.Parse, source, stderr)
+}
+
+func said(parse func(conf.Source) (*topology.Topology, conf.Diagnostics), source conf.Source, stderr io.Writer) (*topology.Topology, error) {
+	topo, diags := parse(source)
 	conf.Text(stderr, diags, source, Colour(stderr))
 	if diags.HasErrors() {
 		return nil, ErrSaid
 	}
 	return topo, nil
+}
+
+// A Reader is [Inputs.Topology] for a program that reads the same files again
+// and again: a reading costs what has changed since the one before. It belongs
+// to one goroutine.
+type Reader struct {
+	in    *Inputs
+	paths []string
+	files load.Reader
+}
+
+// Reader returns what reads the files of paths.
+func (in *Inputs) Reader(paths []string) *Reader { return &Reader{in: in, paths: paths} }
+
+// Topology reads and checks the files.
+func (r *Reader) Topology(stderr io.Writer) (*topology.Topology, error) {
+	vars, err := r.in.values()
+	if err != nil {
+		return nil, err
+	}
+	source := r.files.Read(r.paths, load.Values{Vars: vars, Files: r.in.Files})
+	return said(r.files.Parse, source, stderr)
 }
 
 func (in *Inputs) values() (map[string]string, error) {
