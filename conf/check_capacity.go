@@ -156,6 +156,9 @@ func (p *parser) rewriters() ([]*rewriter, map[*node]*rewriter) {
 // them: each by itself, the members of a pair for each other, and what is left
 // when one director or region is down.
 func (p *parser) checkCapacity() {
+	if !p.anyGives("server", "throughput") && len(p.all("failover")) == 0 {
+		return // nothing is known of what they carry
+	}
 	all, by := p.rewriters()
 	for _, r := range all {
 		if !r.over {

@@ -78,6 +78,9 @@ type taking struct {
 // checkFailovers looks at each pair by itself and at what two pairs must not
 // have in common. What the services make of them is for checkServices.
 func (p *parser) checkFailovers() {
+	if len(p.all("failover")) == 0 {
+		return
+	}
 	routers := map[[2]any]taking{} // by segment and virtual router id
 	syncs := map[[2]any]taking{}
 	vips := map[netip.Addr]taking{}

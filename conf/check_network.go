@@ -126,7 +126,7 @@ type owner struct {
 // one node only. What it gathers tells which hosts are free.
 func (p *parser) checkNodes() {
 	if p.owners == nil {
-		p.owners = map[netip.Addr]owner{}
+		p.owners, p.vips, p.shared = map[netip.Addr]owner{}, map[netip.Addr]int{}, 0
 	}
 	take := func(what string, it item) {
 		a := it.x.(netip.Addr)
@@ -136,6 +136,9 @@ func (p *parser) checkNodes() {
 				rel: []Related{{first.who + " has it here", first.at}},
 			})
 			return
+		}
+		if p.vips[a] > 0 { // of the reading before
+			p.errorf("GS203", it.at, "%s of %s is also a VIP.", a, what)
 		}
 		p.owners[a] = owner{who: what, at: it.at}
 	}
@@ -212,20 +215,18 @@ func (p *parser) checkNodes() {
 		})
 	}
 	for _, s := range p.all("virtual_service") {
-		for _, it := range s.list("vip") {
-			a := it.x.(netip.Addr)
-			if o, ok := p.owners[a]; ok {
-				p.report(fault{
-					code: "GS203", at: it.at, detail: fmt.Sprintf("The VIP %s of %s is also the address of %s.", a, s.id, o.who),
-					help: "A VIP moves between nodes and belongs to none: give it an address of its own.",
-					rel:  []Related{{o.who + " has it here", o.at}},
-				})
-			}
-		}
-		p.once(s, "segment", func() {
+		p.once(s, "addresses", func() {
 			for _, it := range s.list("vip") {
 				a := it.x.(netip.Addr)
-				if _, ok := p.owners[a]; ok {
+				if p.vips[a]++; p.vips[a] == 2 {
+					p.shared++
+				}
+				if o, ok := p.owners[a]; ok {
+					p.report(fault{
+						code: "GS203", at: it.at, detail: fmt.Sprintf("The VIP %s of %s is also the address of %s.", a, s.id, o.who),
+						help: "A VIP moves between nodes and belongs to none: give it an address of its own.",
+						rel:  []Related{{o.who + " has it here", o.at}},
+					})
 					continue
 				}
 				if net := p.segment(a); net != nil {
@@ -327,18 +328,9 @@ func contains(ps []netip.Prefix, a netip.Addr) bool {
 
 // checkGateways finds the routers' addresses where the file gives none.
 func (p *parser) checkGateways() {
-	var vips map[netip.Addr]bool
 	taken := func(a netip.Addr) bool {
-		if vips == nil {
-			vips = map[netip.Addr]bool{}
-			for _, s := range p.all("virtual_service") {
-				for _, a := range s.addrs("vip") {
-					vips[a] = true
-				}
-			}
-		}
 		_, owned := p.owners[a]
-		return owned || vips[a]
+		return owned || p.vips[a] > 0
 	}
 	p.gateways = map[*node][]netip.Addr{}
 	for _, n := range p.all("network") {

@@ -25,6 +25,9 @@ type holder struct {
 // it would be at two hosts. Each service is compared with the first one that
 // has the VIP; of two that differ, one differs from that one too.
 func (p *parser) checkOwners() {
+	if p.shared == 0 {
+		return
+	}
 	holders := map[netip.Addr]holder{}
 	for _, s := range p.all("virtual_service") {
 		d := owning(s)

@@ -109,12 +109,15 @@ func complete(n *node, name string) bool {
 func (p *parser) checkServices() {
 	p.checkFailovers()
 	services := p.all("virtual_service")
-	doors := make(map[door]opening, len(services))
+	doors := map[door]opening{}
+	marked := p.anyGives("virtual_service", "fwmark")
 	marks := map[int]*node{}
 	for _, s := range services {
-		p.checkMark(s, marks)
+		if marked {
+			p.checkMark(s, marks)
+		}
 	vips:
-		for _, it := range s.list("vip") {
+		for _, it := range p.contested(s) {
 			for _, port := range s.list("ports") {
 				d := door{it.x.(netip.Addr), port.x.(topology.Port)}
 				if first, ok := doors[d]; ok {
@@ -142,6 +145,14 @@ func (p *parser) checkServices() {
 	p.checkTunnels()
 	p.checkClients()
 	p.checkCapacity()
+}
+
+// contested are a service's VIPs if any VIP is of two services.
+func (p *parser) contested(s *node) []item {
+	if p.shared == 0 {
+		return nil
+	}
+	return s.list("vip")
 }
 
 // An opening is what makes a door: a service, by one of its VIPs.

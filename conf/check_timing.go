@@ -32,6 +32,7 @@ const (
 
 // checkTimes looks at what intervals, timeouts and TTLs come to.
 func (p *parser) checkTimes() {
+	p.secure = nil
 	for _, c := range p.all("check") {
 		p.checkFlapping(c)
 		p.checkTLS(c)
@@ -116,29 +117,41 @@ func (p *parser) portOf(c *node) (int, []Related, bool) {
 		port, ok := get[int](c, "port")
 		return port, nil, ok
 	}
-	var used []*node
-	for _, s := range p.all("virtual_service") {
-		uses := s.ref("check") == c
-		for _, t := range s.of("tier") {
-			uses = uses || t.ref("check") == c
+	if s := p.speaksTLS()[c]; s != nil {
+		return s.way.tls, []Related{{s.id + " is checked with it", s.at("ports")}}, true
+	}
+	return 0, nil, false
+}
+
+// speaksTLS is, of each check, the first service that uses it and has one TCP
+// port, on which clients speak TLS.
+func (p *parser) speaksTLS() map[*node]*node {
+	if p.secure != nil {
+		return p.secure
+	}
+	p.secure = map[*node]*node{}
+	note := func(c, s *node) {
+		if c != nil && p.secure[c] == nil {
+			p.secure[c] = s
 		}
-		if uses {
-			used = append(used, s)
+	}
+	for _, s := range p.all("virtual_service") {
+		if p.wayOf(s).tls == 0 {
+			continue
+		}
+		note(s.ref("check"), s)
+		for _, t := range s.of("tier") {
+			note(t.ref("check"), s)
 		}
 	}
 	for _, d := range p.all("domain") {
 		for _, a := range d.of("answer") {
-			if s := a.ref("service"); s != nil && a.ref("check") == c {
-				used = append(used, s)
+			if s := a.ref("service"); s != nil && p.wayOf(s).tls != 0 {
+				note(a.ref("check"), s)
 			}
 		}
 	}
-	for _, s := range used {
-		if ports := portsOf(s, topology.TCP); len(ports) == 1 && slices.Contains(tlsPorts, int(ports[0])) {
-			return int(ports[0]), []Related{{s.id + " is checked with it", s.at("ports")}}, true
-		}
-	}
-	return 0, nil, false
+	return p.secure
 }
 
 // checkOf is the check of an answer: its own, its service's, or the default
@@ -290,10 +303,18 @@ type load struct {
 // A workload is what a node probes: each target of a check once.
 type workload struct {
 	loads []load
-	seen  map[any]bool
+	seen  map[aim]bool
 }
 
-func (w *workload) add(c *node, key any, targets int) {
+// An aim is what a check looks at: a farm, a director of the next tier, or what
+// is behind the VIP of a service.
+type aim struct {
+	check, of *node
+	vip       netip.Addr
+	port      int
+}
+
+func (w *workload) add(c *node, key aim, targets int) {
 	if targets == 0 || w.seen[key] {
 		return
 	}
@@ -360,11 +381,7 @@ func (p *parser) checkBudget() {
 
 // answered is what each nameserver probes: the addresses of answers.
 func (p *parser) answered() workload {
-	w := workload{seen: map[any]bool{}}
-	type key struct {
-		check, service *node
-		addr           netip.Addr
-	}
+	w := workload{seen: map[aim]bool{}}
 	for _, d := range p.all("domain") {
 		for _, a := range d.of("answer") {
 			c, _ := p.checkOf(a)
@@ -380,7 +397,7 @@ func (p *parser) answered() workload {
 				s = nil
 			}
 			for _, addr := range addrs {
-				w.add(c, key{c, s, addr}, 1)
+				w.add(c, aim{c, s, addr, 0}, 1)
 			}
 		}
 	}
@@ -390,57 +407,89 @@ func (p *parser) answered() workload {
 // forwarded is what each director probes: its destinations.
 func (p *parser) forwarded() map[*node]*workload {
 	out := map[*node]*workload{}
-	type key struct {
-		check, of *node // a farm or a director of the next tier
-		vip       netip.Addr
-		port      int
-	}
 	for _, s := range p.all("virtual_service") {
-		tiers := s.of("tier")
-		for i, t := range tiers {
-			c, known := t.ref("check"), true
-			if !t.gave("check") {
-				c, known = p.checkOfService(s)
+		for _, e := range p.wayOf(s).errands {
+			w := out[e.director]
+			if w == nil {
+				w = &workload{seen: map[aim]bool{}}
+				out[e.director] = w
 			}
-			if !known || c == nil {
-				continue
+			w.add(e.aim.check, e.aim, e.targets)
+		}
+	}
+	return out
+}
+
+// A way is what a service makes of its own and of what it refers to, where
+// that is worth remembering.
+type way struct {
+	tls     int // its one TCP port, if clients speak TLS there
+	errands []errand
+}
+
+// An errand is what a director probes at one place for one service.
+type errand struct {
+	director *node
+	aim      aim
+	targets  int
+}
+
+// wayOf works a service's way out, once.
+func (p *parser) wayOf(s *node) *way {
+	if s.way != nil {
+		return s.way
+	}
+	s.way = &way{errands: p.errands(s)}
+	if ports := portsOf(s, topology.TCP); len(ports) == 1 && slices.Contains(tlsPorts, int(ports[0])) {
+		s.way.tls = int(ports[0])
+	}
+	return s.way
+}
+
+// errands are what directors probe for a service.
+func (p *parser) errands(s *node) []errand {
+	var out []errand
+	tiers := s.of("tier")
+	for i, t := range tiers {
+		c, known := t.ref("check"), true
+		if !t.gave("check") {
+			c, known = p.checkOfService(s)
+		}
+		if !known || c == nil {
+			continue
+		}
+		ports := []int{c.num("port")}
+		if !c.gave("port") {
+			ports = nil
+			for _, n := range portsOf(s, topology.TCP) {
+				ports = append(ports, int(n))
 			}
-			ports := []int{c.num("port")}
-			if !c.gave("port") {
-				ports = nil
-				for _, n := range portsOf(s, topology.TCP) {
-					ports = append(ports, int(n))
-				}
-			}
-			for _, d := range probers(t.nodes("directors")) {
-				if out[d] == nil {
-					out[d] = &workload{seen: map[any]bool{}}
-				}
-				for _, vip := range s.addrs("vip") {
-					for _, port := range ports {
-						if i < len(tiers)-1 {
-							for _, next := range probers(tiers[i+1].nodes("directors")) {
-								out[d].add(c, key{c, next, vip, port}, 1)
-							}
-							continue
+		}
+		for _, d := range probers(t.nodes("directors")) {
+			for _, vip := range s.addrs("vip") {
+				for _, port := range ports {
+					if i < len(tiers)-1 {
+						for _, next := range probers(tiers[i+1].nodes("directors")) {
+							out = append(out, errand{d, aim{c, next, vip, port}, 1})
 						}
-						for _, f := range t.nodes("farms") {
-							k := key{c, f, vip, port}
-							if t.method() == topology.NAT {
-								if f.ref("gateway") != d {
-									continue
-								}
-								k.vip = netip.IPv4Unspecified()
-								if vip.Is6() {
-									k.vip = netip.IPv6Unspecified()
-								}
+						continue
+					}
+					for _, f := range t.nodes("farms") {
+						k := aim{c, f, vip, port}
+						if t.method() == topology.NAT {
+							if f.ref("gateway") != d {
+								continue
 							}
-							n := serversOf(f).v6
-							if vip.Is4() {
-								n = serversOf(f).v4
+							k.vip = netip.IPv4Unspecified()
+							if vip.Is6() {
+								k.vip = netip.IPv6Unspecified()
 							}
-							out[d].add(c, k, n)
 						}
+						n := serversOf(f).v6
+						if vip.Is4() {
+							n = serversOf(f).v4
+						}
+						out = append(out, errand{d, k, n})
 					}
 				}
 			}
@@ -515,6 +564,15 @@ type leap struct {
 // checkRoundTrips warns of checks whose timeout is over before an answer can be
 // back from the farthest target.
 func (p *parser) checkRoundTrips() {
+	located := 0
+	for _, r := range p.all("region") {
+		if r.gave("location") {
+			located++
+		}
+	}
+	if located < 2 {
+		return
+	}
 	farthest := map[*node]leap{}
 	note := func(c, prober, from, target, to *node) {
 		a, ok1 := get[topology.Point](from, "location")

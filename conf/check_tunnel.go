@@ -41,6 +41,9 @@ func (p *parser) checkTunnelled(t *node) {
 // checkTunnels warns of directors that a full-sized wrapped packet does not
 // pass.
 func (p *parser) checkTunnels() {
+	if !p.anyGives("director", "mtu") {
+		return
+	}
 	said := map[*node]bool{}
 	for _, s := range p.all("virtual_service") {
 		tiers := s.of("tier")
@@ -90,6 +93,9 @@ func (p *parser) small(t, d *node, mtu int, vip netip.Addr) {
 // checkTracking warns of directors that track connections for full NAT and
 // forward by a method whose replies they do not see.
 func (p *parser) checkTracking() {
+	if !p.anyGives("tier", "fullnat") {
+		return
+	}
 	tracks := map[*node]*node{} // director to the tier with full NAT
 	for _, s := range p.all("virtual_service") {
 		for _, t := range s.of("tier") {
@@ -102,9 +108,6 @@ func (p *parser) checkTracking() {
 				}
 			}
 		}
-	}
-	if len(tracks) == 0 {
-		return
 	}
 	for _, s := range p.all("virtual_service") {
 		for _, t := range s.of("tier") {

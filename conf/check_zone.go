@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"gslb/dnsserver/rr"
 )
@@ -503,7 +502,7 @@ func (p *parser) checkLabels() {
 	for _, r := range p.file.kids {
 		switch r.sch {
 		case zoneBlock, regionBlock, networkBlock, directorBlock, farmBlock, checkBlock, serviceBlock, policyBlock, variableBlock, failoverBlock:
-			if !hclsyntax.ValidIdentifier(r.label) {
+			if !identifier(r.label) {
 				p.report(fault{
 					code: "GS010", at: r.at, detail: fmt.Sprintf("The label %q cannot be named in an expression.", r.label),
 					help: "Use letters, digits, \"_\" and \"-\", a letter first.",

@@ -22,9 +22,10 @@ type Memory struct {
 	texts    map[string]*pieced
 	parts    []*piece // of all files in order
 	budget   *budget
-	reader   *parser // of pieces
-	count    int     // pieces read so far
-	readings int     // of sources so far
+	reader   *parser           // of pieces
+	count    int               // pieces read so far
+	readings int               // of sources so far
+	shifts   map[string]*shift // of the pieces
 
 	p *parser // the last reading, evaluated; nil: nothing can be taken from it
 	// rest is what the last evaluation had to say apart from what is in tops.
@@ -121,6 +122,7 @@ func (m *Memory) changed(before []*piece) (gone, come []*top) {
 	m.readings++
 	for _, k := range m.parts {
 		if k.seen == 0 {
+			m.shifts[k.name] = &k.shift
 			for _, r := range k.kids {
 				r.top = &top{raw: r}
 				come = append(come, r.top)
@@ -130,6 +132,7 @@ func (m *Memory) changed(before []*piece) (gone, come []*top) {
 	}
 	for _, k := range before {
 		if k.seen != m.readings {
+			delete(m.shifts, k.name)
 			for _, r := range k.kids {
 				gone = append(gone, r.top)
 			}
@@ -156,6 +159,7 @@ func simple(src Source) bool {
 func (m *Memory) begin() {
 	if m.budget == nil {
 		m.budget = &budget{standardLimits.steps, standardLimits.written}
+		m.shifts = map[string]*shift{}
 	}
 	if m.reader == nil {
 		m.reader = newParserOn(Source{}, standardLimits, m.budget)
@@ -164,16 +168,14 @@ func (m *Memory) begin() {
 
 // lay says where the pieces lie.
 func (m *Memory) lay() map[string]*shift {
-	shifts := make(map[string]*shift, len(m.parts))
 	for i, f := range m.src.Files {
 		line, at := 0, 0
 		for _, k := range m.texts[f.Name].pieces {
 			k.shift = shift{file: f.Name, order: i, line: line, byte: at}
-			shifts[k.name] = &k.shift
 			line, at = line+k.lines, at+k.size
 		}
 	}
-	return shifts
+	return m.shifts
 }
 
 // evaluate works everything out anew, from pieces that have been read.

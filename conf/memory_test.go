@@ -134,7 +134,7 @@ type author struct {
 	vars    map[string]string
 }
 
-var numbers = regexp.MustCompile(`\d+`)
+var digits = regexp.MustCompile(`\d+`)
 
 // edit changes something somewhere.
 func (a *author) edit() string {
@@ -152,12 +152,12 @@ func (a *author) edit() string {
 	switch op := a.IntN(16); op {
 	case 0, 1, 2, 3, 4: // a number, mostly a weight
 		if w := strings.Index(file[i], "weight"); w >= 0 && op < 4 {
-			if at := numbers.FindStringIndex(file[i][w:]); at != nil {
+			if at := digits.FindStringIndex(file[i][w:]); at != nil {
 				file[i] = file[i][:w+at[0]] + strconv.Itoa(a.IntN(300)) + file[i][w+at[1]:]
 				return "weight"
 			}
 		}
-		if at := numbers.FindAllStringIndex(file[i], -1); len(at) > 0 {
+		if at := digits.FindAllStringIndex(file[i], -1); len(at) > 0 {
 			n := at[a.IntN(len(at))]
 			file[i] = file[i][:n[0]] + strconv.Itoa(a.IntN(250)) + file[i][n[1]:]
 		}

@@ -26,6 +26,8 @@ type node struct {
 	up      *node
 	vals    []*value // arguments in the order of the schema table; nil: without a value
 	kids    []*node  // instances of the blocks in it, in order
+	only    *block   // what kids are, when they are all the same
+	way     *way     // of a service, once somebody has asked
 	groups  map[string]*node
 	broken  bool       // a block in it could not be made
 	typed   bool       // a record whose id ends in its type
@@ -166,12 +168,22 @@ func (n *node) at(name string) hcl.Range {
 	return n.raw.decl
 }
 
+// anyGives reports whether a block of a kind, or its defaults, give an argument.
+// It may also be one that was given before and no longer is.
+func (p *parser) anyGives(kind, arg string) bool {
+	no, ok := numbers[kind+"."+arg]
+	if !ok {
+		panic("conf: no argument " + kind + "." + arg)
+	}
+	return p.spoken[no]
+}
+
 // of lists the instances of a kind in it. The list is not the caller's.
 func (n *node) of(kind string) []*node {
 	if n == nil {
 		return nil
 	}
-	if !slices.ContainsFunc(n.kids, func(k *node) bool { return k.sch.name != kind }) {
+	if n.only != nil && n.only.name == kind {
 		return slices.Clip(n.kids)
 	}
 	var out []*node
@@ -366,6 +378,11 @@ func (p *parser) fill(n *node) {
 		for _, k := range kids {
 			p.fill(k)
 		}
+		if n.kids == nil {
+			n.only = r.sch
+		} else if n.only != r.sch {
+			n.only = nil
+		}
 		n.kids = append(n.kids, kids...)
 	}
 }
@@ -494,6 +511,7 @@ func (p *parser) values(n *node) {
 			v := p.convert(a, f, n.scope, n.parent)
 			if v != nil {
 				n.vals[i] = v
+				p.spoken[a.no] = true
 				if a.later != "" && !v.bad {
 					p.refuseLater(n, a, f, v)
 				}
@@ -507,6 +525,7 @@ func (p *parser) values(n *node) {
 			v := *inherited.arg(a.name)
 			v.own = false
 			n.vals[i] = &v
+			p.spoken[a.no] = true
 			continue
 		}
 		if a.def != "" {

@@ -26,7 +26,7 @@ func (p *parser) once(n *node, check string, do func()) {
 		return
 	}
 	i := slices.IndexFunc(n.found, func(f *finding) bool { return f.check == check })
-	if i >= 0 && !n.found[i].changed && n.found[i].epoch == p.epoch {
+	if i >= 0 && p.holds(n.found[i]) {
 		p.diags = append(p.diags, n.found[i].said...)
 		return
 	}
@@ -46,6 +46,14 @@ func (p *parser) once(n *node, check string, do func()) {
 	}
 }
 
+// holds reports whether a finding is one of now.
+func (p *parser) holds(f *finding) bool { return !f.changed && f.epoch == p.epoch }
+
+// did reports whether a check of n has been done and is not to be done again.
+func (p *parser) did(n *node, check string) bool {
+	return slices.ContainsFunc(n.found, func(f *finding) bool { return f.check == check && p.holds(f) })
+}
+
 // all lists the top-level instances of a kind in file order.
 func (p *parser) all(kind string) []*node {
 	if p.within != nil && !slices.Contains(p.within.kinds, kind) {
@@ -62,6 +70,6 @@ func (p *parser) touch(kinds []string) {
 	})
 	if slices.ContainsFunc(kinds, func(k string) bool { return k == "network" || k == "director" || k == "nameserver" }) {
 		p.epoch++
-		p.owners, p.segments = nil, nil
+		p.owners, p.segments = nil, nil // and with them p.vips
 	}
 }

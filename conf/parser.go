@@ -41,7 +41,8 @@ type parser struct {
 	byKind    map[string][]*node // top-level instances in file order
 	defaults  map[string]*node   // groups of the defaults block by kind
 	instances int
-	allNamed  bool // an expression names all objects of a kind at once
+	spoken    []bool // arguments that a block was ever given, by their numbers
+	allNamed  bool   // an expression names all objects of a kind at once
 
 	// Of a Memory: checks of single objects are done once.
 	within *finding   // the one that is being done
@@ -53,8 +54,11 @@ type parser struct {
 	zones    map[string]*node       // zones by canonical name
 	segments []segment              // networks' prefixes in the order of addresses
 	owners   map[netip.Addr]owner   // every node's addresses
+	vips     map[netip.Addr]int     // how many services have each
+	shared   int                    // of them, those that several have
 	gateways map[*node][]netip.Addr // each network's router
 	plain    *node                  // the default check
+	secure   map[*node]*node        // see speaksTLS
 	secrets  []string               // written out and reported
 	built    *builder               // what has been built, for the next reading
 }
@@ -78,6 +82,7 @@ func newParserOn(src Source, l limits, b *budget) *parser {
 		rings:    map[string]bool{},
 		index:    map[string][]string{},
 		byKind:   map[string][]*node{},
+		spoken:   make([]bool, len(numbers)),
 	}
 	p.funcs = functions(p.budget, l.instances)
 	p.funcs["file"], p.funcs["env"] = p.fileFunc(), p.envFunc()

@@ -210,10 +210,21 @@ func (p *parser) unmake(t *top) {
 	}
 	for _, n := range t.nodes {
 		p.instances -= n.count()
-		if n.sch == farmBlock {
+		switch {
+		case !p.did(n, "addresses"):
+		case n.sch == farmBlock:
 			for _, srv := range n.kids {
 				for _, a := range srv.addrs("address") {
 					delete(p.owners, a)
+				}
+			}
+		case n.sch == serviceBlock:
+			for _, a := range n.addrs("vip") {
+				switch p.vips[a]--; p.vips[a] {
+				case 0:
+					delete(p.vips, a)
+				case 1:
+					p.shared--
 				}
 			}
 		}

@@ -23,7 +23,8 @@ type raw struct {
 	kids    []*raw         // blocks and groups in it, in order
 	expr    hcl.Expression // a group that is an expression: soa = local.soa
 	known   map[string]bool
-	top     *top // of a block at the top of a file, where a Memory keeps it
+	address string // what addr returns
+	top     *top   // of a block at the top of a file, where a Memory keeps it
 }
 
 // A field is an argument as the text has it.
@@ -51,11 +52,30 @@ func (r *raw) field(name string) (field, bool) {
 }
 
 // addr is how the text's block is called in sentences: director.nat.
-func (r *raw) addr() string { return r.sch.name + tag(r.label) }
+func (r *raw) addr() string {
+	if r.address == "" {
+		r.address = r.sch.name + tag(r.label)
+	}
+	return r.address
+}
+
+// identifier reports whether an expression can name s: [hclsyntax.ValidIdentifier],
+// which is slow for what most names are.
+func identifier(s string) bool {
+	for i, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		case i > 0 && ('0' <= c && c <= '9' || c == '_' || c == '-'):
+		default:
+			return hclsyntax.ValidIdentifier(s)
+		}
+	}
+	return s != ""
+}
 
 // tag is a label as part of an address: .www or ["@"].
 func tag(label string) string {
-	if hclsyntax.ValidIdentifier(label) {
+	if identifier(label) {
 		return "." + label
 	}
 	return fmt.Sprintf("[%q]", label)

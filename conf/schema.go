@@ -25,6 +25,7 @@ type attr struct {
 	show  bool   // readable through a reference: network.edge.cidr
 	later string // what is refused when it differs from def; "" = acted on
 	idle  bool   // describes what nothing acts on yet: a warning
+	no    int    // what it is counted as in [parser.spoken]
 }
 
 func (b *block) attr(name string) *attr {
@@ -66,6 +67,32 @@ func (b *block) words() (attrs, kids []string) {
 func (b *block) repeats() bool {
 	return b.label != "" && !b.one && b.name != "variable" && b.name != "include"
 }
+
+// numbers are those of arguments, by block and name: those of the defaults
+// block have the same as those they stand for.
+var numbers = func() map[string]int {
+	out := map[string]int{}
+	seen := map[*block]bool{}
+	var walk func(b *block)
+	walk = func(b *block) {
+		if seen[b] {
+			return
+		}
+		seen[b] = true
+		for _, a := range b.attrs {
+			key := b.name + "." + a.name
+			if _, ok := out[key]; !ok {
+				out[key] = len(out)
+			}
+			a.no = out[key]
+		}
+		for _, k := range b.kids {
+			walk(k)
+		}
+	}
+	walk(root)
+	return out
+}()
 
 // inherits returns the group of the defaults block that gives b's blocks
 // their values: the same arguments and groups, none of them required.

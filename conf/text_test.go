@@ -37,7 +37,7 @@ func TestOfALongLineOnlyTheValueAndWhatIsAroundItIsShown(t *testing.T) {
 	text := `{"locals": {"a": "` + strings.Repeat("é", 5000) + `"}, "region": {"eu": {"location": [1, 200], "prefixes": ["` + strings.Repeat("é", 5000) + `"]}}}`
 	r := hcl.Range{Filename: "a.hcl.json", Start: hcl.Pos{Line: 1, Byte: strings.Index(text, "[1, 200]")}}
 	r.End = hcl.Pos{Line: 1, Byte: r.Start.Byte + len("[1, 200]")}
-	line, start, ok := newLines(Source{Files: []File{{"a.hcl.json", []byte(text)}}}, hcl.Diagnostics{{}}).line(r)
+	line, start, ok := newLines(Source{Files: []File{{"a.hcl.json", []byte(text)}}}, hcl.Diagnostics{{Subject: &r}}).line(r)
 	if !ok || len(line) > lineShown+2 || !strings.HasPrefix(line[r.Start.Byte-start:], "[1, 200]") || strings.ContainsRune(line, '\ufffd') || text[start:start+len(line)] != line {
 		t.Errorf("got %q from byte %d", line, start)
 	}
