@@ -35,6 +35,7 @@ var rooms = map[string][]string{
 	"explain":            {"topology", "health", "steering", "tiers", "internal/near"},
 	"internal/near":      {},
 	"internal/siphash":   {},
+	"report":             {"topology", "tiers"},
 	"vrrp":               {},
 	// Effects.
 	"conf/load":               {"conf"},
@@ -53,16 +54,17 @@ var rooms = map[string][]string{
 	"bench/dns":               {"lab/debian"},
 	"bench/director":          {"lab/debian", "lab/uml"},
 	"internal/local":          {},
+	"internal/secret":         {},
 	"internal/cli":            {"topology", "conf", "conf/load", "internal/near"},
 	// Mains.
 	"lab/uml/umlrun": {"lab/uml"},
 	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/cli"},
-	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near"},
+	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near", "internal/secret", "report"},
 }
 
 // pure are the rooms whose functions are arithmetic on values: what they may
 // import of the standard library is what cannot do anything else.
-var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "dnsserver/zonefile", "explain", "internal/near", "internal/siphash", "vrrp"}
+var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "dnsserver/zonefile", "explain", "internal/near", "internal/siphash", "vrrp", "report"}
 
 // effects are the packages of the standard library with which a pure room
 // could do I/O, read the clock's consequences or throw dice.

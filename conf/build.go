@@ -87,6 +87,10 @@ func (p *parser) build() *topology.Topology {
 			b.t.GeoIP = &topology.GeoIP{City: city, ASN: asn}
 		}
 	}
+	for _, n := range p.all("cluster") {
+		key, _ := get[*secret](n, "key")
+		b.t.Cluster = &topology.Cluster{Key: key.where, Port: uint16(n.num("port")), Stale: n.duration("stale")}
+	}
 	for _, n := range p.all("region") {
 		if !again(b.regions, n, &b.t.Regions) {
 			b.region(n)

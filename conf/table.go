@@ -44,11 +44,12 @@ var (
 		},
 	}
 	clusterBlock = &block{
-		name: "cluster", one: true, later: "State shared between nodes", doc: "How the nodes share what they know.",
+		name: "cluster", one: true, doc: "How the nodes share what they know: a director tells those in front of it how much is alive behind it.",
 		attrs: []*attr{
-			{name: "port", typ: tPort, def: "7353", doc: "Port of the shared state."},
-			{name: "ca", typ: tString, doc: "File with the certificates that nodes are checked against."},
-			{name: "stale", typ: tDuration, def: `"10s"`, doc: "Age at which a report is flagged."},
+			{name: "key", typ: tSecret, must: true, doc: "Where the key is that reports are sealed with, at least 16 characters; of several lines the first seals and each is accepted."},
+			{name: "port", typ: tPort, def: "7353", doc: "UDP port of the directors at which reports come in."},
+			{name: "ca", typ: tString, later: "State shared between all nodes", doc: "File with the certificates that nodes are checked against."},
+			{name: "stale", typ: tDuration, def: `"10s"`, doc: "Age from which a report does not count any more."},
 		},
 	}
 	geoipBlock = &block{

@@ -88,11 +88,12 @@ defaults { # what blocks get that say nothing else
   }
 }
 
-#- cluster {
-#-   port  = 7353 # default
-#-   ca    = "/etc/gslb/pki/ca.pem"
-#-   stale = "10s" # default
-#- }
+cluster {
+  key  = secret("file:/etc/gslb/cluster.key")
+  port = 7353 # default
+  #- ca = "/etc/gslb/pki/ca.pem"
+  stale = "10s" # default
+}
 
 #- geoip {
 #-   city = "/var/lib/gslb/city.mmdb"

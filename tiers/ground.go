@@ -18,6 +18,9 @@ const maxWeight = 65535
 type Ground struct {
 	// Probes are what the director must probe, each target once, in file order.
 	Probes []Probe
+	// Fronts are the directors of the tiers before, which send packets here, in
+	// file order, with the services that each of them sends.
+	Fronts []Front
 	// Owner owns everything the director forwards.
 	Owner Owner
 
@@ -31,6 +34,12 @@ type Probe struct {
 	Check  *topology.Check
 	Mark   uint32     // 0: straight to the target
 	Source netip.Addr // with Mark: the director's own address
+}
+
+// A Front is a director that forwards to this one.
+type Front struct {
+	Director *topology.Director
+	Keys     []Key
 }
 
 // A row is one virtual service of the director's, and what the file says of it.
@@ -96,6 +105,7 @@ func Prepare(topo *topology.Topology, self *topology.Director) *Ground {
 					g.Probes = append(g.Probes, p)
 				}
 				g.rows = append(g.rows, row)
+				g.front(r, row.bare.Key)
 			}
 		}
 		if r.service.Mark != 0 {
@@ -118,6 +128,28 @@ func Prepare(topo *topology.Topology, self *topology.Director) *Ground {
 	}
 	slices.SortFunc(g.fixed, func(a, b Service) int { return a.Key.compare(b.Key) })
 	return g
+}
+
+// front notes whom to tell of a service.
+func (g *Ground) front(r role, k Key) {
+	if r.index == 0 {
+		return
+	}
+	for _, d := range r.service.Tiers[r.index-1].Directors {
+		i := slices.IndexFunc(g.Fronts, func(f Front) bool { return f.Director == d })
+		if i < 0 {
+			i, g.Fronts = len(g.Fronts), append(g.Fronts, Front{Director: d})
+		}
+		g.Fronts[i].Keys = append(g.Fronts[i].Keys, k)
+	}
+}
+
+// Hears reports whether the director counts what another says to be behind it.
+func (g *Ground) Hears(from From) bool {
+	i, ok := slices.BinarySearchFunc(g.rows, from.Key, func(r row, k Key) int { return r.bare.Key.compare(k) })
+	return ok && slices.ContainsFunc(g.rows[i].destinations, func(d destination) bool {
+		return d.below != nil && d.object == from.Director
+	})
 }
 
 // A role is a director's part in one service.

@@ -30,7 +30,8 @@ type Topology struct {
 	Services    []*Service
 	Policies    []*Policy
 	Domains     []*Domain
-	GeoIP       *GeoIP // nil: no database says where clients are
+	GeoIP       *GeoIP   // nil: no database says where clients are
+	Cluster     *Cluster // nil: nodes share nothing
 }
 
 // GeoIP names the databases that say where addresses are. They are read on
@@ -86,6 +87,13 @@ type Region struct {
 	// Bias makes the region count as nearer (up to 99) or further (down to
 	// -99) than it is, see [Answer.Bias].
 	Bias int
+}
+
+// A Cluster is how nodes share what they know.
+type Cluster struct {
+	Key   string // where the key is: "file:PATH" or "env:NAME"
+	Port  uint16 // UDP, of directors
+	Stale time.Duration
 }
 
 // A Point is a place on earth in degrees: latitude -90 to 90, longitude -180 to 180.

@@ -52,8 +52,12 @@ type daemon struct {
 	probes  map[health.Target]tiers.Probe
 	loads   tiers.Loads
 	host    hostKeeper
-	failing string // the last error of converging, to be said once
-	drifts  drifts
+	reports *reporter // nil: the file has no cluster
+	// capacity is what the directors before this one are told, the next time at beat.
+	capacity map[tiers.Key]uint32
+	beat     time.Time
+	failing  string // the last error of converging, to be said once
+	drifts   drifts
 	// generation is how many readings of the file have been put in force.
 	generation int
 }
@@ -64,8 +68,22 @@ type drifts struct {
 	last  time.Time
 }
 
-// adopt makes topo the topology in force, keeping what is known of the targets it shares with the one before.
-func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) {
+// adopt makes topo the topology in force, keeping what is known of the targets
+// it shares with the one before. After an error the one before is in force.
+func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) error {
+	if !d.reports.same(topo, self) {
+		// The port may be the same: first the old one is given up.
+		d.reports.close()
+		next, err := openReporter(d.log, topo, self)
+		if err != nil {
+			if d.topo != nil {
+				again, failed := openReporter(d.log, d.topo, d.self)
+				d.reports, err = again, errors.Join(err, failed)
+			}
+			return err
+		}
+		d.reports = next
+	}
 	d.topo, d.self = topo, self
 	d.ground = tiers.Prepare(topo, self)
 	d.probes = make(map[health.Target]tiers.Probe, len(d.ground.Probes))
@@ -78,7 +96,11 @@ func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) {
 			delete(d.desk.last, t)
 		}
 	}
+	if d.reports != nil {
+		d.reports.heard.Forget(d.ground.Hears)
+	}
 	d.generation++
+	return nil
 }
 
 // run forwards until ctx ends.
@@ -100,11 +122,7 @@ func (d *daemon) run(ctx context.Context) error {
 	retry := retryFirst
 	timer := time.NewTimer(time.Hour)
 	for {
-		at := look
-		if !next.IsZero() && next.Before(at) {
-			at = next
-		}
-		timer.Reset(max(time.Until(at), 0))
+		timer.Reset(max(time.Until(first(look, next, d.beat)), 0))
 		why := decided
 		select {
 		case <-ctx.Done():
@@ -112,10 +130,18 @@ func (d *daemon) run(ctx context.Context) error {
 			return nil
 		case r := <-results:
 			why = d.observe(r)
+		case x := <-d.reports.incoming():
+			if !d.reports.take(x, d.ground, time.Now()) {
+				continue
+			}
 		case c := <-d.desk.calls:
 			why = d.handle(c)
 		case <-timer.C:
 			now := time.Now()
+			if now.Before(first(look, next)) {
+				d.beat = d.reports.tell(d.ground, d.self.ID, d.capacity, now)
+				continue
+			}
 			switch {
 			case d.desk.expire(now), now.Before(look):
 			case !next.IsZero() && !now.Before(next):
@@ -160,6 +186,17 @@ func (d *daemon) run(ctx context.Context) error {
 			look = time.Now().Add(driftInterval)
 		}
 	}
+}
+
+// first is the earliest of the times that are not zero.
+func first(times ...time.Time) time.Time {
+	var out time.Time
+	for _, t := range times {
+		if !t.IsZero() && (out.IsZero() || t.Before(out)) {
+			out = t
+		}
+	}
+	return out
 }
 
 // A reason is why the daemon decides anew.
@@ -231,14 +268,19 @@ func (d *daemon) readAgain() bool {
 		d.log.Warn("reload refused, the old file stays in force", "node", d.self.ID)
 		return false
 	}
-	d.adopt(topo, self)
+	if err := d.adopt(topo, self); err != nil {
+		d.log.Error("reload", "error", err)
+		d.log.Warn("reload refused, the old file stays in force", "node", d.self.ID)
+		return false
+	}
 	d.log.Info("reloaded", "node", d.self.ID, "destinations checked", len(d.probes))
 	return true
 }
 
 // inputs are what is decided from now.
 func (d *daemon) inputs(now time.Time) tiers.Inputs {
-	return tiers.Inputs{View: d.view, Overrides: d.desk.overrides, Now: now, Before: d.desk.memory, Loads: d.loads}
+	reports, _ := d.reports.fresh(now)
+	return tiers.Inputs{View: d.view, Overrides: d.desk.overrides, Now: now, Before: d.desk.memory, Loads: d.loads, Reports: reports}
 }
 
 // converge makes the kernel what the topology, the view and the operators say.
@@ -276,15 +318,17 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 	plan, err := d.keeper.Converge(ctx, decision.Table, owner)
 	errs = append(errs, err)
 	d.tell(plan, err, why)
+	d.capacity = decision.Capacity
+	d.beat = d.reports.tell(d.ground, d.self.ID, d.capacity, now)
+	_, old := d.reports.fresh(now)
+	next := first(decision.Next, old)
 	if len(draining) > 0 {
-		if count := now.Add(countInterval); decision.Next.IsZero() || count.Before(decision.Next) {
-			decision.Next = count
-		}
+		next = first(next, now.Add(countInterval))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return decision.Next, err
+		return next, err
 	}
-	return decision.Next, d.own(owned)
+	return next, d.own(owned)
 }
 
 // maxTold is how many changes of one decision are told of one by one.

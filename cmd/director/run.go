@@ -91,7 +91,10 @@ well see 'director stop --flush'.`,
 			d := &daemon{
 				kernel: plane, keeper: &dataplane.Keeper{Plane: plane}, desk: desk, dir: dir, state: before, read: read, reload: hangup, log: log,
 			}
-			d.adopt(topo, self)
+			if err := d.adopt(topo, self); err != nil {
+				return err
+			}
+			defer d.reports.close()
 			return d.run(c.Context())
 		},
 	}

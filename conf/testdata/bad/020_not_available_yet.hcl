@@ -8,7 +8,8 @@ network "inside" {
   cidr   = "10.10.1.0/24"
 }
 
-cluster { # ERROR GS020: Not available yet
+cluster {
+  key  = secret("file:/etc/gslb/cluster.key")
   port = 7353
 }
 geoip {

@@ -1,0 +1,235 @@
+// Package report is how a director tells those of the tier before it what is
+// behind it: the text of a datagram, sealed with a key that all directors of
+// the file have, and what a director keeps of those it gets. It is arithmetic on
+// values; the director sends and receives.
+//
+// A datagram is lines of text, so that tcpdump shows what is said:
+//
+//	gslb-capacity 1
+//	from director.nat["a"]
+//	sent 1795348800000000000
+//	400 tcp 192.0.2.5:80
+//	seal 6f3c...
+//
+// Sent is in nanoseconds since 1970. The seal is HMAC-SHA-256 (RFC 2104) of all
+// before it, in hexadecimal. What is said is no secret: it is not encrypted.
+package report
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gslb/tiers"
+)
+
+// Bounds of a datagram.
+const (
+	// MaxSize is the largest in bytes: it fits one packet of IPv6's least MTU.
+	MaxSize = 1200
+	maxFrom = 500
+)
+
+const head = "gslb-capacity 1\n"
+
+// A Report is what one datagram says.
+type Report struct {
+	From     string    // ID of the director
+	Sent     time.Time // by the sender's clock
+	Services []Capacity
+}
+
+// A Capacity is what is behind a director for a service: the sum of the weights
+// of the servers that take connections.
+type Capacity struct {
+	Key    tiers.Key
+	Weight uint32
+}
+
+// Keys are the keys of a cluster: the first seals, any of them opens, so that
+// they can be changed one after the other.
+type Keys [][]byte
+
+// MinKey is the least length of a key in bytes.
+const MinKey = 16
+
+// ParseKeys reads the text of a secret: a key a line, those with nothing in
+// them and those that begin with "#" are not.
+func ParseKeys(text string) (Keys, error) {
+	var out Keys
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case len(line) < MinKey:
+			return nil, fmt.Errorf("line %d: a key of %d characters is shorter than %d", i+1, len(line), MinKey)
+		default:
+			out = append(out, []byte(line))
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("there is no key in it")
+	}
+	return out, nil
+}
+
+// Seal returns the datagrams that say what from has, sent at a time; each of
+// them has a later one than that before, by a nanosecond.
+func Seal(keys Keys, from string, sent time.Time, services []Capacity) [][]byte {
+	var out [][]byte
+	var b strings.Builder
+	begin := func() {
+		b.Reset()
+		fmt.Fprintf(&b, "%sfrom %s\nsent %d\n", head, from, sent.UnixNano()+int64(len(out)))
+	}
+	end := func() {
+		mac := hmac.New(sha256.New, keys[0])
+		mac.Write([]byte(b.String()))
+		out = append(out, fmt.Appendf([]byte(b.String()), "seal %x\n", mac.Sum(nil)))
+	}
+	const seal = len("seal \n") + 2*sha256.Size
+	begin()
+	for _, s := range services {
+		line := fmt.Sprintf("%d %s\n", s.Weight, s.Key)
+		if b.Len()+len(line)+seal > MaxSize {
+			end()
+			begin()
+		}
+		b.WriteString(line)
+	}
+	end()
+	return out
+}
+
+// ErrSeal is the error for a datagram that none of the keys has sealed.
+var ErrSeal = errors.New("sealed with none of the keys")
+
+// Open reads a datagram. Nothing of one whose seal is wrong is looked at.
+func Open(keys Keys, data []byte) (Report, error) {
+	var r Report
+	if len(data) > MaxSize {
+		return r, fmt.Errorf("%d bytes are more than %d", len(data), MaxSize)
+	}
+	text := string(data)
+	at := strings.LastIndex(text, "\nseal ") + 1
+	sum, err := hex.DecodeString(strings.TrimSuffix(strings.TrimPrefix(text[at:], "seal "), "\n"))
+	if at == 0 || err != nil || len(sum) != sha256.Size {
+		return r, errors.New("it has no seal")
+	}
+	body := text[:at]
+	good := false
+	for _, key := range keys {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(body))
+		good = good || hmac.Equal(mac.Sum(nil), sum)
+	}
+	if !good {
+		return r, ErrSeal
+	}
+	rest, ok := strings.CutPrefix(body, head)
+	if !ok {
+		return r, errors.New("it is of another version")
+	}
+	lines := strings.Split(strings.TrimSuffix(rest, "\n"), "\n")
+	if len(lines) < 2 {
+		return r, errors.New("it breaks off")
+	}
+	if r.From, ok = strings.CutPrefix(lines[0], "from "); !ok || r.From == "" || len(r.From) > maxFrom {
+		return r, errors.New("from: missing or too long")
+	}
+	sent, ok := strings.CutPrefix(lines[1], "sent ")
+	nanos, err := strconv.ParseInt(sent, 10, 64)
+	if !ok || err != nil || nanos <= 0 {
+		return r, errors.New("sent: not a time")
+	}
+	r.Sent = time.Unix(0, nanos)
+	for _, line := range lines[2:] {
+		weight, name, _ := strings.Cut(line, " ")
+		w, err := strconv.ParseUint(weight, 10, 32)
+		if err != nil {
+			return r, fmt.Errorf("capacity %q: not a number up to 4294967295", weight)
+		}
+		key, err := tiers.ParseKey(name)
+		if err != nil {
+			return r, err
+		}
+		r.Services = append(r.Services, Capacity{key, uint32(w)})
+	}
+	return r, nil
+}
+
+// Heard is what a director has been told, by whom and when. The zero value has
+// heard nothing. It belongs to one goroutine.
+type Heard struct {
+	last map[string]time.Time // by sender: when its last datagram was sent
+	said map[tiers.From]told
+}
+
+type told struct {
+	weight uint32
+	at     time.Time // by our own clock
+}
+
+// maxSkew is how far a sender's clock may be from ours: what was sent longer
+// ago may be somebody's repetition.
+const maxSkew = time.Minute
+
+// Take takes in a report that came at time now, of which of decides whether the
+// sender may say it, and reports whether it says anything new. A report that is
+// not newer than the last of its sender is refused.
+func (h *Heard) Take(r Report, now time.Time, of func(tiers.From) bool) (news bool, err error) {
+	if skew := now.Sub(r.Sent); skew > maxSkew || skew < -maxSkew {
+		return false, fmt.Errorf("it was sent %v away from now: is its clock right, or does somebody repeat it?", skew.Round(time.Second))
+	}
+	if !r.Sent.After(h.last[r.From]) {
+		return false, errors.New("it is not newer than the one before")
+	}
+	for _, s := range r.Services {
+		if !of(tiers.From{Director: r.From, Key: s.Key}) {
+			return false, fmt.Errorf("%s has no part in %s behind this director", r.From, s.Key)
+		}
+	}
+	if h.last == nil {
+		h.last, h.said = map[string]time.Time{}, map[tiers.From]told{}
+	}
+	h.last[r.From] = r.Sent
+	for _, s := range r.Services {
+		from := tiers.From{Director: r.From, Key: s.Key}
+		before, there := h.said[from]
+		news = news || !there || before.weight != s.Weight
+		h.said[from] = told{s.Weight, now}
+	}
+	return news, nil
+}
+
+// Fresh is what was said less than stale ago, and when the first of it will be
+// no more; the zero time when there is none.
+func (h *Heard) Fresh(now time.Time, stale time.Duration) (tiers.Reports, time.Time) {
+	out := tiers.Reports{}
+	var next time.Time
+	for from, t := range h.said {
+		until := t.at.Add(stale)
+		if !now.Before(until) {
+			continue
+		}
+		out[from] = t.weight
+		if next.IsZero() || until.Before(next) {
+			next = until
+		}
+	}
+	return out, next
+}
+
+// Forget drops what of does not know any more.
+func (h *Heard) Forget(of func(tiers.From) bool) {
+	for from := range h.said {
+		if !of(from) {
+			delete(h.said, from)
+		}
+	}
+}
