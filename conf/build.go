@@ -119,16 +119,16 @@ func (p *parser) build() *topology.Topology {
 			b.director(n)
 		}
 	}
-	for _, n := range p.all("farm") {
-		if !again(b.farms, n, &b.t.Farms) {
-			b.farm(n)
-		}
-	}
 	for _, n := range p.all("check") {
 		if !again(b.checks, n, &b.t.Checks) {
 			c := b.check(n)
 			b.checks[n] = c
 			b.t.Checks = append(b.t.Checks, c)
+		}
+	}
+	for _, n := range p.all("farm") {
+		if !again(b.farms, n, &b.t.Farms) {
+			b.farm(n)
 		}
 	}
 	for _, n := range p.all("virtual_service") {

@@ -134,3 +134,22 @@ check "exec" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+func TestAFarmHasAnAgent(t *testing.T) {
+	const text = `
+region "eu" {}
+farm "far" {
+  region = region.eu
+  agent  = check.load
+  server "a" { address = "192.0.2.21" }
+}
+check "load" {
+  type = "agent"
+  port = 9707
+}
+`
+	topo, diags := Parse(Source{Files: []File{{"t.hcl", []byte(text)}}})
+	if topo == nil || topo.Farms[0].Agent == nil || topo.Farms[0].Agent != topo.Checks[0] {
+		t.Errorf("no agent; %v", diags)
+	}
+}

@@ -125,3 +125,40 @@ func (v View) Keep(keep func(Target) bool) View {
 	}
 	return next
 }
+
+// A Book is where the one owner of a view keeps it: of results that change
+// states, as many come together when a network breaks, only the first after the
+// view has been handed out costs a copy. The zero value is empty.
+type Book struct {
+	view View
+	lent bool // somebody else has the view
+}
+
+// NewBook returns a book with what is in v.
+func NewBook(v View) Book { return Book{view: v, lent: true} }
+
+// Of is the state of t.
+func (b *Book) Of(t Target) State { return b.view[t] }
+
+// View is what the book has now. It stays as it is.
+func (b *Book) View() View {
+	b.lent = true
+	return b.view
+}
+
+// Set notes the state of t.
+func (b *Book) Set(t Target, s State) {
+	if b.view[t] == s {
+		return
+	}
+	if b.lent || b.view == nil {
+		b.view, b.lent = maps.Clone(b.view), false
+		if b.view == nil {
+			b.view = View{}
+		}
+	}
+	b.view[t] = s
+}
+
+// Keep forgets the targets that keep refuses.
+func (b *Book) Keep(keep func(Target) bool) { b.view, b.lent = b.view.Keep(keep), false }

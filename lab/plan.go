@@ -188,12 +188,13 @@ func elsewhere(topo *topology.Topology) []foreigner {
 					i, owner[a] = mine, mine
 					out[i].addrs = append(out[i].addrs, a)
 				}
-				if i != known && answer.Check != nil {
+				if i != known && answer.Check != nil && answer.Check.Type.Proto() != topology.NoProto {
 					port := answer.Check.Port
 					if port == 0 {
 						port = answer.Port
 					}
-					if e := (endpoint{topology.TCP, netip.AddrPortFrom(a, port)}); !slices.Contains(out[i].at, e) {
+					asked := topology.Port{Proto: answer.Check.Type.Proto(), Number: port}
+					if e := (endpoint{asked.Proto, netip.AddrPortFrom(a, port), first(answer.Check, asked)}); !slices.Contains(out[i].at, e) {
 						out[i].at = append(out[i].at, e)
 					}
 				}

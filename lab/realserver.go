@@ -16,15 +16,18 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"gslb/topology"
 )
 
-// A realServer answers on the ports of a real server's services with
-// "server=<its address> client=<ip>:<port>": HTTP, the same over TLS on the same
-// port, and a datagram for every datagram.
+// A realServer answers on the ports of a real server's services, and on those
+// that its checks and agent look at, with "server=<its address>
+// client=<ip>:<port>": HTTP/1.1 and HTTP/2, the same over TLS on the same port,
+// and a datagram for every datagram. It also passes checks in other languages,
+// see language.go.
 type realServer struct {
 	node string
 	self topology.Addrs
@@ -38,6 +41,7 @@ type realServer struct {
 type endpoint struct {
 	proto topology.Proto
 	addr  netip.AddrPort
+	check topology.CheckType // that wants the server to speak first, smtp or agent; else none
 }
 
 // answer is what a real server says.
@@ -48,13 +52,18 @@ func answer(server, client netip.AddrPort) string {
 // endpoints are where real server s must answer: at its own address, and for
 // TUN and DR at the VIPs, which packets still carry when they arrive.
 func endpoints(topo *topology.Topology, s *topology.Server) []endpoint {
-	seen := map[endpoint]bool{}
+	at := map[endpoint]int{} // without their checks
 	var out []endpoint
-	add := func(proto topology.Proto, addr netip.Addr, port uint16) {
-		e := endpoint{proto, netip.AddrPortFrom(addr, port)}
-		if !seen[e] {
-			seen[e] = true
+	add := func(proto topology.Proto, addr netip.Addr, port uint16, check topology.CheckType) {
+		e := endpoint{proto: proto, addr: netip.AddrPortFrom(addr, port)}
+		i, there := at[e]
+		if !there {
+			i = len(out)
+			at[e] = i
 			out = append(out, e)
+		}
+		if check != topology.NoCheck {
+			out[i].check = check
 		}
 	}
 	for _, service := range topo.Services {
@@ -62,24 +71,46 @@ func endpoints(topo *topology.Topology, s *topology.Server) []endpoint {
 			if f != s.Farm {
 				continue
 			}
-			nat := service.Tiers[len(service.Tiers)-1].Method == topology.NAT
+			last := service.Tiers[len(service.Tiers)-1]
+			nat := last.Method == topology.NAT
+			everywhere := func(proto topology.Proto, number uint16, check topology.CheckType) {
+				for _, a := range s.Addrs {
+					add(proto, a, number, check)
+				}
+				for _, vip := range service.VIPs {
+					if _, ok := s.Addrs.Like(vip); ok && !nat {
+						add(proto, vip, number, check)
+					}
+				}
+			}
 			for _, port := range service.Ports {
 				number := port.Number
 				if nat && s.Port != 0 {
 					number = s.Port
 				}
-				for _, a := range s.Addrs {
-					add(port.Proto, a, number)
-				}
-				for _, vip := range service.VIPs {
-					if _, ok := s.Addrs.Like(vip); ok && !nat {
-						add(port.Proto, vip, number)
-					}
+				everywhere(port.Proto, number, first(last.Check, port))
+			}
+			if c := last.Check; c != nil && c.Port != 0 && c.Type.Proto() != topology.NoProto {
+				if asked := (topology.Port{Proto: c.Type.Proto(), Number: c.Port}); !slices.Contains(service.Ports, asked) {
+					everywhere(asked.Proto, asked.Number, first(c, asked))
 				}
 			}
 		}
 	}
+	if c := s.Farm.Agent; c != nil {
+		for _, a := range s.Addrs {
+			add(topology.TCP, a, c.Port, c.Type)
+		}
+	}
 	return out
+}
+
+// first is the check's type where it looks at a port and wants to hear first.
+func first(c *topology.Check, port topology.Port) topology.CheckType {
+	if c == nil || port.Proto != topology.TCP || c.Port != 0 && c.Port != port.Number || c.Type != topology.CheckSMTP && c.Type != topology.CheckAgent {
+		return topology.NoCheck
+	}
+	return c.Type
 }
 
 // Serve makes real server s answer.
@@ -121,7 +152,10 @@ func (r *realServer) start(w *World) error {
 		Handler:           http.HandlerFunc(r.handle),
 		ReadHeaderTimeout: 30 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0), // half-open connections of probes are no news
+		Protocols:         new(http.Protocols),
 	}
+	r.http.Protocols.SetHTTP1(true)
+	r.http.Protocols.SetUnencryptedHTTP2(true) // what is encrypted is so below the server
 	for _, e := range r.at {
 		err := w.in(r.node, func() error {
 			if e.proto == topology.UDP {
@@ -137,7 +171,7 @@ func (r *realServer) start(w *World) error {
 			if err != nil {
 				return err
 			}
-			go func(server *http.Server) { _ = server.Serve(sniffer{l}) }(r.http) // until halt closes it
+			go func(server *http.Server) { _ = server.Serve(sniffer{l, e.check}) }(r.http) // until halt closes it
 			return nil
 		})
 		if err != nil {
@@ -175,6 +209,10 @@ func (r *realServer) handle(w http.ResponseWriter, request *http.Request) {
 	if _, err := io.Copy(io.Discard, request.Body); err != nil {
 		return
 	}
+	if request.Header.Get("Content-Type") == "application/grpc" {
+		serving(w)
+		return
+	}
 	client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
 	fmt.Fprint(w, answer(r.own(client.Addr()), client))
 }
@@ -182,9 +220,13 @@ func (r *realServer) handle(w http.ResponseWriter, request *http.Request) {
 func (r *realServer) echo(c net.PacketConn) {
 	buffer := make([]byte, 2048)
 	for {
-		_, from, err := c.ReadFrom(buffer)
+		n, from, err := c.ReadFrom(buffer)
 		if err != nil {
 			return
+		}
+		if reply, ok := resolved(buffer[:n]); ok {
+			_, _ = c.WriteTo(reply, from)
+			continue
 		}
 		client := from.(*net.UDPAddr).AddrPort()
 		client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
@@ -192,33 +234,55 @@ func (r *realServer) echo(c net.PacketConn) {
 	}
 }
 
-// A sniffer is a listener whose connections may speak TLS or not.
-type sniffer struct{ net.Listener }
+// A sniffer is a listener whose connections may speak TLS or not, and may be
+// waiting for the server to speak first.
+type sniffer struct {
+	net.Listener
+	check topology.CheckType
+}
 
 func (s sniffer) Accept() (net.Conn, error) {
 	c, err := s.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &sniffed{Conn: c, in: bufio.NewReader(c)}, nil
+	return &sniffed{Conn: c, in: bufio.NewReader(c), check: s.check}, nil
 }
 
 // sniffed decides at the first byte: 0x16 begins a TLS handshake (RFC 8446
-// section 5.1) and no HTTP request.
+// section 5.1) and no HTTP request. Where none comes, a check may be waiting.
 type sniffed struct {
 	net.Conn
 	in    *bufio.Reader
+	check topology.CheckType
 	once  sync.Once
 	plain net.Conn // the connection without its TLS, when there is one
+	over  bool     // it has been spoken to, and that is all
 }
+
+// silence is how long a client says nothing that waits for the server.
+const silence = 50 * time.Millisecond
 
 func (s *sniffed) Read(b []byte) (int, error) {
 	s.once.Do(func() {
+		if s.check != topology.NoCheck {
+			_ = s.SetReadDeadline(time.Now().Add(silence))
+			_, err := s.in.Peek(1)
+			_ = s.SetReadDeadline(time.Time{})
+			if err != nil {
+				speak(s.Conn, s.check)
+				s.over = true
+				return
+			}
+		}
 		if first, err := s.in.Peek(1); err == nil && first[0] == 0x16 {
 			s.plain = tls.Server(buffered{s.Conn, s.in}, labTLS())
 		}
 	})
-	if s.plain != nil {
+	switch {
+	case s.over:
+		return 0, io.EOF
+	case s.plain != nil:
 		return s.plain.Read(b)
 	}
 	return s.in.Read(b)
@@ -250,7 +314,7 @@ var labTLS = sync.OnceValue(func() *tls.Config {
 	if err != nil {
 		panic(err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, NextProtos: []string{"h2", "http/1.1"}}
 })
 
 // errNoAnswer says that what came back is no answer of a real server.

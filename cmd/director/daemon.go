@@ -48,7 +48,7 @@ type daemon struct {
 	topo    *topology.Topology
 	self    *topology.Director
 	ground  *tiers.Ground
-	view    health.View
+	view    health.Book
 	probes  map[health.Target]tiers.Probe
 	loads   tiers.Loads
 	host    hostKeeper
@@ -90,7 +90,7 @@ func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) error {
 	for _, p := range d.ground.Probes {
 		d.probes[p.Target] = p
 	}
-	d.view = d.view.Keep(func(t health.Target) bool { _, still := d.probes[t]; return still })
+	d.view.Keep(func(t health.Target) bool { _, still := d.probes[t]; return still })
 	for t := range d.desk.last {
 		if _, still := d.probes[t]; !still {
 			delete(d.desk.last, t)
@@ -226,24 +226,33 @@ func (d *daemon) observe(r probe.Result) reason {
 	}
 	now := time.Now()
 	d.desk.note(r, now)
-	before := d.view[p.Target]
-	d.view = d.view.Observe(p.Target, p.Check, now, r.Err == nil)
-	after := d.view[p.Target]
-	if before.Known && before.Up == after.Up {
+	before := d.view.Of(p.Target)
+	after := r.After(before, p.Check, now)
+	d.view.Set(p.Target, after)
+	if before.Known && before.Up == after.Up && before.Agent == after.Agent {
 		return nothing
 	}
 	args := []any{"check", checkName(p.Check), "target", p.Target.Addr}
 	if p.Target.Via.IsValid() {
 		args = append(args, "on", p.Target.Via)
 	}
-	if after.Up {
-		d.log.Info("destination is up", args...)
-	} else {
+	what := "destination"
+	if p.Check.Type == topology.CheckAgent { // beside the check of a destination, as a rule
+		what = "agent"
+	}
+	if before.Agent != after.Agent {
+		d.log.Info("agent has another opinion", append(args, "says", after.Agent.String(), "reason", r.Advice.Reason)...)
+	}
+	switch {
+	case before.Known && before.Up == after.Up:
+	case after.Up:
+		d.log.Info(what+" is up", args...)
+	default:
 		args = append(args, "reason", r.Err)
 		if held := after.HeldUntil(p.Check); !held.IsZero() {
 			args = append(args, "flap", after.Flaps, "held until", held.UTC().Format(time.RFC3339))
 		}
-		d.log.Warn("destination is down", args...)
+		d.log.Warn(what+" is down", args...)
 	}
 	return decided
 }
@@ -280,7 +289,7 @@ func (d *daemon) readAgain() bool {
 // inputs are what is decided from now.
 func (d *daemon) inputs(now time.Time) tiers.Inputs {
 	reports, _ := d.reports.fresh(now)
-	return tiers.Inputs{View: d.view, Overrides: d.desk.overrides, Now: now, Before: d.desk.memory, Loads: d.loads, Reports: reports}
+	return tiers.Inputs{View: d.view.View(), Overrides: d.desk.overrides, Now: now, Before: d.desk.memory, Loads: d.loads, Reports: reports}
 }
 
 // converge makes the kernel what the topology, the view and the operators say.

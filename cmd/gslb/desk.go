@@ -244,7 +244,7 @@ func (d *dnsNode) stale(now time.Time) map[health.Target]bool {
 	k.stales = time.Time{}
 	out := map[health.Target]bool{}
 	for t, c := range d.now.checks {
-		until := k.seen(t, d.view[t]).Add(health.StaleAfter(c))
+		until := k.seen(t, d.view.Of(t)).Add(health.StaleAfter(c))
 		switch {
 		case !until.After(now):
 			out[t] = true
@@ -301,7 +301,7 @@ func (d *dnsNode) turn(now time.Time) {
 		}
 	}
 	if !k.saves.IsZero() && !now.Before(k.saves) {
-		k.save(d.view)
+		k.save(d.view.View())
 		k.saves = now.Add(saveOften)
 	}
 	k.arm()
@@ -329,7 +329,7 @@ func (d *dnsNode) overridden(now time.Time) health.Overrides {
 	k := d.desk
 	k.grows, k.moves = time.Time{}, time.Time{}
 	for t, c := range d.now.checks {
-		if next := d.view[t].NextStep(c, now); !next.IsZero() && (k.grows.IsZero() || next.Before(k.grows)) {
+		if next := d.view.Of(t).NextStep(c, now); !next.IsZero() && (k.grows.IsZero() || next.Before(k.grows)) {
 			k.grows = next
 		}
 	}

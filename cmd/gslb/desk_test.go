@@ -143,7 +143,7 @@ func TestBadRequests(t *testing.T) {
 func quiet(topo *topology.Topology) *dnsNode {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	d := &dnsNode{log: log, results: make(chan probe.Result)}
-	d.desk, d.view, _ = openDesk(log, place{})
+	d.desk, _, _ = openDesk(log, place{})
 	zones, err := dnsserver.Compile(topo, 1)
 	if err != nil {
 		panic(err)

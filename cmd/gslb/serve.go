@@ -116,10 +116,12 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		moves:   make(chan moved),
 		node:    node,
 	}
-	if d.desk, d.view, err = openDesk(log, at); err != nil {
+	var saved health.View
+	if d.desk, saved, err = openDesk(log, at); err != nil {
 		return err
 	}
-	defer func() { d.desk.close(d.view) }()
+	d.view = health.NewBook(saved)
+	defer func() { d.desk.close(d.view.View()) }()
 	d.probes = probe.NewSet(d.results)
 	defer d.probes.Close()
 	defer d.dns.Close()
@@ -222,7 +224,7 @@ type dnsNode struct {
 	probes  *probe.Set
 	results chan probe.Result
 	moves   chan moved
-	view    health.View
+	view    health.Book
 	shown   shown
 	desk    *desk
 	node    string // address of the nameserver that it is; "" for none
@@ -295,7 +297,7 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 // known reports whether every target of the next generation has had a result.
 func (d *dnsNode) known() bool {
 	for t := range d.next.targets {
-		if !d.view[t].Known {
+		if !d.view.Of(t).Known {
 			return false
 		}
 	}
@@ -306,7 +308,7 @@ func (d *dnsNode) known() bool {
 func (d *dnsNode) promote() {
 	d.drop(d.now, d.next)
 	d.now, d.next = d.next, nil
-	d.view = d.view.Keep(d.now.has)
+	d.view.Keep(d.now.has)
 	d.desk.promoted(d.now)
 	d.publish()
 }
@@ -314,9 +316,10 @@ func (d *dnsNode) promote() {
 func (d *dnsNode) publish() {
 	now := time.Now()
 	overrides := d.overridden(now)
-	d.shown = shown{now, d.view, d.stale(now)}
+	view := d.view.View()
+	d.shown = shown{now, view, d.stale(now)}
 	d.desk.arm()
-	d.dns.Publish(dnsserver.NewTable(d.now.zones, d.now.ground.Compile(steering.Inputs{View: d.view, Now: now, Overrides: overrides, Stale: d.shown.stale})))
+	d.dns.Publish(dnsserver.NewTable(d.now.zones, d.now.ground.Compile(steering.Inputs{View: view, Now: now, Overrides: overrides, Stale: d.shown.stale})))
 }
 
 // run decides what is served until ctx ends, and calls start when there is
@@ -381,10 +384,10 @@ func (d *dnsNode) observe(r probe.Result) {
 	if !d.now.has(t) && !d.next.has(t) {
 		return // from a probe that was on its way when it was stopped
 	}
-	before, now := d.view[t], time.Now()
+	before, now := d.view.Of(t), time.Now()
 	d.desk.note(t, r, now)
 	after := r.After(before, r.Probe.Check, now)
-	d.view = d.view.With(t, after)
+	d.view.Set(t, after)
 	if before.Known && before.Up == after.Up {
 		// Who is up stays as it is, but a change has come closer, or further away,
 		// or an agent wants another part of the weight.

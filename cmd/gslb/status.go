@@ -84,7 +84,8 @@ type targetJSON struct {
 	Needed    int         `json:"needed"` // that turn it over
 	Flaps     int         `json:"flaps"`
 	HeldUntil *time.Time  `json:"held_until,omitempty"` // not up before
-	Factor    float64     `json:"factor"`               // part of its weight, below 1 in slow start
+	Factor    float64     `json:"factor"`               // part of its weight, below 1 in slow start or as its agent says
+	Agent     string      `json:"agent,omitempty"`      // what its agent says against it: "drain, 40 %"
 	Last      *resultJSON `json:"last,omitempty"`
 	Answers   []string    `json:"answers"` // that depend on it
 }
@@ -201,14 +202,14 @@ func moment(t time.Time) *time.Time {
 }
 
 func (d *dnsNode) target(p steering.Probe, answers []string, now time.Time) targetJSON {
-	t, s := p.Target, d.view[p.Target]
+	t, s := p.Target, d.view.Of(p.Target)
 	address := t.Addr.String()
 	if p.Check.Type.Proto() == topology.NoProto && t.Addr.Port() == 0 {
 		address = t.Addr.Addr().String()
 	}
 	out := targetJSON{
 		Target: address, Check: t.Check, Type: p.Check.Type.String(), State: "unknown", Saved: s.Saved, Since: moment(s.Since),
-		Streak: s.Streak, Flaps: s.Flaps, Factor: s.Factor(p.Check, now), Answers: answers,
+		Streak: s.Streak, Flaps: s.Flaps, Factor: s.Factor(p.Check, now), Agent: s.Agent.String(), Answers: answers,
 	}
 	if t.Check == "" {
 		out.Check = "default"
@@ -245,7 +246,7 @@ func (d *dnsNode) seen(a *topology.Answer, spread health.Overrides, now time.Tim
 	}
 	for _, f := range []steering.Family{steering.V4, steering.V6} {
 		for _, t := range steering.Targets(a, f) {
-			s := d.view[t]
+			s := d.view.Of(t)
 			known = known && s.Known
 			if s.Up {
 				out.Up = append(out.Up, t.Addr.Addr().String())
@@ -325,7 +326,10 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 		if t.HeldUntil != nil {
 			notes = append(notes, fmt.Sprintf("held down for %s, flap %d", cli.Age(t.HeldUntil.Sub(s.At)), t.Flaps))
 		}
-		if t.Factor < 1 {
+		switch {
+		case t.Agent != "":
+			notes = append(notes, "agent: "+t.Agent)
+		case t.Factor < 1:
 			notes = append(notes, fmt.Sprintf("slow start at %.0f %%", 100*t.Factor))
 		}
 		if t.Last != nil && !t.Last.OK {

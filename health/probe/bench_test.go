@@ -16,11 +16,11 @@ import (
 	"gslb/topology"
 )
 
-// BenchmarkSet is 10,000 targets with an interval of 2 seconds, against servers
-// in the same process. One round is 10 seconds of it.
+// BenchmarkSet is 1,000 and 10,000 targets with an interval of 2 seconds, each
+// with an address of its own (but for UDP), against servers in the same
+// process. One round is 10 seconds of it.
 func BenchmarkSet(b *testing.B) {
-	const targets = 10_000
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	tcp, err := net.Listen("tcp4", "0.0.0.0:0")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func BenchmarkSet(b *testing.B) {
 			c.Close()
 		}
 	}()
-	web, err := net.Listen("tcp", "127.0.0.1:0")
+	web, err := net.Listen("tcp4", "0.0.0.0:0")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -62,24 +62,29 @@ func BenchmarkSet(b *testing.B) {
 	}
 	defer deaf.Close()
 	for _, c := range []struct {
-		name string
-		kind topology.CheckType
-		addr net.Addr
+		kind    topology.CheckType
+		addr    net.Addr
+		targets int
+		name    string
 	}{
-		{"tcp", topology.CheckTCP, tcp.Addr()},
-		{"http", topology.CheckHTTP, web.Addr()},
-		{"udp", topology.CheckUDP, udp.LocalAddr()},
-		{"udp that never answers", topology.CheckUDP, deaf.LocalAddr()},
+		{topology.CheckTCP, tcp.Addr(), 1000, "tcp"}, {topology.CheckTCP, tcp.Addr(), 10_000, "tcp"},
+		{topology.CheckHTTP, web.Addr(), 1000, "http"}, {topology.CheckHTTP, web.Addr(), 10_000, "http"},
+		{topology.CheckUDP, udp.LocalAddr(), 1000, "udp"}, {topology.CheckUDP, udp.LocalAddr(), 10_000, "udp"},
+		{topology.CheckUDP, deaf.LocalAddr(), 10_000, "silence"},
 	} {
-		b.Run(c.name, func(b *testing.B) {
+		b.Run(fmt.Sprint(c.name, "/", c.targets), func(b *testing.B) {
 			for b.Loop() {
 				chk := &topology.Check{Type: c.kind, Interval: 2 * time.Second, Timeout: time.Second, Jitter: 0.2, Rise: 2, Fall: 3, Send: "x"}
 				if c.kind == topology.CheckTCP {
 					chk.Send = ""
 				}
 				var probes []Probe
-				for i := range targets {
-					probes = append(probes, Probe{Target: health.Target{Check: fmt.Sprint(i), Addr: netip.MustParseAddrPort(c.addr.String())}, Check: chk})
+				at := netip.MustParseAddrPort(c.addr.String())
+				for i := range c.targets {
+					if c.kind != topology.CheckUDP {
+						at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}), at.Port())
+					}
+					probes = append(probes, Probe{Target: health.Target{Check: fmt.Sprint(i), Addr: at}, Check: chk})
 				}
 				results := make(chan Result, 64)
 				s := NewSet(results)

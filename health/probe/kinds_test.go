@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -379,6 +380,39 @@ func TestExec(t *testing.T) {
 	}
 	if os.Geteuid() == 0 {
 		t.Run("not as root", try{addr, topology.CheckExec, sh(`test "$(id -u)" = 65534`), ""}.run)
+	}
+}
+
+// A program has no privilege of the prober's and can gain none, whoever it is.
+func TestExecWithoutPrivileges(t *testing.T) {
+	addr := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}
+	sh := func(script, user, group string) func(*topology.Check) {
+		return func(c *topology.Check) {
+			c.Command, c.User, c.Group = []string{"/bin/sh", "-c", script}, user, group
+		}
+	}
+	cases := map[string]try{
+		"nothing is to be gained":     {addr, topology.CheckExec, sh("grep -q '^NoNewPrivs:.1$' /proc/self/status", "", ""), ""},
+		"no capability is handed on":  {addr, topology.CheckExec, sh("grep -q '^CapAmb:.0000000000000000$' /proc/self/status", "", ""), ""},
+		"a user that is not there":    {addr, topology.CheckExec, sh("exit 0", "no-such-user", ""), "this machine has no user no-such-user"},
+		"a group that is not there":   {addr, topology.CheckExec, sh("exit 0", "", "no-such-group"), "this machine has no group no-such-group"},
+		"what it leaves behind ends":  {addr, topology.CheckExec, sh("sleep 3141.59 >/dev/null 2>&1 & exit 0", "", ""), ""},
+		"the user that the prober is": {addr, topology.CheckExec, sh("exit 0", strconv.Itoa(os.Geteuid()), ""), ""},
+	}
+	if os.Geteuid() == 0 {
+		cases["nobody by default"] = try{addr, topology.CheckExec, sh(`test "$(id -u) $(id -g) $(id -G)" = "65534 65534 65534"`, "", ""), ""}
+		cases["by name"] = try{addr, topology.CheckExec, sh(`test "$(id -un) $(id -G)" = "daemon $(id -g daemon)"`, "daemon", ""), ""}
+		cases["by numbers that have no name"] = try{addr, topology.CheckExec, sh(`test "$(id -u) $(id -G)" = "54321 54322"`, "54321", "54322"), ""}
+	} else {
+		cases["somebody else"] = try{addr, topology.CheckExec, sh("exit 0", "0", ""), "as user 0, group 0: operation not permitted"}
+	}
+	for name, c := range cases {
+		t.Run(name, c.run)
+	}
+	for end := time.Now().Add(5 * time.Second); sleeping("3141.59") > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a program is left behind")
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 const (
 	// maxRunning bounds how many probes are under way at the same time.
-	maxRunning = 4096
+	maxRunning = 1024
 	// turn is how often at most the set looks whose turn it is.
 	turn = time.Millisecond
 	// startGap is how far apart the first starts of new probes are.
