@@ -53,6 +53,7 @@ func addressesOf(a *node) ([]netip.Addr, bool) {
 func (p *parser) checkSizes() {
 	for _, d := range p.all("domain") {
 		p.checkSteeredSize(d)
+		p.checkHostedSize(d)
 		p.checkMixed(d)
 	}
 	for _, z := range p.all("zone") {

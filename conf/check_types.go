@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gslb/dnsserver/rr"
 	"gslb/topology"
 )
 
@@ -310,4 +311,57 @@ func (p *parser) dwellings() map[string]*dwelling {
 		}
 	}
 	return at
+}
+
+// checkHostedSize warns of a domain of hosts whose answer can be longer than a
+// UDP message may be. Of those types names are compressed in MX alone.
+func (p *parser) checkHostedSize(d *node) {
+	name, ok := p.fqdn[d]
+	places, _, known := mostPlaces(d)
+	if !ok || !known || d.broken || !hosted(d) {
+		return
+	}
+	typ := typesOf(d)[0]
+	fixed := map[string]int{"SRV": 6, "MX": 2, "HTTPS": 2, "SVCB": 2}[typ]
+	params, _, err := rr.Params(d.str("params"))
+	if err != nil {
+		return
+	}
+	for _, one := range params {
+		fixed += len(one.Wire)
+	}
+	var sizes []int
+	c := compressor{}
+	c.name(name)
+	for _, a := range d.of("answer") {
+		target, why := ownerIn(a.str("target"), p.fqdn[d.ref("zone")], ownerName)
+		if why != "" {
+			return
+		}
+		n := recordSize + fixed + wireSize(target)
+		if typ == "MX" {
+			n = recordSize + fixed + c.name(target)
+		}
+		if has(typesOf(d), bindingTypes) {
+			addrs, _ := addressesOf(a)
+			for _, x := range addrs {
+				n += 4 + x.BitLen()/8
+			}
+		}
+		sizes = append(sizes, n)
+	}
+	slices.SortFunc(sizes, func(a, b int) int { return b - a })
+	n := min(places, len(sizes))
+	base, sum := p.envelope(d.ref("zone"), name)
+	records := 0
+	for _, size := range sizes[:n] {
+		records += size
+	}
+	if base+records <= udpSize {
+		return
+	}
+	p.warn(fault{
+		code: "GS110", at: d.raw.at, detail: fmt.Sprintf("%s can answer %d %s records at once: %s + %d = %d bytes. Above %d it is cut off, and resolvers ask again by TCP.", d.id, n, typ, sum, records, base+records, udpSize),
+		help: "Let fewer hosts be answered. A limit step does that.",
+	})
 }

@@ -57,3 +57,12 @@ domain "six" {
 policy "all" {
   step "health" {}
 }
+domain "_many._tcp" { # WARN GS110: Answer does not fit a packet
+  zone  = zone.shop
+  types = ["SRV"]
+  answer "a" {
+    for_each = range(30)
+    target   = "a-rather-long-name-${each.value}.example.net."
+    port     = 5060
+  }
+}
