@@ -33,8 +33,8 @@ unit: build
 
 # The tests that need a kernel with IPVS run inside user-mode Linux, never anywhere else.
 kernel: build
-	@bin/umlrun true
-	$(static) test -tags kernel -count=1 -shuffle=on -exec "'$(bin)/umlrun'" ./dataplane/... ./lab/uml/
+	@bin/umlrun -lend keepalived true
+	$(static) test -tags kernel -count=1 -shuffle=on -exec "'$(bin)/umlrun'" ./dataplane/... ./lab/uml/ ./vrrp/conn/
 
 # The programs as a user runs them.
 lab: build

@@ -48,6 +48,7 @@ var rooms = map[string][]string{
 	"dataplane/ipvs":          {"topology", "tiers", "dataplane"},
 	"dataplane/hostnet":       {"tiers"},
 	"dataplane/dataplanetest": {"topology", "tiers", "dataplane"},
+	"vrrp/conn":               {"vrrp"},
 	"lab":                     {"topology", "health", "tiers", "dnsserver/client", "dataplane/ipvs"},
 	"lab/uml":                 {"lab/debian"},
 	"lab/debian":              {},
@@ -57,7 +58,7 @@ var rooms = map[string][]string{
 	"internal/secret":         {},
 	"internal/cli":            {"topology", "conf", "conf/load", "internal/near"},
 	// Mains.
-	"lab/uml/umlrun": {"lab/uml"},
+	"lab/uml/umlrun": {"lab/debian", "lab/uml"},
 	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/cli"},
 	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near", "internal/secret", "report"},
 }
@@ -82,13 +83,13 @@ var libraries = map[string][]string{
 	"github.com/oschwald/maxminddb-golang/v2": {"steering/geo"},
 	"github.com/oschwald/geoip2-golang/v2":    {"steering/geo"},
 	"github.com/maxmind/mmdbwriter":           {},
-	"github.com/vishvananda/netlink":          {"dataplane/hostnet", "lab"},
+	"github.com/vishvananda/netlink":          {"dataplane/hostnet", "lab", "vrrp/conn"},
 	"github.com/vishvananda/netns":            {"lab"},
 	"github.com/hashicorp/yamux":              {"cmd/gslb"},
 	"github.com/spf13/pflag":                  {"internal/cli"},
 	"github.com/spf13/cobra":                  {"internal/cli", "cmd/gslb", "cmd/director"},
 	"golang.org/x/term":                       {"internal/cli"},
-	"golang.org/x/sys":                        {"internal/local", "health/probe", "dnsserver", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "bench/director", "internal/cli", "cmd/gslb", "cmd/director"},
+	"golang.org/x/sys":                        {"internal/local", "health/probe", "dnsserver", "vrrp/conn", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "bench/director", "internal/cli", "cmd/gslb", "cmd/director"},
 	"github.com/rogpeppe/go-internal":         {"cmd/gslb"},
 	"github.com/google/go-cmp":                {"dataplane/dataplanetest"},
 }

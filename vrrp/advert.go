@@ -40,7 +40,7 @@ type Advert struct {
 	Password string
 	// Plain says that a version 3 checksum over IPv4 covers the message alone
 	// (RFC 9568, section 5.2.8). RFC 5798 was read as covering a pseudo-header
-	// too, and that is what keepalived 2.2 and FRRouting send and accept.
+	// too, and that is what keepalived 2.2 sends, and all that it accepts.
 	Plain bool
 	// Trailer is what stands behind the message: an authentication trailer, or
 	// nothing. Of a parsed advertisement it lies in the packet.

@@ -134,8 +134,9 @@ func (r Router) Next(now time.Duration, e Event) (Router, []Action) {
 	case Reload:
 		s.reload(e.Config)
 	}
-	if at := s.wake(); at != wake {
-		s.do(Wake{at})
+	// A tick that came too early needs another one.
+	if _, ticked := e.(Tick); s.wake() != wake || ticked && wake != 0 {
+		s.do(Wake{s.wake()})
 	}
 	return s.Router, s.todo
 }

@@ -114,6 +114,9 @@ type Instance struct {
 	// Source is the node's own address there, the one it speaks from: the
 	// primary address of RFC 9568, link-local for IPv6 by multicast.
 	Source netip.Addr
+	// VirtualMAC lets the addresses have a MAC address that moves with them, on a
+	// device of its own.
+	VirtualMAC bool
 	// Addrs are the addresses that move, of Source's family. For IPv6 the first
 	// is link-local (RFC 9568, section 5.2.9); [LinkLocal] makes one.
 	Addrs []netip.Addr

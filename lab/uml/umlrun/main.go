@@ -1,9 +1,10 @@
 // Umlrun runs a program inside user-mode Linux, as root and with IPVS, wherever it is started and by whomever:
 //
-//	umlrun [-mem MB] [-w DIR]... PROGRAM [ARG]...
+//	umlrun [-mem MB] [-w DIR]... [-lend PACKAGE]... PROGRAM [ARG]...
 //
 // Its output, its exit status and the files it sees are as if it ran here, but what it writes to files is lost when it ends, except in
-// the folders named by -w. It is made for go test:
+// the folders named by -w. With -lend a program of Debian, by the name of its package, is fetched into the cache if the machine lacks
+// it, where [debian.Ensure] finds it by that name: there is no network inside. Umlrun is made for go test:
 //
 //	CGO_ENABLED=0 go test -tags kernel -exec bin/umlrun ./...
 //
@@ -22,6 +23,7 @@ import (
 	"strings"
 	"syscall"
 
+	"gslb/lab/debian"
 	"gslb/lab/uml"
 )
 
@@ -33,10 +35,14 @@ func main() {
 func run(args []string, stdout, stderr *os.File) int {
 	flags := flag.NewFlagSet("umlrun", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() { fmt.Fprintln(stderr, "usage: umlrun [-mem MB] [-w DIR]... PROGRAM [ARG]...") }
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "usage: umlrun [-mem MB] [-w DIR]... [-lend PACKAGE]... PROGRAM [ARG]...")
+	}
 	memory := flags.Int("mem", 768, "")
 	var writable []string
 	flags.Func("w", "", func(dir string) error { writable = append(writable, dir); return nil })
+	var lent []string
+	flags.Func("lend", "", func(name string) error { lent = append(lent, name); return nil })
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -47,7 +53,14 @@ func run(args []string, stdout, stderr *os.File) int {
 	// SIGQUIT is how go test ends a test that hangs.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
-	kit, err := uml.Ensure(ctx, func(format string, args ...any) { fmt.Fprintf(stderr, "umlrun: "+format+"\n", args...) })
+	say := func(format string, args ...any) { fmt.Fprintf(stderr, "umlrun: "+format+"\n", args...) }
+	for _, name := range lent {
+		if _, err := debian.Ensure(ctx, name, name, []debian.Program{{Executable: name, Package: name}}, say); err != nil {
+			fmt.Fprintln(stderr, "umlrun:", err)
+			return 1
+		}
+	}
+	kit, err := uml.Ensure(ctx, say)
 	if err != nil {
 		fmt.Fprintln(stderr, "umlrun:", err)
 		return 1
