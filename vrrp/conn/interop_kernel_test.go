@@ -59,10 +59,10 @@ func (d dialect) neighbour(priority int) string {
 func (w *world) takeover(what string, wait time.Duration, die func(), was, other netip.Addr) {
 	w.t.Helper()
 	w.hush()
-	last := w.next(3*time.Second, "the active one speaks", from(was)).at
+	last := w.next(20*time.Second, "the active one speaks", from(was)).at
 	die()
 	var first time.Time
-	w.next(10*time.Second, what, func(x word) bool {
+	w.next(30*time.Second, what, func(x word) bool {
 		if x.from == was {
 			last = x.at // a resignation too
 		}
@@ -93,7 +93,7 @@ func TestKeepalived(t *testing.T) {
 			t.Run("ours is the backup", func(t *testing.T) {
 				w := newWorld(t)
 				them := w.keepalived("b", d.neighbour(150))
-				w.next(8*time.Second, "keepalived is active", from(b))
+				w.next(30*time.Second, "keepalived is active", from(b))
 				us := w.ours("a", d.config(100), "")
 				w.silent(5*d.interval, "ours speaks though it is backup", from(a))
 				if w.has("a", d.vip) || !w.has("b", d.vip) {
@@ -104,7 +104,7 @@ func TestKeepalived(t *testing.T) {
 
 				w.forget("b", d)
 				them = w.keepalived("b", d.neighbour(150))
-				w.next(8*time.Second, "keepalived takes it back by its priority", from(b))
+				w.next(30*time.Second, "keepalived takes it back by its priority", from(b))
 				w.eventually("our node has given up the address", func() bool { return !w.has("a", d.vip) })
 				w.takeover("ours takes over when keepalived resigns", vrrp.Skew(d.interval, 100), func() { them.kill(syscall.SIGTERM) }, b, a)
 				w.eventually("our node has the address", func() bool { return w.has("a", d.vip) })
@@ -113,7 +113,7 @@ func TestKeepalived(t *testing.T) {
 			t.Run("keepalived is the backup", func(t *testing.T) {
 				w := newWorld(t)
 				us := w.ours("a", d.config(200), "")
-				w.next(8*time.Second, "ours is active", from(a))
+				w.next(30*time.Second, "ours is active", from(a))
 				them := w.keepalived("b", d.neighbour(150))
 				w.eventually("keepalived is backup", func() bool { return strings.Contains(them.log(), "Entering BACKUP STATE") })
 				time.Sleep(5 * d.interval)
@@ -125,7 +125,7 @@ func TestKeepalived(t *testing.T) {
 
 				w.forget("a", d)
 				us = w.ours("a", d.config(200), "")
-				w.next(8*time.Second, "ours takes it back by its priority", from(a))
+				w.next(30*time.Second, "ours takes it back by its priority", from(a))
 				w.eventually("their node has given up the address", func() bool { return !w.has("b", d.vip) })
 				w.takeover("keepalived takes over when ours resigns", vrrp.Skew(d.interval, 150), func() { us.kill(syscall.SIGTERM) }, a, b)
 				w.eventually("their node has the address", func() bool { return w.has("b", d.vip) })

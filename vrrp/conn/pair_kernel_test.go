@@ -43,7 +43,7 @@ func TestPair(t *testing.T) {
 	a, b := addr("192.0.2.11"), addr("192.0.2.12")
 	w := newWorld(t)
 	us := w.ours("a", both(11, 200), "")
-	first := w.next(8*time.Second, "the first is active", from(a))
+	first := w.next(30*time.Second, "the first is active", from(a))
 	if diff := cmp.Diff([]any{uint8(255), uint8(0xc0), [6]byte{1, 0, 0x5e, 0, 0, 0x12}, 28, true}, []any{first.hops, first.tos, first.to, len(first.Trailer), first.Plain}); diff != "" {
 		t.Errorf("on the wire (-want +got)\n%s", diff)
 	}
@@ -61,7 +61,7 @@ func TestPair(t *testing.T) {
 			<-w.told
 		}
 		us.die()
-		w.next(8*time.Second, "the backup takes over", from(b))
+		w.next(30*time.Second, "the backup takes over", from(b))
 		time.Sleep(7 * time.Second)
 		times := map[netip.Addr][]time.Time{}
 		for len(w.told) > 0 {
@@ -85,7 +85,7 @@ func TestPair(t *testing.T) {
 		}
 		run(t, "ip", "-n", "a", "addr", "flush", "dev", "e0", "to", "192.0.2.5")
 		us = w.ours("a", both(11, 200), "")
-		w.next(8*time.Second, "the first takes them back", from(a))
+		w.next(30*time.Second, "the first takes them back", from(a))
 		w.eventually("the addresses are back", func() bool { return w.has("a", "192.0.2.5") && !w.has("b", "192.0.2.5") })
 	})
 	t.Run("an operator moves them", func(t *testing.T) {
@@ -95,12 +95,12 @@ func TestPair(t *testing.T) {
 		w.silent(6*tempo, "the first takes them back", from(a))
 		us.kill(syscall.SIGTERM)
 		us = w.ours("a", both(11, 200), "")
-		w.next(8*time.Second, "the first takes them back", from(a))
+		w.next(30*time.Second, "the first takes them back", from(a))
 	})
 	t.Run("what is forged is counted and not acted on", func(t *testing.T) {
 		w.t = t
 		w.hush()
-		recorded := w.next(3*time.Second, "a word", from(a)).frame
+		recorded := w.next(20*time.Second, "a word", from(a)).frame
 		forge := func(change func(f []byte)) {
 			f := slices.Clone(recorded)
 			change(f)
@@ -141,11 +141,11 @@ func TestPair(t *testing.T) {
 		wait := vrrp.DownInterval(tempo, 100)
 		var ratios []float64
 		for range 6 {
-			w.next(8*time.Second, "the first is active", from(a))
+			w.next(30*time.Second, "the first is active", from(a))
 			w.hush()
-			last := w.next(3*time.Second, "a word", from(a)).at
+			last := w.next(20*time.Second, "a word", from(a)).at
 			us.die()
-			x := w.next(8*time.Second, "the backup takes over", func(x word) bool {
+			x := w.next(30*time.Second, "the backup takes over", func(x word) bool {
 				if x.from == a {
 					last = x.at
 				}
@@ -184,7 +184,7 @@ func TestARestartWithinThreeIntervalsMovesNothing(t *testing.T) {
 	}
 	state := filepath.Join(t.TempDir(), "state.json")
 	us := w.ours("a", slow(11, 200), state)
-	w.next(8*time.Second, "the first is active", from(addr("192.0.2.11")))
+	w.next(30*time.Second, "the first is active", from(addr("192.0.2.11")))
 	w.ours("b", slow(12, 100), "")
 	time.Sleep(2 * time.Second)
 	us.kill(syscall.SIGUSR1)
@@ -192,7 +192,7 @@ func TestARestartWithinThreeIntervalsMovesNothing(t *testing.T) {
 		t.Fatal("the address went with the process")
 	}
 	us = w.ours("a", slow(11, 200), state)
-	w.next(3*time.Second, "the next process goes on", from(addr("192.0.2.11")))
+	w.next(20*time.Second, "the next process goes on", from(addr("192.0.2.11")))
 	w.silent(4*time.Second, "the backup took over", from(addr("192.0.2.12")))
 	if !strings.Contains(us.log(), "goes on where") || !w.has("a", "192.0.2.5") {
 		t.Errorf("it began anew\n%s", us.log())
@@ -206,10 +206,10 @@ func TestVirtualMAC(t *testing.T) {
 		c.Instances[i].VirtualMAC = true
 	}
 	us := w.ours("a", c, "")
-	if x := w.next(8*time.Second, "the first is active", from(addr("192.0.2.11"))); x.by != vrrp.MAC(51, false) {
+	if x := w.next(30*time.Second, "the first is active", from(addr("192.0.2.11"))); x.by != vrrp.MAC(51, false) {
 		t.Errorf("it speaks from %x", x.by)
 	}
-	if x := w.next(3*time.Second, "the same for IPv6", from(addr("fe80::b"))); x.by != vrrp.MAC(51, true) {
+	if x := w.next(20*time.Second, "the same for IPv6", from(addr("fe80::b"))); x.by != vrrp.MAC(51, true) {
 		t.Errorf("it speaks from %x", x.by)
 	}
 	backup := both(12, 100)
@@ -229,7 +229,7 @@ func TestVirtualMAC(t *testing.T) {
 		}
 	}
 	us.die()
-	w.next(8*time.Second, "the backup takes over", from(addr("192.0.2.12")))
+	w.next(30*time.Second, "the backup takes over", from(addr("192.0.2.12")))
 	w.eventually("pings are answered by the backup", func() bool { return runQuiet("ip", "netns", "exec", "s", "ping", "-c1", "-W1", "192.0.2.5") == nil })
 	if got := ip(t, "-n s neigh show to 192.0.2.5"); !strings.Contains(got, "00:00:5e:00:01:33") {
 		t.Errorf("after the take-over it is at %q", got)
