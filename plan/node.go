@@ -108,6 +108,9 @@ func hostLines(h tiers.Host) []hostLine {
 	for _, r := range h.Replies {
 		out = append(out, hostLine{"reply", "replies from " + r.From.String(), segments(r.MSS), ""})
 	}
+	for _, m := range h.Marks {
+		out = append(out, hostLine{"mark", fmt.Sprintf("mark packets to %s %s", m.VIP, m.Port), "0x" + strconv.FormatUint(uint64(m.Mark), 16), link(m.Link)})
+	}
 	return out
 }
 
@@ -187,7 +190,7 @@ func (p *Plan) realServers(old, now *side) {
 
 func sameHost(a, b tiers.Host) bool {
 	return slices.Equal(a.Sysctls, b.Sysctls) && slices.Equal(a.Tunnels, b.Tunnels) && slices.Equal(a.Addresses, b.Addresses) &&
-		slices.Equal(a.Routes, b.Routes) && slices.Equal(a.Replies, b.Replies)
+		slices.Equal(a.Routes, b.Routes) && slices.Equal(a.Replies, b.Replies) && slices.Equal(a.Marks, b.Marks)
 }
 
 // nameservers adds what changes at nameservers, besides what they answer.

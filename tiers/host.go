@@ -22,6 +22,7 @@ type Host struct {
 	Addresses []Address
 	Routes    []Route
 	Replies   []Reply
+	Marks     []Mark
 }
 
 // A Link is an interface of the node, by name or by an address it has.
@@ -55,6 +56,16 @@ type Route struct {
 	Via  netip.Addr
 	Link Link
 	MSS  int // advertised TCP segment size; 0: the link's
+}
+
+// A Mark says that packets to a VIP and port get an fwmark when they come in by
+// a link, so that the kernel takes all ports of a service for one (IPVS finds
+// services by fwmark before those by address).
+type Mark struct {
+	VIP  netip.Addr
+	Port topology.Port
+	Mark uint32
+	Link Link
 }
 
 // A Reply says that what the node sends from address From goes by its default
@@ -102,11 +113,23 @@ func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 		for _, vip := range r.service.VIPs {
 			own, _ := self.Addrs.Like(vip)
 			link := Link{Holds: own}
+			in := []Link{link}
 			if r.index == 0 {
 				h.add(Address{vip, link})
 			} else {
 				before := r.service.Tiers[r.index-1]
-				h.hold(vip, link, own, before, self.Network)
+				in = h.hold(vip, link, own, before, self.Network)
+			}
+			if self.Inside != nil {
+				if a, ok := self.Inside.Addrs.Like(vip); ok { // servers may be clients
+					in = append(in, Link{Holds: a})
+				}
+			}
+			h.mark(r.service, vip, in)
+			if r.tier.Persistence != nil {
+				// A server that drains or is down loses its clients, who would else
+				// be sent there for as long as they come.
+				h.set("net/ipv4/vs/expire_quiescent_template", Link{}, "1")
 			}
 			if r.tier.Method == topology.NAT {
 				h.forward(vip, self)
@@ -166,15 +189,16 @@ func tunnelled(s *topology.Service) bool {
 
 // hold makes the node accept packets for vip that directors send it by method,
 // without ever claiming the VIP on the segment: the owner alone answers ARP.
-// On is the network that the node has its address own on, nil for none.
-func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topology.Tier, on *topology.Network) {
+// On is the network that the node has its address own on, nil for none. It
+// returns the links that the packets come in by.
+func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topology.Tier, on *topology.Network) (in []Link) {
 	if vip.Is4() {
 		h.set("net/ipv4/conf/%s/arp_ignore", link, "1")
 		h.set("net/ipv4/conf/%s/arp_announce", link, "2")
 	}
 	if from.Method == topology.DR {
 		h.add(Address{vip, Link{Name: "lo"}})
-		return
+		return []Link{link}
 	}
 	for _, d := range from.Directors {
 		// A director sends from the interface that is nearest.
@@ -196,6 +220,22 @@ func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topo
 			h.set("net/ipv4/conf/%s/rp_filter", Link{Name: t.Name}, "2")
 		}
 		h.add(Address{vip, Link{Name: t.Name}})
+		in = append(in, Link{Name: t.Name})
+	}
+	return in
+}
+
+// mark has the packets of a service by mark marked.
+func (h *hostBuilder) mark(s *topology.Service, vip netip.Addr, in []Link) {
+	if s.Mark == 0 {
+		return
+	}
+	for _, link := range in {
+		for _, port := range s.Ports {
+			if m := (Mark{vip, port, s.Mark, link}); h.first(m) {
+				h.Marks = append(h.Marks, m)
+			}
+		}
 	}
 }
 

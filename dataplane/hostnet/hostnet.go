@@ -76,6 +76,9 @@ func Converge(want tiers.Host, recordPath string) ([]string, error) {
 	for _, r := range want.Replies {
 		k.reply(r)
 	}
+	for _, device := range wanted.Marked {
+		k.mark(device, want.Marks)
+	}
 	kept := k.remove(before, wanted).with(wanted) // what could not be removed is still ours
 	for path := range wanted.Sysctls {
 		kept.Sysctls[path] = all.Sysctls[path]
@@ -188,6 +191,7 @@ func (k *kernel) resolve(want tiers.Host, before Record) (Record, error) {
 	for _, w := range want.Replies {
 		r.Replies = append(r.Replies, w.From)
 	}
+	errs = append(errs, k.resolveMarks(want.Marks, before, &r))
 	return r, dedupe(errs)
 }
 
@@ -346,6 +350,7 @@ func replyRules(from netip.Addr) []*netlink.Rule {
 // and returns what it could not take out.
 func (k *kernel) remove(before, wanted Record) (left Record) {
 	left.Sysctls = map[string]string{}
+	k.unmark(before, wanted, &left)
 	for _, from := range before.Replies {
 		if slices.Contains(wanted.Replies, from) {
 			continue

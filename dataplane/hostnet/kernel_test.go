@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gslb/tiers"
+	"gslb/topology"
 )
 
 // A host is a network namespace with a link e0 that has addresses of both
@@ -71,6 +72,12 @@ var (
 		},
 		Routes:  []tiers.Route{{Via: addr("192.0.2.77"), Link: edge, MSS: 1440}},
 		Replies: []tiers.Reply{{From: addr("192.0.2.5"), MSS: 1440}, {From: addr("2001:db8::5"), MSS: 1400}},
+		Marks: []tiers.Mark{
+			{VIP: addr("192.0.2.5"), Port: topology.Port{Proto: topology.TCP, Number: 80}, Mark: 7, Link: tiers.Link{Name: "gslb0000abcd"}},
+			{VIP: addr("192.0.2.6"), Port: topology.Port{Proto: topology.TCP, Number: 443}, Mark: 7, Link: edge},
+			{VIP: addr("192.0.2.6"), Port: topology.Port{Proto: topology.UDP, Number: 443}, Mark: 7, Link: edge},
+			{VIP: addr("2001:db8::5"), Port: topology.Port{Proto: topology.TCP, Number: 80}, Mark: 7, Link: tiers.Link{Name: "gslb0000abce"}},
+		},
 	}
 )
 

@@ -21,6 +21,9 @@ type Record struct {
 	Sysctls   map[string]string // path below /proc/sys -> value before
 	Routes    []RecordedRoute
 	Replies   []netip.Addr
+	// Marked are the devices with filters that mark packets; Hooks are those of
+	// which the hook for filters is ours too.
+	Marked, Hooks []string
 }
 
 // A RecordedAddress is an address on a device.
@@ -89,6 +92,8 @@ func (r Record) with(o Record) Record {
 		Addresses: union(r.Addresses, o.Addresses),
 		Tunnels:   union(r.Tunnels, o.Tunnels),
 		Replies:   union(r.Replies, o.Replies),
+		Marked:    union(r.Marked, o.Marked),
+		Hooks:     union(r.Hooks, o.Hooks),
 		Sysctls:   map[string]string{},
 		Routes:    slices.Clone(r.Routes),
 	}
@@ -110,6 +115,7 @@ func (r RecordedRoute) sameAs(o RecordedRoute) bool { return r.Device == o.Devic
 
 func (r Record) equal(o Record) bool {
 	return slices.Equal(r.Addresses, o.Addresses) && slices.Equal(r.Tunnels, o.Tunnels) && slices.Equal(r.Replies, o.Replies) &&
+		slices.Equal(r.Marked, o.Marked) && slices.Equal(r.Hooks, o.Hooks) &&
 		maps.Equal(r.Sysctls, o.Sysctls) && slices.EqualFunc(r.Routes, o.Routes, func(a, b RecordedRoute) bool {
 		return a.sameAs(b) && (a.Before == nil) == (b.Before == nil) && (a.Before == nil || *a.Before == *b.Before)
 	})
