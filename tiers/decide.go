@@ -79,7 +79,7 @@ func Compile(topo *topology.Topology, self *topology.Director, v health.View) Ta
 // Draining are the destinations of which Decide should know how many
 // connections they have.
 func (g *Ground) Draining(in Inputs) []At {
-	if len(in.Overrides) == 0 {
+	if len(in.Overrides) == 0 && !g.agents {
 		return nil
 	}
 	d := decision{in: in}

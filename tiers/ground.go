@@ -24,8 +24,9 @@ type Ground struct {
 	// Owner owns everything the director forwards.
 	Owner Owner
 
-	rows  []row     // in the order of their keys
-	fixed []Service // of probes, and the guards
+	rows   []row     // in the order of their keys
+	agents bool      // some destinations say what they want
+	fixed  []Service // of probes, and the guards
 }
 
 // A Probe is a target of a director's, the check that decides it, and how to reach it.
@@ -89,6 +90,7 @@ func Prepare(topo *topology.Topology, self *topology.Director) *Ground {
 			for _, port := range r.ports() {
 				row := r.row(vip, port)
 				for _, d := range row.destinations {
+					g.agents = g.agents || d.agent != nil
 					if d.agent != nil && !seen[d.asks] {
 						seen[d.asks] = true
 						g.Probes = append(g.Probes, Probe{Target: d.asks, Check: d.agent})
