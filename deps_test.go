@@ -46,7 +46,7 @@ var rooms = map[string][]string{
 	"dataplane":               {"tiers"},
 	"dataplane/fake":          {"tiers", "dataplane"},
 	"dataplane/ipvs":          {"topology", "tiers", "dataplane"},
-	"dataplane/hostnet":       {"tiers"},
+	"dataplane/hostnet":       {"topology", "tiers"},
 	"dataplane/dataplanetest": {"topology", "tiers", "dataplane"},
 	"vrrp/conn":               {"vrrp"},
 	"lab":                     {"topology", "health", "tiers", "dnsserver/client", "dataplane/ipvs"},
