@@ -24,7 +24,16 @@ func lower[N string | []byte](buf []byte, name N) []byte {
 	return buf
 }
 
-func key(name string) string { return string(lower(nil, name)) }
+// key is name in lower case; name itself where that has no capitals, so that
+// names of one piece of memory stay in it.
+func key(name string) string {
+	for i := range len(name) {
+		if c := name[i]; 'A' <= c && c <= 'Z' {
+			return string(lower(nil, name))
+		}
+	}
+	return name
+}
 
 // labels appends to buf where each label of name starts, the root's included.
 func labels[N string | []byte](buf []int, name N) []int {

@@ -1,6 +1,7 @@
 package dnsserver
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
@@ -115,7 +116,7 @@ func (r *ready) index() {
 		}
 		r.slots[i] = slot{uint32(hash >> 32), uint32(at + 1)}
 	})
-	r.entries = slices.Clip(r.entries)
+	r.entries = bytes.Clone(r.entries) // without the room that it grew into
 }
 
 func (r *ready) each(do func(at int, owner []byte, typ uint16)) {

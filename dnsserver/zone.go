@@ -147,7 +147,7 @@ func (c *compiler) zone(tz *topology.Zone, nameservers []*topology.Nameserver, s
 			c.fault("zone %s: %s has not been read", tz.Name, tz.File)
 			return
 		}
-		for _, r := range z.file.Records {
+		for r := range z.file.Records() {
 			if !hashed(r) {
 				z.add(key(r.Owner), r.Type, r.TTL, r.Data)
 			}
@@ -405,7 +405,7 @@ func (z *zone) where(owner string) string {
 	}
 	if z.lines == nil {
 		z.lines = map[string]int{}
-		for _, r := range z.file.Records {
+		for r := range z.file.Records() {
 			z.lines[key(r.Owner)] = r.Line
 		}
 	}

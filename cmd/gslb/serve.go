@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -311,6 +312,9 @@ func (d *dnsNode) promote() {
 	d.view.Keep(d.now.has)
 	d.desk.promoted(d.now)
 	d.publish()
+	// Reading and compiling take more than what is kept, and a server that
+	// only answers takes nothing more for a long time.
+	go debug.FreeOSMemory()
 }
 
 func (d *dnsNode) publish() {

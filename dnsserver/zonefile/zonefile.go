@@ -5,10 +5,13 @@
 package zonefile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +21,41 @@ import (
 	"gslb/dnsserver/rr"
 )
 
-// A Zone is what a master file says.
+// A Zone is what a master file says. It is kept for as long as the file stays
+// as it is, so it takes little room: what owners and data are made of is in
+// two pieces of memory, however many records there are.
 type Zone struct {
 	File    string // as it was opened; errors name it
 	Origin  string // the zone's name, with trailing dot
-	Records []Record
+	records []packed
+	owners  string
+	data    []byte
+}
+
+// A packed record begins where the one before ends, and so does its owner,
+// unless that is the same.
+type packed struct {
+	owner, data uint32 // where they end in a zone's owners and data
+	ttl, line   uint32
+	typ         uint16
+	length      uint8 // of the owner
+}
+
+// largest is how many bytes all owners, and all data, of a file come to at most.
+const largest = 1 << 31
+
+// Records are the zone's in the order of the file. The memory of their data is
+// the zone's and must not be changed.
+func (z *Zone) Records() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		from := uint32(0)
+		for _, r := range z.records {
+			if !yield(Record{z.owners[r.owner-uint32(r.length) : r.owner], r.typ, r.ttl, z.data[from:r.data:r.data], int(r.line)}) {
+				return
+			}
+			from = r.data
+		}
+	}
 }
 
 // A Record is one record of class IN.
@@ -72,6 +105,7 @@ func Parse(file, origin, text string, ttl time.Duration) (*Zone, error) {
 	if len(p.faults) > 0 {
 		return nil, errors.Join(p.faults...)
 	}
+	p.zone.records, p.zone.data, p.zone.owners = slices.Clone(p.zone.records), bytes.Clone(p.zone.data), string(p.owners)
 	return p.zone, nil
 }
 
@@ -81,6 +115,7 @@ type parser struct {
 	soaLine int
 	name    string // the owner before, as text and as it is sent
 	owner   string
+	owners  []byte
 	count   int
 	faults  []error
 }
@@ -106,6 +141,7 @@ func (p *parser) record(record dns.RR, line int) {
 			return
 		}
 		p.name, p.owner = h.Name, owner
+		p.owners = append(p.owners, owner...)
 	}
 	switch {
 	case h.Class != dns.ClassINET:
@@ -137,7 +173,12 @@ func (p *parser) record(record dns.RR, line int) {
 		p.fault(line, "%s %s: %w", h.Name, typ, err)
 		return
 	}
-	p.zone.Records = append(p.zone.Records, Record{Owner: p.owner, Type: h.Rrtype, TTL: h.Ttl, Data: data, Line: line})
+	if max(len(p.owners), len(p.zone.data)+len(data)) > largest {
+		p.fault(line, "%s %s: the records before take %d bytes, which is all there is room for", h.Name, typ, largest)
+		return
+	}
+	p.zone.data = append(p.zone.data, data...)
+	p.zone.records = append(p.zone.records, packed{uint32(len(p.owners)), uint32(len(p.zone.data)), h.Ttl, uint32(line), h.Rrtype, uint8(len(p.owner))})
 }
 
 var place = regexp.MustCompile(`(?s)^dns: (.*) at line: (\d+):\d+$`)

@@ -14,7 +14,7 @@ import (
 func written(t *testing.T, z *Zone) []string {
 	t.Helper()
 	var list []string
-	for _, r := range z.Records {
+	for r := range z.Records() {
 		owner, _, err := dns.UnpackDomainName([]byte(r.Owner), 0)
 		if err != nil {
 			t.Fatal(err)
@@ -165,7 +165,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		before := 0
-		for _, r := range z.Records {
+		for r := range z.Records() {
 			if r.Line < before || r.Line > strings.Count(text, "\n")+1 {
 				t.Fatalf("line %d", r.Line)
 			}
