@@ -24,9 +24,10 @@ type Ground struct {
 	// Owner owns everything the director forwards.
 	Owner Owner
 
-	rows   []row     // in the order of their keys
-	agents bool      // some destinations say what they want
-	fixed  []Service // of probes, and the guards
+	made   map[*topology.Service][]row // of each service in the file's order
+	rows   []row                       // in the order of their keys
+	agents bool                        // some destinations say what they want
+	fixed  []Service                   // of probes, and the guards
 }
 
 // A Probe is a target of a director's, the check that decides it, and how to reach it.
@@ -71,25 +72,43 @@ type destination struct {
 
 // Prepare works out what director self forwards.
 func Prepare(topo *topology.Topology, self *topology.Director) *Ground {
-	g := &Ground{Owner: Owner{VIPs: map[netip.Addr]bool{}, Marks: map[uint32]bool{}}}
+	return (&Ground{}).Next(topo, self)
+}
+
+// Next is [Prepare] for the reading of the file that follows on g's. What is
+// the same object in both is taken over: objects are never changed, and a service is
+// another one when anything that it names is.
+func (before *Ground) Next(topo *topology.Topology, self *topology.Director) *Ground {
+	g := &Ground{
+		Owner: Owner{VIPs: make(map[netip.Addr]bool, len(before.Owner.VIPs)), Marks: map[uint32]bool{}},
+		made:  make(map[*topology.Service][]row, len(topo.Services)),
+		rows:  make([]row, 0, len(before.rows)),
+	}
 	marks := marksOf(topo, self)
 	families := map[bool]bool{}
 	parts := roles(topo, self)
 	size := 0
 	for _, r := range parts {
-		if r.last() {
+		if r.last() && r.tier.Check != nil {
 			size += len(r.service.VIPs) * len(r.ports()) * len(r.servers())
 		}
 	}
 	seen := make(map[health.Target]bool, size)
 	g.Probes = make([]Probe, 0, size)
 	for _, r := range parts {
+		made := before.made[r.service]
+		if len(made) == 0 || made[0].self != self {
+			made = r.rows()
+		}
+		g.made[r.service] = made
 		for _, vip := range r.service.VIPs {
 			g.Owner.VIPs[vip] = true
 			families[vip.Is6()] = true
-			for _, port := range r.ports() {
-				row := r.row(vip, port)
-				for _, d := range row.destinations {
+			for range r.ports() {
+				row := &made[0]
+				made = made[1:]
+				for i := range row.destinations {
+					d := &row.destinations[i]
 					g.agents = g.agents || d.agent != nil
 					if d.agent != nil && !seen[d.asks] {
 						seen[d.asks] = true
@@ -106,7 +125,7 @@ func Prepare(topo *topology.Topology, self *topology.Director) *Ground {
 					}
 					g.Probes = append(g.Probes, p)
 				}
-				g.rows = append(g.rows, row)
+				g.rows = append(g.rows, *row)
 				g.front(r, row.bare.Key)
 			}
 		}
@@ -114,7 +133,10 @@ func Prepare(topo *topology.Topology, self *topology.Director) *Ground {
 			g.Owner.Marks[r.service.Mark] = true
 		}
 	}
-	slices.SortStableFunc(g.rows, func(a, b row) int { return a.bare.Key.compare(b.bare.Key) })
+	byKey := func(a, b row) int { return a.bare.Key.compare(b.bare.Key) }
+	if !slices.IsSortedFunc(g.rows, byKey) {
+		slices.SortStableFunc(g.rows, byKey)
+	}
 	for pair, mark := range marks {
 		g.fixed = append(g.fixed, Service{
 			Key: MarkKey(mark, pair.vip.Is6()), Scheduler: "rr", Netmask: uint8(pair.vip.BitLen()),
@@ -192,6 +214,17 @@ func KeyOf(s *topology.Service, vip netip.Addr, port topology.Port) Key {
 		return MarkKey(s.Mark, vip.Is6())
 	}
 	return VIPKey(port.Proto, netip.AddrPortFrom(vip, port.Number))
+}
+
+// rows are the service at all its VIPs and ports, in their order.
+func (r role) rows() []row {
+	out := make([]row, 0, len(r.service.VIPs)*len(r.ports()))
+	for _, vip := range r.service.VIPs {
+		for _, port := range r.ports() {
+			out = append(out, r.row(vip, port))
+		}
+	}
+	return out
 }
 
 // row is the service at one VIP and port, or at one VIP by its mark.

@@ -94,21 +94,27 @@ func tunnelMSS(vip netip.Addr) int {
 // A hostBuilder is a Host under construction, of which nothing is asked twice.
 type hostBuilder struct {
 	Host
-	seen map[any]bool
+	addresses map[Address]bool // there may be 10,000 of them
+	replies   map[Reply]bool
+	marks     map[Mark]bool
 }
 
 // first reports whether x is asked for the first time.
-func (h *hostBuilder) first(x any) bool {
-	if h.seen[x] {
+func first[T comparable](seen *map[T]bool, x T) bool {
+	if (*seen)[x] {
 		return false
 	}
-	h.seen[x] = true
+	if *seen == nil {
+		*seen = map[T]bool{}
+	}
+	(*seen)[x] = true
 	return true
 }
 
 // DirectorHost returns what the kernel of director self must be like.
 func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
-	h := hostBuilder{seen: map[any]bool{}}
+	var h hostBuilder
+	forwards := map[bool]bool{} // families
 	for _, r := range roles(topo, self) {
 		for _, vip := range r.service.VIPs {
 			own, _ := self.Addrs.Like(vip)
@@ -132,7 +138,10 @@ func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 				h.set("net/ipv4/vs/expire_quiescent_template", Link{}, "1")
 			}
 			if r.tier.Method == topology.NAT {
-				h.forward(vip, self)
+				if !forwards[vip.Is6()] {
+					forwards[vip.Is6()] = true
+					h.forward(vip, self)
+				}
 			} else if r.tier.Check != nil && vip.Is4() {
 				// The answer to a probe comes from the VIP, an address of ours.
 				h.set("net/ipv4/conf/%s/accept_local", link, "1")
@@ -149,7 +158,7 @@ func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 
 // ServerHost returns what the kernel of real server self must be like.
 func ServerHost(topo *topology.Topology, self *topology.Server) Host {
-	h := hostBuilder{seen: map[any]bool{}}
+	var h hostBuilder
 	for _, s := range topo.Services {
 		if !slices.Contains(s.Farms(), self.Farm) {
 			continue
@@ -211,7 +220,7 @@ func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topo
 			continue
 		}
 		t := Tunnel{Name: tunnelName(own, remote), Local: own, Remote: remote}
-		if h.first(t) {
+		if !slices.Contains(h.Tunnels, t) {
 			h.Tunnels = append(h.Tunnels, t)
 		}
 		if vip.Is4() {
@@ -232,7 +241,7 @@ func (h *hostBuilder) mark(s *topology.Service, vip netip.Addr, in []Link) {
 	}
 	for _, link := range in {
 		for _, port := range s.Ports {
-			if m := (Mark{vip, port, s.Mark, link}); h.first(m) {
+			if m := (Mark{vip, port, s.Mark, link}); first(&h.marks, m) {
 				h.Marks = append(h.Marks, m)
 			}
 		}
@@ -262,19 +271,19 @@ func (h *hostBuilder) forward(vip netip.Addr, self *topology.Director) {
 
 func (h *hostBuilder) set(key string, link Link, value string) {
 	s := Sysctl{key, link, value}
-	if h.first(s) {
+	if !slices.Contains(h.Sysctls, s) {
 		h.Sysctls = append(h.Sysctls, s)
 	}
 }
 
 func (h *hostBuilder) add(a Address) {
-	if h.first(a) {
+	if first(&h.addresses, a) {
 		h.Addresses = append(h.Addresses, a)
 	}
 }
 
 func (h *hostBuilder) reply(r Reply) {
-	if h.first(r) {
+	if first(&h.replies, r) {
 		h.Replies = append(h.Replies, r)
 	}
 }

@@ -59,3 +59,26 @@ func TestParseScene(t *testing.T) {
 		}
 	}
 }
+
+// A reading that remembers the one before gives the same table as one that
+// remembers nothing: what it took over is what has not changed.
+func TestReadingAgain(t *testing.T) {
+	s := scene{5, 3}
+	var memory conf.Memory
+	ground := &tiers.Ground{}
+	for _, v := range []variant{{-1}, {2}, {2}, {4}, {-1}} {
+		files := conf.Source{Files: []conf.File{{Name: "bench.hcl", Data: s.topology(v)}}}
+		again, diags := memory.Parse(files)
+		if len(diags) != 0 {
+			t.Fatal(diags)
+		}
+		self, _ := again.Director("director.d")
+		ground = ground.Next(again, self)
+		anew, _ := conf.Parse(files)
+		self, _ = anew.Director("director.d")
+		want := tiers.Prepare(anew, self).Decide(tiers.Inputs{}).Table
+		if diff := cmp.Diff(want.String(), ground.Decide(tiers.Inputs{}).Table.String()); diff != "" {
+			t.Errorf("changed service %d (-want +got)\n%s", v.service, diff)
+		}
+	}
+}

@@ -85,7 +85,10 @@ func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) error {
 		d.reports = next
 	}
 	d.topo, d.self = topo, self
-	d.ground = tiers.Prepare(topo, self)
+	if d.ground == nil {
+		d.ground = &tiers.Ground{}
+	}
+	d.ground = d.ground.Next(topo, self)
 	d.probes = make(map[health.Target]tiers.Probe, len(d.ground.Probes))
 	for _, p := range d.ground.Probes {
 		d.probes[p.Target] = p
