@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +39,14 @@ type (
 	}
 	word struct { // heir to old: "serving"; the reply: "yours"
 		Word string `json:"word"`
+		Will int    `json:"will,omitempty"` // packets that follow, with what the old process knows
 	}
+)
+
+// maxWill is the size, in bytes, of a packet of the will, and mostWill how many there are.
+const (
+	maxWill  = 32 << 10
+	mostWill = 1 << 10
 )
 
 // maxSockets is how many sockets pass in one message (SCM_MAX_FD in the
@@ -55,6 +63,8 @@ func meeting(addr netip.AddrPort) *net.UnixAddr {
 // An Offer is open to heirs.
 type Offer struct {
 	doors []*net.UnixListener
+	will  func() []byte
+	heir  int
 	taken chan struct{}
 	once  sync.Once
 	wait  sync.WaitGroup
@@ -63,9 +73,10 @@ type Offer struct {
 }
 
 // OfferHandOver lets another process of the same user, or of root, take over
-// the listeners' sockets.
-func OfferHandOver(listeners []*Listener) (*Offer, error) {
-	o := &Offer{taken: make(chan struct{}), conns: map[*net.UnixConn]bool{}}
+// the listeners' sockets. It is then sent what will returns, 32 MiB at most,
+// which is called once.
+func OfferHandOver(listeners []*Listener, will func() []byte) (*Offer, error) {
+	o := &Offer{will: will, taken: make(chan struct{}), conns: map[*net.UnixConn]bool{}}
 	for _, l := range listeners {
 		door, err := net.ListenUnix("unixpacket", meeting(l.Addr))
 		if err != nil {
@@ -82,6 +93,9 @@ func OfferHandOver(listeners []*Listener) (*Offer, error) {
 
 // Taken is closed when an heir serves.
 func (o *Offer) Taken() <-chan struct{} { return o.taken }
+
+// Heir is the process that serves once Taken is closed.
+func (o *Offer) Heir() int { return o.heir }
 
 // Close withdraws the offer.
 func (o *Offer) Close() {
@@ -131,7 +145,8 @@ func (o *Offer) receive(door *net.UnixListener, listeners []*Listener) {
 
 // serve hands over to one heir. Should several come, the first to serve has it.
 func (o *Offer) serve(conn *net.UnixConn, listeners []*Listener) {
-	if may(conn) != nil || bequeath(conn, listeners) != nil {
+	heir, err := may(conn)
+	if err != nil || bequeath(conn, listeners) != nil {
 		return
 	}
 	var w word
@@ -142,28 +157,39 @@ func (o *Offer) serve(conn *net.UnixConn, listeners []*Listener) {
 		for _, door := range o.doors {
 			_ = door.Close() // before the reply: the names are the heir's
 		}
-		_ = write(conn, word{"yours"}, nil)
+		o.heir = heir
+		var parts [][]byte
+		for part := range slices.Chunk(o.will(), maxWill) {
+			parts = append(parts, part)
+		}
+		if write(conn, word{"yours", len(parts)}, nil) == nil {
+			for _, part := range parts {
+				if _, err := conn.Write(part); err != nil {
+					break
+				}
+			}
+		}
 		close(o.taken)
 	})
 }
 
 // may says whether the process at the other end may have what is ours, or give
-// us what is to be ours: only root and this user may.
-func may(conn *net.UnixConn) error {
+// us what is to be ours, and which it is: only root and this user may.
+func may(conn *net.UnixConn) (pid int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var peer *unix.Ucred
 	var failed error
 	err = raw.Control(func(fd uintptr) { peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
 	if err := errors.Join(err, failed); err != nil {
-		return err
+		return 0, err
 	}
 	if peer.Uid != 0 && int(peer.Uid) != os.Geteuid() {
-		return fmt.Errorf("process %d belongs to user %d", peer.Pid, peer.Uid)
+		return 0, fmt.Errorf("process %d belongs to user %d", peer.Pid, peer.Uid)
 	}
-	return nil
+	return int(peer.Pid), nil
 }
 
 func bequeath(conn *net.UnixConn, listeners []*Listener) error {
@@ -264,7 +290,7 @@ func Inherit(addrs []netip.AddrPort) (*Inheritance, error) {
 }
 
 func (in *Inheritance) take(addrs []netip.AddrPort) error {
-	if err := may(in.conn); err != nil {
+	if _, err := may(in.conn); err != nil {
 		return err
 	}
 	if err := in.conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
@@ -309,7 +335,7 @@ func inherited(b bequest, sockets []int) (*Listener, error) {
 	if b.UDP < 1 || len(sockets) != b.UDP+1 {
 		return nil, fmt.Errorf("%s came with %d sockets", b.Addr, len(sockets))
 	}
-	l := &Listener{Addr: b.Addr}
+	l := &Listener{Addr: b.Addr, inherited: true}
 	for _, fd := range sockets[:b.UDP] {
 		s := &udpSocket{fd: fd, v4: b.Addr.Addr().Is4(), everywhere: b.Addr.Addr().IsUnspecified()}
 		if at, err := s.local(); err != nil || at != b.Addr {
@@ -340,16 +366,27 @@ func closeAll(sockets []int) {
 	}
 }
 
-// Serving tells the other process that this one answers, so that it leaves.
-// When that has died meanwhile there is nothing to tell. Where another heir was
-// faster, [OfferHandOver] finds the names in use.
-func (in *Inheritance) Serving() {
+// Serving tells the other process that this one answers, so that it leaves, and
+// returns its will, nil where it has none. When that has died meanwhile there is
+// nothing to tell. Where another heir was faster, [OfferHandOver] finds the names
+// in use.
+func (in *Inheritance) Serving() []byte {
+	defer in.conn.Close()
 	_ = in.conn.SetDeadline(time.Now().Add(5 * time.Second))
 	var w word
-	if write(in.conn, word{"serving"}, nil) == nil {
-		_ = read(in.conn, &w, nil)
+	if write(in.conn, word{Word: "serving"}, nil) != nil || read(in.conn, &w, nil) != nil || w.Will > mostWill {
+		return nil
 	}
-	_ = in.conn.Close()
+	var will []byte
+	part := make([]byte, maxWill)
+	for range w.Will {
+		n, err := in.conn.Read(part)
+		if err != nil || n == 0 {
+			return nil
+		}
+		will = append(will, part[:n]...)
+	}
+	return will
 }
 
 // Close gives back what was handed over and not served. The other process goes

@@ -1,9 +1,13 @@
 package dnsserver
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/netip"
+	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -43,13 +47,15 @@ func TestHandOver(t *testing.T) {
 	}
 	old := served(t, l)
 	old.Serve(other)
-	offer, err := OfferHandOver([]*Listener{l, other})
+	last := bytes.Repeat([]byte("all that I know "), 10_000) // of several packets
+	will := func() []byte { return last }
+	offer, err := OfferHandOver([]*Listener{l, other}, will)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer offer.Close()
 
-	if _, err := OfferHandOver([]*Listener{l}); err == nil {
+	if _, err := OfferHandOver([]*Listener{l}, will); err == nil {
 		t.Error("the same address was offered twice")
 	}
 	if _, err := Inherit([]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53")}); !errors.Is(err, ErrNobody) {
@@ -74,18 +80,23 @@ func TestHandOver(t *testing.T) {
 		t.Fatalf("inherited %v, want %v alone", heir.Listeners, l.Addr)
 	}
 	served(t, heir.Listeners[0])
-	heir.Serving()
+	if got := heir.Serving(); !bytes.Equal(got, last) {
+		t.Errorf("the will has %d bytes, want %d", len(got), len(last))
+	}
 	select {
 	case <-offer.Taken():
 	case <-time.After(5 * time.Second):
 		t.Fatal("the old process has not heard of it")
+	}
+	if offer.Heir() != os.Getpid() {
+		t.Errorf("the heir is %d", offer.Heir())
 	}
 	offer.Close()
 	old.Leave(time.Second)
 	if err := answers(t, l.Addr); err != nil {
 		t.Errorf("the heir: %v", err)
 	}
-	next, err := OfferHandOver(heir.Listeners)
+	next, err := OfferHandOver(heir.Listeners, will)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,5 +105,81 @@ func TestHandOver(t *testing.T) {
 		t.Errorf("the address that the heir did not ask for is not free: %v", err)
 	} else {
 		_ = again.Close()
+	}
+}
+
+// The heir has as many workers as it wants, whatever the process before had,
+// and no query is lost on the way there.
+func TestHeirsHaveTheirOwnNumberOfWorkers(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	l, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := served(t, l)
+	for _, c := range []struct{ procs, sockets int }{{4, 4}, {1, 4}, {3, 4}, {6, 6}} {
+		offer, err := OfferHandOver([]*Listener{l}, func() []byte { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		heir, err := Inherit([]netip.AddrPort{l.Addr})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := make(chan int)
+		stop := make(chan struct{})
+		go func() { asked <- bombard(t, l.Addr, stop) }()
+		runtime.GOMAXPROCS(c.procs)
+		next := served(t, heir.Listeners[0])
+		heir.Serving()
+		offer.Close()
+		old.Leave(time.Second)
+		time.Sleep(100 * time.Millisecond)
+		close(stop)
+		if n := <-asked; n < 100 {
+			t.Errorf("%d workers: %d queries are no test", c.procs, n)
+		}
+		old, l = next, heir.Listeners[0]
+		serve, spare := l.settle(c.procs)
+		if len(serve) != c.procs || len(serve)+len(spare) != c.sockets {
+			t.Errorf("%d workers have %d sockets and %d to spare, want %d in all", c.procs, len(serve), len(spare), c.sockets)
+		}
+	}
+}
+
+// bombard asks from many ports until stop is closed, and returns how many
+// queries it has asked: each must be answered.
+func bombard(t *testing.T, at netip.AddrPort, stop chan struct{}) int {
+	var lines []net.Conn
+	for range 32 {
+		line, err := net.Dial("udp", at.String())
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		defer line.Close()
+		lines = append(lines, line)
+	}
+	packet, _, _ := ask(t, "; mail.example.org A")
+	buf := make([]byte, 512)
+	for n := 0; ; {
+		for _, line := range lines {
+			if _, err := line.Write(packet); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, line := range lines {
+			_ = line.SetReadDeadline(time.Now().Add(3 * time.Second))
+			if _, err := line.Read(buf); err != nil {
+				t.Errorf("query %d is lost: %v", n, err)
+				return n
+			}
+			n++
+		}
+		select {
+		case <-stop:
+			return n
+		default:
+		}
 	}
 }

@@ -14,8 +14,10 @@ import (
 // until a [Server] serves it.
 type Listener struct {
 	Addr netip.AddrPort
-	udp  []*udpSocket
+	udp  []*udpSocket // in the order in which they were bound
 	tcp  *net.TCPListener
+
+	inherited bool // from a process that may have had another number of workers
 }
 
 // What is asked for each UDP socket.

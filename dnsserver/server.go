@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,9 +63,14 @@ func (s *Server) Serve(l *Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listeners = append(s.listeners, l)
-	for _, socket := range l.udp {
+	serve, empty := l.settle(runtime.GOMAXPROCS(0))
+	for _, socket := range serve {
 		d := datagrams{server: s, u: rand.Uint64()}
 		s.workers.Go(func() { socket.serve(d.reply, &s.stop) })
+	}
+	for _, socket := range empty {
+		d := datagrams{server: s, u: rand.Uint64()}
+		s.workers.Go(func() { socket.drain(d.reply) })
 	}
 	s.wait.Go(func() { s.accept(l.tcp) })
 }

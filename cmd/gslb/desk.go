@@ -55,6 +55,8 @@ type desk struct {
 	started   time.Time
 	dir       string
 	overrides health.Overrides
+	said      map[string]bool // objects that operators have spoken of to this process
+	left      bool            // another process has been left what this one knows
 	last      map[health.Target]outcome
 	// generation is how many readings of the files have been put in force.
 	generation int
@@ -96,7 +98,7 @@ type request struct {
 
 // openDesk begins with what was kept, as far as it is of use.
 func openDesk(log *slog.Logger, at place) (*desk, health.View, error) {
-	k := &desk{log: log, started: time.Now(), dir: at.dir, last: map[health.Target]outcome{}, calls: make(chan call), tick: time.NewTimer(time.Hour)}
+	k := &desk{log: log, started: time.Now(), dir: at.dir, last: map[health.Target]outcome{}, said: map[string]bool{}, calls: make(chan call), tick: time.NewTimer(time.Hour)}
 	k.tick.Stop()
 	view := health.View{}
 	if at.dir != "" {

@@ -62,24 +62,24 @@ func (s *sockets) inherited(a netip.AddrPort) *dnsserver.Listener {
 	return nil
 }
 
-// serving tells a process that is replaced to leave, and lets itself be
-// replaced from now on.
-func (s *sockets) serving() error {
+// serving tells a process that is replaced to leave, whose will it returns, and
+// lets itself be replaced from now on by one that is told will.
+func (s *sockets) serving(will func() []byte) (inherited []byte, err error) {
 	if s.heritage != nil {
 		pid := s.heritage.PID
-		s.heritage.Serving()
+		inherited = s.heritage.Serving()
 		s.log.Info("replaced another process", "pid", pid)
 	}
-	offer, err := dnsserver.OfferHandOver(s.listeners)
+	offer, err := dnsserver.OfferHandOver(s.listeners, will)
 	if err != nil && s.heritage != nil {
-		return err // another heir was faster; it serves
+		return nil, err // another heir was faster; it serves
 	}
 	if err != nil {
 		s.log.Warn("this process cannot be replaced without loss", "reason", err)
-		return nil
+		return inherited, nil
 	}
 	s.offer = offer
-	return nil
+	return inherited, nil
 }
 
 // taken is closed when another process has taken over.

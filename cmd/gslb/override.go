@@ -156,6 +156,10 @@ func (d *dnsNode) override(c call, now time.Time) {
 		g = d.next
 	}
 	r := c.request
+	if d.desk.left {
+		c.reply <- local.Refuse("another process takes over at this moment; say it again")
+		return
+	}
 	object, ok := find(g.topo, r.Object)
 	if _, there := d.desk.overrides.Of(r.Object); !ok && there && r.Mode == health.Enabled.String() {
 		object, ok = r.Object, true // of a topology before
@@ -185,6 +189,7 @@ func (d *dnsNode) override(c call, now time.Time) {
 		d.log.Info("override is taken back", append(x.Attrs(), "by", c.peer.String())...)
 	}
 	d.desk.overrides = left
+	d.desk.said[object] = true
 	if d.now != nil {
 		d.publish()
 	}

@@ -115,6 +115,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		log:     log,
 		results: make(chan probe.Result),
 		moves:   make(chan moved),
+		wills:   make(chan chan<- []byte),
 		node:    node,
 	}
 	var saved health.View
@@ -155,10 +156,12 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 			d.dns.Serve(l)
 			fmt.Fprintf(out, "serving %s on %s (udp, tcp)\n", count(d.now.zones.Len(), "zone"), l.Addr)
 		}
-		if overtaken = sockets.serving(); overtaken != nil {
+		will, err := sockets.serving(func() []byte { return d.bequeath(ctx) })
+		if overtaken = err; overtaken != nil {
 			stop(overtaken)
 			return
 		}
+		d.inherit(will, time.Now())
 		taken := sockets.taken()
 		go func() {
 			select {
@@ -225,6 +228,7 @@ type dnsNode struct {
 	probes  *probe.Set
 	results chan probe.Result
 	moves   chan moved
+	wills   chan chan<- []byte // asked for when another process takes over
 	view    health.Book
 	shown   shown
 	desk    *desk
@@ -358,6 +362,8 @@ func (d *dnsNode) run(ctx context.Context, hup <-chan os.Signal, read func() (*t
 			ready = d.known()
 		case m := <-d.moves:
 			d.move(m)
+		case reply := <-d.wills:
+			reply <- d.desk.will()
 		case c := <-d.desk.calls:
 			d.handle(c)
 		case <-d.desk.tick.C:

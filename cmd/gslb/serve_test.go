@@ -92,11 +92,16 @@ func startServe(t *testing.T, read func() (*topology.Topology, error)) *running 
 
 func startServeAt(t *testing.T, read func() (*topology.Topology, error), at place) *running {
 	t.Helper()
+	return startServeOn(t, read, at, "127.0.0.1:0")
+}
+
+func startServeOn(t *testing.T, read func() (*topology.Topology, error), at place, listen string) *running {
+	t.Helper()
 	r := &running{hup: make(chan os.Signal, 1), done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
 	go func() {
-		r.done <- serve(ctx, &r.out, &r.errs, r.hup, read, "", []string{"127.0.0.1:0"}, &replyFlags{}, at)
+		r.done <- serve(ctx, &r.out, &r.errs, r.hup, read, "", []string{listen}, &replyFlags{}, at)
 	}()
 	t.Cleanup(func() {
 		cancel()

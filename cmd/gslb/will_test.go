@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gslb/health"
+	"gslb/topology"
+)
+
+// What is said to a process while another one gets ready to replace it counts
+// for that one too, be their folders the same or not.
+func TestOverridesOutliveAReplacement(t *testing.T) {
+	live := backend(t, "127.0.0.2:0")
+	port := uint16(live.Addr().(*net.TCPAddr).Port)
+	backend(t, fmt.Sprintf("127.0.0.3:%d", port))
+	silent := backend(t, fmt.Sprintf("127.0.0.4:%d", port)) // says nothing, so that the first results take a second
+	read := func() (*topology.Topology, error) {
+		topo := regional(port, "127.0.0.2", "127.0.0.3", silent.Addr().(*net.TCPAddr).IP.String())
+		slow := *topo.Domains[0].Answers[2].Check
+		slow.ID, slow.Type, slow.Path, slow.Timeout, slow.Interval = "check.slow", topology.CheckHTTP, "/", time.Second, 2*time.Second
+		topo.Domains[0].Answers[2].Check = &slow
+		return topo, nil
+	}
+	at := place{dir: t.TempDir()}
+	first := startServeAt(t, read, at)
+	disable := func(at place, object string) {
+		t.Helper()
+		if code, out, errs := command(t, at, "disable", object); code != 0 {
+			t.Errorf("%d\n%s%s", code, out, errs)
+		}
+	}
+	disable(at, "region.c")
+	next := place{dir: t.TempDir(), replace: true}
+	ready := make(chan *running)
+	go func() { ready <- startServeOn(t, read, next, first.server.String()) }()
+	// The second has begun, and answers nothing yet.
+	eventually(t, "the second's socket", func() bool { code, _, _ := command(t, next, "status"); return code == 0 })
+	disable(at, "region.b")
+	second := <-ready
+	eventually(t, "the first to leave", func() bool { return strings.Contains(first.log(), "another process serves") })
+	if diff := cmp.Diff("NOERROR 127.0.0.2", second.ask(t)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if !strings.Contains(second.log(), `msg="override is in force" object=region.b mode=disabled`) {
+		t.Errorf("log:\n%s", second.log())
+	}
+	if code, _, _ := command(t, next, "enable", "region.b"); code != 0 {
+		t.Error("the second does not hear")
+	}
+	if diff := cmp.Diff("NOERROR 127.0.0.2, 127.0.0.3", second.ask(t)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// What was said to the new process itself is newer than what the old one knows.
+func TestTheNewProcessKnowsBetterWhatItWasTold(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	override := func(object string, mode health.Mode) health.Override {
+		return health.Override{Object: object, Mode: mode, Who: "root (uid 0)", Since: now}
+	}
+	d := quiet(regional(80, "192.0.2.1", "192.0.2.2"))
+	d.promote()
+	k := d.desk
+	k.overrides = health.Overrides{override("region.kept", health.Drained), override("region.mine", health.Drained), override("region.taken-back", health.Disabled)}
+	k.said = map[string]bool{"region.mine": true, "region.enabled": true}
+	ended := override("region.over", health.Disabled)
+	ended.Since, ended.Until = now.Add(-time.Hour), now.Add(-time.Minute)
+	d.inherit(health.Overrides{
+		override("region.enabled", health.Disabled), override("region.kept", health.Drained), override("region.mine", health.Disabled),
+		override("region.new", health.Disabled), ended,
+	}.Encode(), now)
+	want := health.Overrides{override("region.kept", health.Drained), override("region.mine", health.Drained), override("region.new", health.Disabled)}
+	if diff := cmp.Diff(want, k.overrides); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for _, nothing := range [][]byte{nil, []byte("{")} {
+		d.inherit(nothing, now)
+		if diff := cmp.Diff(want, k.overrides); diff != "" {
+			t.Errorf("after %q (-want +got)\n%s", nothing, diff)
+		}
+	}
+	d.desk.will()
+	reply := make(chan any, 1)
+	d.override(call{request: request{Object: "region.a", Mode: "disabled"}, reply: reply}, now)
+	if got := fmt.Sprint(<-reply); !strings.Contains(got, "another process takes over") {
+		t.Errorf("after the will: %s", got)
+	}
+}
