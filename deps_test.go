@@ -55,11 +55,12 @@ var rooms = map[string][]string{
 	"bench/dns":               {"lab/debian"},
 	"bench/director":          {"lab/debian", "lab/uml"},
 	"internal/local":          {},
+	"internal/systemd":        {},
 	"internal/secret":         {},
 	"internal/cli":            {"topology", "conf", "conf/load", "internal/near"},
 	// Mains.
 	"lab/uml/umlrun": {"lab/debian", "lab/uml"},
-	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/cli"},
+	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/systemd", "internal/cli"},
 	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near", "internal/secret", "report"},
 }
 
@@ -89,7 +90,7 @@ var libraries = map[string][]string{
 	"github.com/spf13/pflag":                  {"internal/cli"},
 	"github.com/spf13/cobra":                  {"internal/cli", "cmd/gslb", "cmd/director"},
 	"golang.org/x/term":                       {"internal/cli"},
-	"golang.org/x/sys":                        {"internal/local", "health/probe", "dnsserver", "vrrp/conn", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "bench/director", "internal/cli", "cmd/gslb", "cmd/director"},
+	"golang.org/x/sys":                        {"internal/local", "internal/systemd", "health/probe", "dnsserver", "vrrp/conn", "dataplane/ipvs", "dataplane/hostnet", "lab", "lab/uml", "lab/debian", "bench/dns", "bench/director", "internal/cli", "cmd/gslb", "cmd/director"},
 	"github.com/rogpeppe/go-internal":         {"cmd/gslb"},
 	"github.com/google/go-cmp":                {"dataplane/dataplanetest"},
 }

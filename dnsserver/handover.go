@@ -341,6 +341,9 @@ func inherited(b bequest, sockets []int) (*Listener, error) {
 		if at, err := s.local(); err != nil || at != b.Addr {
 			return nil, fmt.Errorf("a socket for %s is bound to %s (%v)", b.Addr, at, err)
 		}
+		if err := s.wake(); err != nil {
+			return nil, err
+		}
 		l.udp = append(l.udp, s)
 	}
 	tcp, err := unix.FcntlInt(uintptr(sockets[b.UDP]), unix.F_DUPFD_CLOEXEC, 0)

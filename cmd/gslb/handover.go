@@ -2,11 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
+	"slices"
 	"time"
 
 	"gslb/dnsserver"
+	"gslb/internal/systemd"
 )
 
 // farewell is how long the TCP connections of a process that has been replaced may go on.
@@ -19,19 +23,25 @@ type sockets struct {
 	log       *slog.Logger
 	listeners []*dnsserver.Listener
 	heritage  *dnsserver.Inheritance // nil: there is none
-	offer     *dnsserver.Offer       // nil: none can be made
+	kept      []*dnsserver.Listener  // by the manager, not in use yet
+	manager   systemd.Manager
+	offer     *dnsserver.Offer // nil: none can be made
 }
 
 // openSockets opens the addresses, but for those that a process that serves
 // hands over.
 func openSockets(log *slog.Logger, addrs []netip.AddrPort, node string, replace bool) (*sockets, error) {
-	s := &sockets{log: log}
+	s := &sockets{log: log, manager: systemd.FromEnvironment()}
+	if err := s.adopt(addrs); err != nil {
+		return nil, err
+	}
 	if replace {
 		heritage, err := dnsserver.Inherit(addrs)
 		switch {
 		case errors.Is(err, dnsserver.ErrNobody):
 			log.Info("nobody to replace, starting as usual")
 		case err != nil:
+			s.close()
 			return nil, err
 		default:
 			s.heritage = heritage
@@ -51,15 +61,74 @@ func openSockets(log *slog.Logger, addrs []netip.AddrPort, node string, replace 
 	return s, nil
 }
 
+// adopt takes the sockets that the manager has kept, or opened for us.
+func (s *sockets) adopt(addrs []netip.AddrPort) error {
+	found, err := systemd.Sockets()
+	if err != nil {
+		return err
+	}
+	var kept []dnsserver.Kept
+	for _, f := range found {
+		kept = append(kept, dnsserver.Kept(f))
+	}
+	var useless []string
+	s.kept, useless = dnsserver.Adopt(kept, addrs)
+	for _, name := range useless {
+		s.log.Warn("a socket that systemd has kept is of no use", "name", name)
+		s.heard(s.manager.Remove(name))
+	}
+	return nil
+}
+
+// inherited is the listener of an address that another process hands over or
+// has left; what both have is one.
 func (s *sockets) inherited(a netip.AddrPort) *dnsserver.Listener {
+	var mine *dnsserver.Listener
+	if i := slices.IndexFunc(s.kept, func(l *dnsserver.Listener) bool { return l.Addr == a }); i >= 0 {
+		mine = s.kept[i]
+		s.kept = slices.Delete(s.kept, i, i+1)
+	}
 	if s.heritage != nil {
 		for _, l := range s.heritage.Listeners {
 			if l.Addr == a {
+				if mine != nil {
+					_ = mine.Close()
+				}
 				return l
 			}
 		}
 	}
-	return nil
+	if mine != nil {
+		s.log.Info("going on with the sockets that systemd has kept", "address", a.String())
+	}
+	return mine
+}
+
+// ready tells the manager that this process serves, and has it keep the sockets.
+func (s *sockets) ready(status string) {
+	if !s.manager.Is() {
+		return
+	}
+	for _, l := range s.listeners {
+		s.heard(l.Keep(func(k dnsserver.Kept) error { return s.manager.Store(k.Name, k.FD) }))
+	}
+	s.heard(s.manager.Notify(nil, "READY=1", fmt.Sprintf("MAINPID=%d", os.Getpid()), "STATUS="+status))
+}
+
+// heard tells of a manager that does not hear; what is served does not depend on it.
+func (s *sockets) heard(err error) {
+	if err != nil {
+		s.log.Warn("systemd does not hear", "reason", err)
+	}
+}
+
+// left tells the manager who serves now, or that nobody will.
+func (s *sockets) left(replaced bool) {
+	if replaced {
+		s.heard(s.manager.Notify(nil, fmt.Sprintf("MAINPID=%d", s.offer.Heir())))
+	} else {
+		s.heard(s.manager.Notify(nil, "STOPPING=1"))
+	}
 }
 
 // serving tells a process that is replaced to leave, whose will it returns, and
@@ -100,7 +169,7 @@ func (s *sockets) withdraw() {
 
 func (s *sockets) close() {
 	s.withdraw()
-	for _, l := range s.listeners {
+	for _, l := range slices.Concat(s.listeners, s.kept) {
 		_ = l.Close()
 	}
 	if s.heritage != nil {

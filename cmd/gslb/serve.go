@@ -162,6 +162,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 			return
 		}
 		d.inherit(will, time.Now())
+		sockets.ready("serving " + count(d.now.zones.Len(), "zone"))
 		taken := sockets.taken()
 		go func() {
 			select {
@@ -171,8 +172,10 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 			}
 		}()
 	})
+	replaced := errors.Is(context.Cause(ctx), errReplaced)
+	sockets.left(replaced)
 	sockets.withdraw()
-	if errors.Is(context.Cause(ctx), errReplaced) {
+	if replaced {
 		log.Info("another process serves, leaving")
 		d.dns.Leave(farewell)
 	}
