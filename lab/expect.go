@@ -100,6 +100,13 @@ func hashed(s *topology.Service) bool {
 	})
 }
 
+// keeps reports whether a service keeps its clients at their servers: then one
+// that comes back gets nobody before somebody new comes, and the users of the
+// lab are not new.
+func keeps(s *topology.Service) bool {
+	return slices.ContainsFunc(s.Tiers, func(t *topology.Tier) bool { return t.Persistence != nil })
+}
+
 // reaching is how many requests reach every one of so many servers of like
 // weight: one is missed by chance in one lot of 10^8.
 func reaching(servers int) int { return max(20*servers, 60) }
