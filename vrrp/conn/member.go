@@ -242,7 +242,8 @@ func (m *Member) receive(l *link, s *socket) {
 			continue
 		}
 		box = after
-		l.marks.Store(&box.Marks)
+		marks := after.Marks
+		l.marks.Store(&marks)
 		l.counter.heard(p, want.Instance, a)
 		a.Trailer = nil // lies in the buffer
 		select {

@@ -179,21 +179,21 @@ func TestARestartWithinThreeIntervalsMovesNothing(t *testing.T) {
 	w := newWorld(t)
 	slow := func(node byte, priority uint8) vrrp.Config {
 		c := both(node, priority)
-		c.Interval = time.Second // a process takes a while to begin here
+		c.Interval = 2 * time.Second // a process takes a while to begin here
 		return c
 	}
 	state := filepath.Join(t.TempDir(), "state.json")
 	us := w.ours("a", slow(11, 200), state)
 	w.next(30*time.Second, "the first is active", from(addr("192.0.2.11")))
 	w.ours("b", slow(12, 100), "")
-	time.Sleep(2 * time.Second)
+	time.Sleep(3 * time.Second)
 	us.kill(syscall.SIGUSR1)
 	if !w.has("a", "192.0.2.5") {
 		t.Fatal("the address went with the process")
 	}
 	us = w.ours("a", slow(11, 200), state)
 	w.next(20*time.Second, "the next process goes on", from(addr("192.0.2.11")))
-	w.silent(4*time.Second, "the backup took over", from(addr("192.0.2.12")))
+	w.silent(5*time.Second, "the backup took over", from(addr("192.0.2.12")))
 	if !strings.Contains(us.log(), "goes on where") || !w.has("a", "192.0.2.5") {
 		t.Errorf("it began anew\n%s", us.log())
 	}

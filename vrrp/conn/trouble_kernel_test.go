@@ -3,6 +3,7 @@
 package conn
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,7 +24,12 @@ func TestWhoStoodStillGivesWay(t *testing.T) {
 	time.Sleep(5 * tempo)
 	w.hush()
 	_ = us.cmd.Process.Signal(syscall.SIGCONT)
-	w.silent(10*tempo, "the first speaks before it listens", from(a))
+	w.eventually("the first gives way", func() bool { return strings.Contains(us.log(), "stood still, and") })
+	for len(w.wire) > 0 {
+		if x := <-w.wire; x.from == a {
+			t.Errorf("it speaks before it listens: %+v", x)
+		}
+	}
 	w.eventually("the first has given up the addresses", func() bool { return !w.has("a", "192.0.2.5") && w.has("b", "192.0.2.5") })
 }
 
