@@ -251,6 +251,10 @@ func TestEveryReasonHasAWord(t *testing.T) {
 			t.Errorf("reason %d: %q", r, w)
 		}
 		seen[r.String()] = true
+		var back Reason
+		if err := back.UnmarshalText([]byte(r.String())); err != nil || back != r {
+			t.Errorf("%v is read as %v (%v)", r, back, err)
+		}
 	}
 	if len(seen) != len(reasonWords)-1 {
 		t.Errorf("%d reasons and %d words", len(seen), len(reasonWords)-1)

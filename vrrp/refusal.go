@@ -38,6 +38,20 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason %d", r)
 }
 
+// MarshalText gives the reason's word.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads it.
+func (r *Reason) UnmarshalText(text []byte) error {
+	for i, word := range reasonWords {
+		if i > 0 && string(text) == word {
+			*r = Reason(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no reason %q", text)
+}
+
 // Reasons lists all of them.
 func Reasons() []Reason {
 	var all []Reason

@@ -12,13 +12,15 @@ import (
 
 // Counts are what happened on one instance since it was opened.
 type Counts struct {
-	ID        uint8
-	Interface string
-	Sent      uint64 // advertisements, to each peer
-	Unsent    uint64 // that the kernel did not take
-	Heard     uint64
-	Differing uint64                 // of those with another list of addresses
-	Refused   map[vrrp.Reason]uint64 // without those that are 0
+	ID        uint8  `json:"id"`
+	Interface string `json:"interface"`
+	IPv6      bool   `json:"ipv6"`
+	Sent      uint64 `json:"sent"`   // advertisements, to each peer
+	Unsent    uint64 `json:"unsent"` // that the kernel did not take
+	Heard     uint64 `json:"heard"`
+	Differing uint64 `json:"differing"` // of those with another list of addresses
+	// Refused has the reasons that there were.
+	Refused map[vrrp.Reason]uint64 `json:"refused"`
 }
 
 // quiet is how often one thing that goes on and on is logged.
@@ -41,7 +43,7 @@ type said struct {
 func newCounter(in vrrp.Instance, log *slog.Logger) *counter {
 	return &counter{
 		log:    log.With("virtual_router", in.ID, "interface", in.Interface),
-		Counts: Counts{ID: in.ID, Interface: in.Interface, Refused: map[vrrp.Reason]uint64{}},
+		Counts: Counts{ID: in.ID, Interface: in.Interface, IPv6: in.Source.Is6(), Refused: map[vrrp.Reason]uint64{}},
 		said:   map[string]said{},
 	}
 }

@@ -3,7 +3,6 @@
 package conn
 
 import (
-	"encoding/json"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -121,11 +120,7 @@ func TestPair(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		backup.kill(syscall.SIGTERM)
-		var counts []Counts
-		_, text, _ := strings.Cut(backup.log(), "counts ")
-		if err := json.NewDecoder(strings.NewReader(text)).Decode(&counts); err != nil {
-			t.Fatal(err)
-		}
+		counts := backup.counts(t)
 		want := map[vrrp.Reason]uint64{vrrp.Replayed: 1, vrrp.BadHops: 1, vrrp.UnknownPeer: 51, vrrp.BadChecksum: 1, vrrp.BadHMAC: 1, vrrp.BadRouter: 1, vrrp.BadLength: 1, vrrp.UnknownKey: 1}
 		if diff := cmp.Diff(want, counts[0].Refused); diff != "" {
 			t.Errorf("refused (-want +got)\n%s", diff)

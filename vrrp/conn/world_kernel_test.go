@@ -134,6 +134,16 @@ func (p *program) log() string {
 	return p.said.String()
 }
 
+// counts are what a member has said at its end.
+func (p *program) counts(t *testing.T) (counts []Counts) {
+	t.Helper()
+	_, text, _ := strings.Cut(p.log(), "counts ")
+	if err := json.NewDecoder(strings.NewReader(text)).Decode(&counts); err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
 func (p *program) kill(s syscall.Signal) {
 	_ = p.cmd.Process.Signal(s)
 	<-p.done
