@@ -161,7 +161,8 @@ type opening struct {
 	it      item
 }
 
-// checkService looks at a service by itself.
+// checkService looks at a service by itself. It is done by [parser.once], which
+// says what it may look at.
 func (p *parser) checkService(s *node) {
 	tiers := s.of("tier")
 	if len(tiers) == 0 && !s.broken && !ghost(s.raw, "tier") {

@@ -38,3 +38,13 @@ var standards = func() map[*attr]any {
 
 // standard is the value of an argument that nobody gave.
 func standard(a *attr) any { return standards[a] }
+
+// defaultValues are what blocks have that give nothing, the same for all of them.
+// None of them is a list of addresses or objects, which a value would keep.
+var defaultValues = func() map[*attr]*value {
+	m := make(map[*attr]*value, len(standards))
+	for a, x := range standards {
+		m[a] = &value{attr: a, items: []item{{x: x}}}
+	}
+	return m
+}()

@@ -84,23 +84,20 @@ func (m *Memory) Wanted(src Source) (texts, paths []string) {
 // without a fault; else it reports false.
 func (m *Memory) take(src Source) bool {
 	if !simple(src) {
-		*m = Memory{}
-		return false
+		return false // and the reading before stays what is remembered
 	}
 	m.begin()
-	before := m.parts
+	before, parts := m.parts, make([]*piece, 0, len(m.parts)+16)
 	texts := map[string]*pieced{}
-	m.parts = make([]*piece, 0, len(before)+16)
 	for _, f := range src.Files {
 		t, ok := m.pieces(f.Name, f.Data)
 		if !ok {
-			*m = Memory{}
 			return false
 		}
 		texts[f.Name] = t
-		m.parts = append(m.parts, t.pieces...)
+		parts = append(parts, t.pieces...)
 	}
-	m.texts = texts
+	m.texts, m.parts = texts, parts
 	last := m.src
 	m.src = src
 	gone, come := m.changed(before)

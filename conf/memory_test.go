@@ -235,7 +235,7 @@ func (a *author) right() {
 // seeds are topologies to write at.
 func seeds(t testing.TB) map[string]string {
 	out := map[string]string{
-		"fleet": string(fleet(12, 3)),
+		"fleet": string(Fleet(12, 3)),
 		"odd": nameservers + `
 zone "z" {
   name = "example.com"
@@ -372,11 +372,11 @@ func TestAMemorySaysWhatParseSays(t *testing.T) {
 // The change that the whole is for is made in place.
 func TestAChangedWeightIsPatched(t *testing.T) {
 	var m Memory
-	file := fleet(20, 3)
+	file := Fleet(20, 3)
 	m.Parse(Source{Files: []File{{"a.hcl", file}}})
 	first := m.p
 	for i := range 10 {
-		file = reweighed(file, i*2, i+1)
+		file = Reweighed(file, i*2, i+1)
 		topo, _ := m.Parse(Source{Files: []File{{"a.hcl", bytes.Clone(file)}}})
 		if m.p == nil || m.p != first {
 			t.Fatal("it was worked out anew")
@@ -387,5 +387,20 @@ func TestAChangedWeightIsPatched(t *testing.T) {
 	}
 	if m.count > 60 {
 		t.Errorf("%d pieces read", m.count)
+	}
+}
+
+// What the syntax of a file has wrong in between leaves the reading before.
+func TestAWrongSyntaxLosesNothing(t *testing.T) {
+	var m Memory
+	file := Fleet(20, 3)
+	m.Parse(Source{Files: []File{{"a.hcl", file}}})
+	first := m.p
+	if topo, _ := m.Parse(Source{Files: []File{{"a.hcl", append([]byte("region {{\n"), file...)}}}); topo != nil {
+		t.Fatal("is valid")
+	}
+	m.Parse(Source{Files: []File{{"a.hcl", Reweighed(file, 4, 7)}}})
+	if m.p == nil || m.p != first {
+		t.Error("it was worked out anew")
 	}
 }

@@ -529,7 +529,7 @@ func (p *parser) values(n *node) {
 			continue
 		}
 		if a.def != "" {
-			n.vals[i] = &value{attr: a, items: []item{{x: standard(a)}}}
+			n.vals[i] = defaultValues[a]
 			continue
 		}
 		if a.must && !n.raw.known[a.name] {
