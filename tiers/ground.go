@@ -36,6 +36,7 @@ type Probe struct {
 	Check  *topology.Check
 	Mark   uint32     // 0: straight to the target
 	Source netip.Addr // with Mark: the director's own address
+	Object string     // the server or director that is looked at, the first of several
 }
 
 // A Front is a director that forwards to this one.
@@ -112,13 +113,13 @@ func (before *Ground) Next(topo *topology.Topology, self *topology.Director) *Gr
 					g.agents = g.agents || d.agent != nil
 					if d.agent != nil && !seen[d.asks] {
 						seen[d.asks] = true
-						g.Probes = append(g.Probes, Probe{Target: d.asks, Check: d.agent})
+						g.Probes = append(g.Probes, Probe{Target: d.asks, Check: d.agent, Object: d.object})
 					}
 					if d.check == nil || seen[d.target] {
 						continue
 					}
 					seen[d.target] = true
-					p := Probe{Target: d.target, Check: d.check}
+					p := Probe{Target: d.target, Check: d.check, Object: d.object}
 					if d.target.Via.IsValid() {
 						p.Mark = marks[pair{vip, d.Addr.Addr(), r.tier.Method}]
 						p.Source, _ = self.Addrs.Like(vip)

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"gslb/dataplane"
+	"gslb/dataplane/ipvs"
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/internal/cli"
@@ -25,13 +28,6 @@ const (
 	// kernel's own counts are exact.
 	countInterval = time.Second
 )
-
-// A kernel is what the daemon needs of the plane.
-type kernel interface {
-	dataplane.Plane
-	// Loads counts the connections of destinations.
-	Loads(ctx context.Context, of []tiers.At) (tiers.Loads, error)
-}
 
 // A daemon is the one owner of the topology, the view and the plane: all
 // decisions are made in its goroutine, from the whole picture.
@@ -58,6 +54,7 @@ type daemon struct {
 	beat     time.Time
 	failing  string // the last error of converging, to be said once
 	drifts   drifts
+	timeouts ipvs.Timeouts // of the kernel, when they were last looked at
 	// generation is how many readings of the file have been put in force.
 	generation int
 }
@@ -176,7 +173,7 @@ func (d *daemon) run(ctx context.Context) error {
 			continue
 		}
 		if d.failing != "" {
-			why = max(why, looked) // what failed may have been the host's part
+			why = looked // what failed may have been the host's part; it is no drift of others
 		}
 		next, err = d.converge(ctx, why)
 		if d.say(err) != nil && ctx.Err() == nil {
@@ -235,7 +232,8 @@ func (d *daemon) observe(r probe.Result) reason {
 	if before.Known && before.Up == after.Up && before.Agent == after.Agent {
 		return nothing
 	}
-	args := []any{"check", checkName(p.Check), "target", p.Target.Addr}
+	args := []any{"object", p.Object, "check", checkName(p.Check), "target", p.Target.Addr}
+	said := fmt.Sprintf("%s, %s of %s", p.Object, checkName(p.Check), p.Target.Addr)
 	if p.Target.Via.IsValid() {
 		args = append(args, "on", p.Target.Via)
 	}
@@ -245,17 +243,22 @@ func (d *daemon) observe(r probe.Result) reason {
 	}
 	if before.Agent != after.Agent {
 		d.log.Info("agent has another opinion", append(args, "says", after.Agent.String(), "reason", r.Advice.Reason)...)
+		d.desk.happened("agent", strings.TrimSuffix(fmt.Sprintf("%s says %s: %s", said, after.Agent, r.Advice.Reason), ": "))
 	}
 	switch {
 	case before.Known && before.Up == after.Up:
 	case after.Up:
 		d.log.Info(what+" is up", args...)
+		if before.Known { // not all of them at each start
+			d.desk.happened("up", said)
+		}
 	default:
 		args = append(args, "reason", r.Err)
 		if held := after.HeldUntil(p.Check); !held.IsZero() {
 			args = append(args, "flap", after.Flaps, "held until", held.UTC().Format(time.RFC3339))
 		}
 		d.log.Warn(what+" is down", args...)
+		d.desk.happened("down", fmt.Sprintf("%s: %v", said, r.Err))
 	}
 	return decided
 }
@@ -271,21 +274,24 @@ func checkName(c *topology.Check) string {
 func (d *daemon) readAgain() bool {
 	topo, self, err := d.read()
 	if err == nil {
-		err = d.host.check(tiers.DirectorHost(topo, self))
+		err = d.host.check(d.kernel, tiers.DirectorHost(topo, self))
+	}
+	if err == nil {
+		err = d.adopt(topo, self)
 	}
 	if err != nil {
-		if !errors.Is(err, cli.ErrSaid) {
+		text := err.Error()
+		if errors.Is(err, cli.ErrSaid) {
+			text = "the file has errors, which the log has"
+		} else {
 			d.log.Error("reload", "error", err)
 		}
 		d.log.Warn("reload refused, the old file stays in force", "node", d.self.ID)
-		return false
-	}
-	if err := d.adopt(topo, self); err != nil {
-		d.log.Error("reload", "error", err)
-		d.log.Warn("reload refused, the old file stays in force", "node", d.self.ID)
+		d.desk.happened("reload", "refused, the old file stays in force: "+text)
 		return false
 	}
 	d.log.Info("reloaded", "node", d.self.ID, "destinations checked", len(d.probes))
+	d.desk.happened("reload", fmt.Sprintf("generation %d is in force", d.generation))
 	return true
 }
 
@@ -311,7 +317,7 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 		if err := d.own(owner); err != nil {
 			return now.Add(retryFirst), err
 		}
-		changes, err := d.host.converge(tiers.DirectorHost(d.topo, d.self), hostPath(d.dir))
+		changes, err := d.host.converge(d.kernel, tiers.DirectorHost(d.topo, d.self), hostPath(d.dir))
 		for i, change := range changes {
 			if i == maxTold {
 				d.log.Info("host", "further changes", len(changes)-maxTold)
@@ -319,7 +325,10 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 			}
 			d.log.Info("host", "change", change)
 		}
-		errs = append(errs, err)
+		if why == drifted {
+			d.drifted(changes)
+		}
+		errs = append(errs, err, d.settleTimeouts(why))
 	}
 	draining := d.ground.Draining(d.inputs(now))
 	loads, err := d.kernel.Loads(ctx, draining)
@@ -357,8 +366,11 @@ func (d *daemon) tell(plan tiers.Plan, err error, why reason) {
 		word = "table, as far as it was not refused"
 	case why == drifted:
 		word = "table, which somebody else had changed"
-		d.drifts.count += len(plan)
-		d.drifts.last = time.Now()
+		var list []string
+		for _, change := range plan {
+			list = append(list, change.String())
+		}
+		d.drifted(list)
 	}
 	for i, change := range plan {
 		if i == maxTold {
@@ -369,9 +381,25 @@ func (d *daemon) tell(plan tiers.Plan, err error, why reason) {
 	}
 }
 
+// drifted notes what somebody else had changed and was put right.
+func (d *daemon) drifted(list []string) {
+	if len(list) == 0 {
+		return
+	}
+	d.drifts.count += len(list)
+	d.drifts.last = time.Now()
+	text := list[0]
+	if len(list) > 1 {
+		text += fmt.Sprintf(" and %d more", len(list)-1)
+	}
+	d.desk.happened("drift", "somebody else had changed the kernel; put right: "+text)
+}
+
 // own has it written down whose services these are, before the kernel has them.
-func (d *daemon) own(o tiers.Owner) error {
-	next := d.state.owning(o)
+func (d *daemon) own(o tiers.Owner) error { return d.keep(d.state.owning(o)) }
+
+// keep writes down what this host's next director has to know.
+func (d *daemon) keep(next state) error {
 	if next.equal(d.state) {
 		return nil
 	}
@@ -389,8 +417,11 @@ func (d *daemon) say(err error) error {
 	case text == d.failing:
 	case text != "":
 		d.log.Error("the kernel is not as it should be; trying again", "error", err)
+		line, _, _ := strings.Cut(text, "\n")
+		d.desk.happened("trouble", line)
 	default:
 		d.log.Info("the kernel is as it should be again")
+		d.desk.happened("well", "the kernel is as it should be again")
 	}
 	d.failing = text
 	return err

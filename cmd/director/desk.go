@@ -27,10 +27,11 @@ type desk struct {
 	overrides health.Overrides
 	memory    tiers.Memory
 	last      map[health.Target]outcome
+	events    []event // the last ones
 	calls     chan call
-	server    *local.Server
-	words     *local.Saver // overrides.json
-	decisions *local.Saver // decisions.json
+	server    *local.Server // nil: it does not listen
+	words     *local.Saver  // overrides.json
+	decisions *local.Saver  // decisions.json
 }
 
 // An outcome is the result of the last probe of a target.
@@ -66,22 +67,27 @@ const (
 )
 
 // openDesk begins with what is kept in dir.
-func openDesk(log *slog.Logger, dir, socket string) (*desk, error) {
+func openDesk(log *slog.Logger, dir string) (*desk, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of what is kept: %w", err)
 	}
 	k := &desk{log: log, started: time.Now(), dir: dir, last: map[health.Target]outcome{}, calls: make(chan call)}
 	k.restore()
+	k.words, k.decisions = local.NewSaver(k.path("overrides.json")), local.NewSaver(k.path("decisions.json"))
+	return k, nil
+}
+
+// listen has operators heard at socket, until the desk is closed.
+func (k *desk) listen(socket string) error {
 	server, err := local.Listen(socket)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	k.server = server
-	k.words, k.decisions = local.NewSaver(k.path("overrides.json")), local.NewSaver(k.path("decisions.json"))
 	go server.Serve(k.answer, func(p local.Peer) []byte {
 		return local.Marshal(local.Refuse("%s may not: only root and the user of the director may", p))
 	})
-	return k, nil
+	return nil
 }
 
 func (k *desk) path(name string) string { return filepath.Join(k.dir, name) }
@@ -125,7 +131,9 @@ func (k *desk) read(name string, take func([]byte) error) {
 }
 
 func (k *desk) close() {
-	k.server.Close()
+	if k.server != nil {
+		k.server.Close()
+	}
 	k.words.Close()
 	k.decisions.Close()
 }
@@ -153,6 +161,7 @@ func (k *desk) expire(now time.Time) bool {
 	left, gone := k.overrides.Expire(now)
 	for _, x := range gone {
 		k.log.Info("override has run out", x.Attrs()...)
+		k.happened("override", x.Object+" is "+x.Mode.String()+" no more: its time is over")
 	}
 	if len(gone) == 0 {
 		return false

@@ -3,7 +3,6 @@ package main
 import (
 	"reflect"
 
-	"gslb/dataplane/hostnet"
 	"gslb/tiers"
 )
 
@@ -18,21 +17,21 @@ type hostKeeper struct {
 // forget has the next converge look at the host.
 func (h *hostKeeper) forget() { h.known = false }
 
-func (h *hostKeeper) converge(want tiers.Host, record string) ([]string, error) {
+func (h *hostKeeper) converge(k kernel, want tiers.Host, record string) ([]string, error) {
 	if h.is(want) {
 		return nil, nil
 	}
-	changes, err := hostnet.Converge(want, record)
+	changes, err := k.Host(want, record)
 	h.known, h.want = err == nil, want
 	return changes, err
 }
 
 // check reports whether the host has every interface that want needs.
-func (h *hostKeeper) check(want tiers.Host) error {
+func (h *hostKeeper) check(k kernel, want tiers.Host) error {
 	if h.is(want) {
 		return nil
 	}
-	return hostnet.Check(want)
+	return k.CheckHost(want)
 }
 
 func (h *hostKeeper) is(want tiers.Host) bool { return h.known && reflect.DeepEqual(h.want, want) }

@@ -6,11 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gslb/dataplane/ipvs"
 	"gslb/tiers"
 )
 
-func listCmd() *cobra.Command {
+func listCmd(open opener) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
@@ -21,7 +20,7 @@ through which single destinations are probed.`,
 		Example: "  director list --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			plane, err := ipvs.Open()
+			plane, err := open()
 			if err != nil {
 				return err
 			}

@@ -13,7 +13,10 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(args []string, stdout, stderr io.Writer) int {
+func run(args []string, stdout, stderr io.Writer) int { return runOn(openLinux, args, stdout, stderr) }
+
+// runOn runs the program on a kernel.
+func runOn(open opener, args []string, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use:   "director",
 		Short: "Forward virtual services with the kernel's IPVS, as a topology file says",
@@ -22,7 +25,7 @@ func run(args []string, stdout, stderr io.Writer) int {
   director realserver apply shop.hcl --node 'farm.web["fra"].server.web[0]'
   director stop --flush`,
 	}
-	root.AddCommand(runCmd(), statusCmd(), listCmd(), drainCmd(), maintCmd(), enableCmd("enable"), enableCmd("undrain"), realserverCmd(), stopCmd())
+	root.AddCommand(runCmd(open), statusCmd(), listCmd(open), drainCmd(), maintCmd(), enableCmd("enable"), enableCmd("undrain"), realserverCmd(), stopCmd(open))
 	root.AddCommand(cli.Man(root))
 	cli.Flag(root, "run", "node", cli.Objects("director"))
 	cli.Flag(root, "realserver apply", "node", cli.Objects("server", "director"))

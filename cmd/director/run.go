@@ -12,12 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gslb/dataplane"
-	"gslb/dataplane/ipvs"
 	"gslb/internal/cli"
 	"gslb/topology"
 )
 
-func runCmd() *cobra.Command {
+func runCmd(open opener) *cobra.Command {
 	var node, dir, keep string
 	var in cli.Inputs
 	c := &cobra.Command{
@@ -60,11 +59,11 @@ well see 'director stop --flush'.`,
 			if err != nil {
 				return err
 			}
-			plane, err := ipvs.Open()
+			kernel, err := open()
 			if err != nil {
 				return err
 			}
-			defer plane.Close()
+			defer kernel.Close()
 			held, err := lock(dir)
 			if err != nil {
 				return err
@@ -83,13 +82,16 @@ well see 'director stop --flush'.`,
 			signal.Notify(hangup, unix.SIGHUP)
 			defer signal.Stop(hangup)
 			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
-			desk, err := openDesk(log, cmp.Or(keep, dir), filepath.Join(dir, socketName))
+			desk, err := openDesk(log, cmp.Or(keep, dir))
 			if err != nil {
 				return err
 			}
 			defer desk.close()
+			if err := desk.listen(filepath.Join(dir, socketName)); err != nil {
+				return err
+			}
 			d := &daemon{
-				kernel: plane, keeper: &dataplane.Keeper{Plane: plane}, desk: desk, dir: dir, state: before, read: read, reload: hangup, log: log,
+				kernel: kernel, keeper: &dataplane.Keeper{Plane: kernel}, desk: desk, dir: dir, state: before, read: read, reload: hangup, log: log,
 			}
 			if err := d.adopt(topo, self); err != nil {
 				return err

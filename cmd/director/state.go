@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gslb/dataplane/ipvs"
 	"gslb/tiers"
 )
 
@@ -25,6 +26,8 @@ type state struct {
 	PID   int          `json:"pid"` // of the last one
 	VIPs  []netip.Addr `json:"vips"`
 	Marks []uint32     `json:"marks,omitempty"`
+	// Timeouts are what those of the kernel were that are ours now.
+	Timeouts span `json:"timeouts_before,omitzero"`
 }
 
 func (s state) owner() tiers.Owner {
@@ -45,8 +48,14 @@ func (s state) owning(o tiers.Owner) state {
 	return s
 }
 
+// settled is the state with time-outs to be put back.
+func (s state) settled(before ipvs.Timeouts) state {
+	s.Timeouts = spanOf(before)
+	return s
+}
+
 func (s state) equal(o state) bool {
-	return s.Node == o.Node && s.PID == o.PID && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.Marks, o.Marks)
+	return s.Timeouts == o.Timeouts && s.Node == o.Node && s.PID == o.PID && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.Marks, o.Marks)
 }
 
 func statePath(dir string) string { return filepath.Join(dir, "director.json") }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -71,6 +73,9 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 			fmt.Fprintln(out, "  "+line)
 		}
 	}
+	if s.Timeouts.span != (span{}) {
+		fmt.Fprintln(out, s.Timeouts.text())
+	}
 	if len(s.Overrides) > 0 {
 		fmt.Fprintln(out, "\nOverrides")
 		var rows [][]string
@@ -85,6 +90,33 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 	if len(s.Services) == 0 {
 		fmt.Fprintln(out, "\nno virtual service of the file has a tier here")
 	}
+	if last := s.Events[max(len(s.Events)-shownEvents, 0):]; len(last) > 0 {
+		fmt.Fprintln(out, "\nLast events")
+		var rows [][]string
+		for _, e := range slices.Backward(last) {
+			rows = append(rows, []string{cli.Age(s.At.Sub(e.At)) + " ago", paint(e.Kind), e.Text})
+		}
+		cli.Table(out, "  ", rows)
+	}
+}
+
+// shownEvents is how many of the last events people get.
+const shownEvents = 8
+
+// text is a line about the kernel's time-outs.
+func (t *timeoutsJSON) text() string {
+	var parts []string
+	for _, x := range []struct {
+		name    string
+		seconds int64
+	}{{"tcp", t.TCP}, {"tcp_fin", t.TCPFin}, {"udp", t.UDP}} {
+		part := x.name + " " + cli.Age(time.Duration(x.seconds)*time.Second)
+		if slices.Contains(t.ByFile, x.name) {
+			part += " (file)"
+		}
+		parts = append(parts, part)
+	}
+	return "connections that are silent end after: " + strings.Join(parts, ", ")
 }
 
 func (o wordJSON) row(s *statusJSON, paint func(string) string) []string {

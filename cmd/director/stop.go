@@ -13,12 +13,13 @@ import (
 	"gslb/dataplane/hostnet"
 	"gslb/dataplane/ipvs"
 	"gslb/tiers"
+	"gslb/topology"
 )
 
 // stopWait bounds the wait for a running director to end.
 const stopWait = 10 * time.Second
 
-func stopCmd() *cobra.Command {
+func stopCmd(open opener) *cobra.Command {
 	var dir string
 	var flush bool
 	c := &cobra.Command{
@@ -28,7 +29,7 @@ func stopCmd() *cobra.Command {
 
 With --flush take out of the kernel what the director (or 'director realserver
 apply') has put there: virtual services, VIPs, tunnels, rules and routes, and
-set kernel parameters to what they were. What others put there stays.`,
+set kernel parameters and the time-outs of IPVS to what they were. What others put there stays.`,
 		Example: "  director stop --flush",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -40,7 +41,7 @@ set kernel parameters to what they were. What others put there stays.`,
 			if !flush {
 				return nil
 			}
-			changes, err := flushAll(c.Context(), dir)
+			changes, err := flushAll(c.Context(), open, dir)
 			for _, change := range changes {
 				fmt.Fprintln(c.OutOrStdout(), change)
 			}
@@ -77,26 +78,31 @@ func takeOver(ctx context.Context, dir string) (hold, error) {
 }
 
 // flushAll removes what is recorded as ours.
-func flushAll(ctx context.Context, dir string) ([]string, error) {
+func flushAll(ctx context.Context, open opener, dir string) ([]string, error) {
 	s, err := readState(dir)
 	if err != nil {
 		return nil, err
 	}
 	var changes []string
-	plane, err := ipvs.Open()
+	kernel, err := open()
 	switch {
 	case errors.Is(err, ipvs.ErrNoIPVS): // then nothing of ours is in it
 	case err != nil:
 		return nil, err
 	default:
-		defer plane.Close()
-		plan, err := dataplane.Converge(ctx, plane, tiers.Table{}, s.owner())
+		defer kernel.Close()
+		plan, err := dataplane.Converge(ctx, kernel, tiers.Table{}, s.owner())
 		if err != nil {
 			return nil, err
 		}
 		for _, change := range plan {
 			changes = append(changes, change.String())
 		}
+		put, err := putBack(kernel, s.Timeouts.timeouts())
+		if err != nil {
+			return changes, err
+		}
+		changes = append(changes, put...)
 	}
 	done, err := hostnet.Converge(tiers.Host{}, hostPath(dir))
 	changes = append(changes, done...)
@@ -104,4 +110,20 @@ func flushAll(ctx context.Context, dir string) ([]string, error) {
 		return changes, err
 	}
 	return changes, state{Node: s.Node}.write(dir)
+}
+
+// putBack sets time-outs to what they were before they were ours.
+func putBack(k kernel, before ipvs.Timeouts) ([]string, error) {
+	if before == (ipvs.Timeouts{}) {
+		return nil, nil
+	}
+	have, err := k.Timeouts()
+	if err != nil {
+		return nil, err
+	}
+	set := settle(topology.Timeouts{}, have, before).set
+	if set == (ipvs.Timeouts{}) {
+		return nil, nil
+	}
+	return changes(set), k.SetTimeouts(set)
 }

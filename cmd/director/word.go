@@ -72,8 +72,10 @@ func (d *daemon) override(c call, now time.Time) reason {
 	}
 	if said.Mode != health.Enabled {
 		d.log.Warn("override", said.Attrs()...)
+		d.desk.happened("override", strings.TrimSuffix(fmt.Sprintf("%s is %s by %s: %s", object, said.Mode, said.Who, said.Reason), ": "))
 	} else if x, there := before.Of(object); there {
 		d.log.Info("override is taken back", append(x.Attrs(), "by", c.peer.String())...)
+		d.desk.happened("override", fmt.Sprintf("%s is enabled by %s", object, c.peer))
 	}
 	out := changeJSON{
 		FormatVersion: 1, Object: object, Mode: after.Mode(object).String(), Before: before.Mode(object).String(),
@@ -182,6 +184,14 @@ type statusJSON struct {
 	DriftLast     *time.Time    `json:"drift_last,omitempty"`
 	Services      []serviceJSON `json:"services"`
 	Overrides     []wordJSON    `json:"overrides"`
+	Timeouts      timeoutsJSON  `json:"timeouts"`
+	Events        []event       `json:"events"` // the last 20, the newest last
+}
+
+// A timeoutsJSON is how long the kernel keeps a connection that is silent.
+type timeoutsJSON struct {
+	span
+	ByFile []string `json:"by_file"` // those that the file sets: tcp, tcp_fin, udp
 }
 
 type serviceJSON struct {
@@ -268,7 +278,16 @@ func (d *daemon) status(now time.Time) statusJSON {
 	out := statusJSON{
 		FormatVersion: 1, At: now.UTC(), Node: d.self.ID, Topology: d.topo.Name, State: "forwarding", Error: d.failing,
 		Started: d.desk.started.UTC(), Generation: d.generation, DriftCount: d.drifts.count, DriftLast: shown(d.drifts.last),
-		Services: []serviceJSON{}, Overrides: []wordJSON{},
+		Services: []serviceJSON{}, Overrides: []wordJSON{}, Events: append([]event{}, d.desk.events...),
+		Timeouts: timeoutsJSON{spanOf(d.timeouts), []string{}},
+	}
+	for _, x := range []struct {
+		name string
+		set  time.Duration
+	}{{"tcp", d.self.Timeouts.TCP}, {"tcp_fin", d.self.Timeouts.TCPFin}, {"udp", d.self.Timeouts.UDP}} {
+		if x.set != 0 {
+			out.Timeouts.ByFile = append(out.Timeouts.ByFile, x.name)
+		}
 	}
 	for _, s := range d.ground.Status(d.inputs(now)) {
 		x := serviceJSON{

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"iter"
+	"os"
+	"slices"
+
+	"gslb/dataplane"
+	"gslb/dataplane/fake"
+	"gslb/dataplane/ipvs"
+	"gslb/tiers"
+)
+
+// A fakeKernel is a kernel in memory, or in a file that several processes share.
+type fakeKernel struct {
+	fake.Plane
+	path     string // "": in memory
+	timeouts ipvs.Timeouts
+	conns    []ipvs.Conn
+	host     []tiers.Host // as it was wanted, each time
+	refuse   error        // what changes end in
+	no       error        // what looking for interfaces ends in
+	reads    int
+	applied  []tiers.Plan
+	beats    uint64 // readings of the counters
+}
+
+// kept is what is in the file.
+type kept struct {
+	Table tiers.Table
+	Conns []ipvs.Conn
+}
+
+// openFake opens the kernel in the file that FAKE_KERNEL names.
+func openFake() (kernel, error) {
+	return &fakeKernel{path: os.Getenv("FAKE_KERNEL"), timeouts: found}, nil
+}
+
+// found are the time-outs of a kernel that nobody has told otherwise.
+var found = ipvs.Timeouts{TCP: 900e9, TCPFin: 120e9, UDP: 300e9}
+
+func (k *fakeKernel) load() error {
+	if k.path == "" {
+		return nil
+	}
+	var in kept
+	data, err := os.ReadFile(k.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &in)
+	}
+	if err != nil {
+		return err
+	}
+	k.conns, k.Plane = in.Conns, fake.Plane{}
+	var plan tiers.Plan
+	for _, s := range in.Table.Services {
+		bare := s
+		bare.Destinations = nil
+		plan = append(plan, tiers.Change{Op: tiers.AddService, Service: &bare})
+		for _, d := range s.Destinations {
+			plan = append(plan, tiers.Change{Op: tiers.AddDestination, Service: &bare, Destination: d})
+		}
+	}
+	return k.Plane.Apply(context.Background(), plan)
+}
+
+func (k *fakeKernel) save() error {
+	if k.path == "" {
+		return nil
+	}
+	table, _ := k.Plane.Table(context.Background())
+	data, err := json.Marshal(kept{table, k.conns})
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(k.path+".new", data, 0o600), os.Rename(k.path+".new", k.path))
+}
+
+func (k *fakeKernel) Table(ctx context.Context) (tiers.Table, error) {
+	k.reads++
+	if err := k.load(); err != nil {
+		return tiers.Table{}, err
+	}
+	return k.Plane.Table(ctx)
+}
+
+func (k *fakeKernel) Apply(ctx context.Context, plan tiers.Plan) error {
+	k.applied = append(k.applied, plan)
+	if k.refuse != nil {
+		return k.refuse
+	}
+	return errors.Join(k.Plane.Apply(ctx, plan), k.save())
+}
+
+func (k *fakeKernel) of(key tiers.Key, d tiers.Destination) (load tiers.Load) {
+	for _, c := range k.conns {
+		if c.Destination != d.Addr || c.Proto != key.Proto || c.Virtual != key.VIP {
+			continue
+		}
+		switch {
+		case c.Template:
+			load.Persistent++
+		case c.State == "ESTABLISHED":
+			load.Active++
+		default:
+			load.Inactive++
+		}
+	}
+	return load
+}
+
+func (k *fakeKernel) Loads(_ context.Context, of []tiers.At) (tiers.Loads, error) {
+	out := tiers.Loads{}
+	if len(of) == 0 {
+		return out, nil
+	}
+	if err := k.load(); err != nil {
+		return nil, err
+	}
+	table, _ := k.Plane.Table(context.Background())
+	for _, at := range of {
+		if i, ok := table.Find(at.Key); ok && slices.ContainsFunc(table.Services[i].Destinations, func(d tiers.Destination) bool { return d.Addr == at.Addr }) {
+			out[at] = k.of(at.Key, tiers.Destination{Addr: at.Addr})
+		}
+	}
+	return out, nil
+}
+
+// Stats counts as much for each connection with each reading.
+func (k *fakeKernel) Stats(context.Context, ...tiers.Key) ([]dataplane.Stats, error) {
+	if err := k.load(); err != nil {
+		return nil, err
+	}
+	table, _ := k.Plane.Table(context.Background())
+	k.beats++
+	var out []dataplane.Stats
+	for _, s := range table.Services {
+		x := dataplane.Stats{Key: s.Key}
+		for _, d := range s.Destinations {
+			load := k.of(s.Key, d)
+			n := k.beats * uint64(load.Active+load.Inactive)
+			c := dataplane.Counters{Connections: n, PacketsIn: 100 * n, PacketsOut: 150 * n, BytesIn: 10_000 * n, BytesOut: 200_000 * n}
+			x.Destinations = append(x.Destinations, dataplane.DestinationStats{Addr: d.Addr, Weight: d.Weight, Load: load, Counters: c})
+			x.Counters.Connections += c.Connections
+			x.Counters.PacketsIn += c.PacketsIn
+			x.Counters.PacketsOut += c.PacketsOut
+			x.Counters.BytesIn += c.BytesIn
+			x.Counters.BytesOut += c.BytesOut
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+func (k *fakeKernel) Conns(ctx context.Context) iter.Seq2[ipvs.Conn, error] {
+	return func(yield func(ipvs.Conn, error) bool) {
+		if err := k.load(); err != nil {
+			yield(ipvs.Conn{}, err)
+			return
+		}
+		for _, c := range k.conns {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (k *fakeKernel) Timeouts() (ipvs.Timeouts, error) { return k.timeouts, nil }
+
+func (k *fakeKernel) SetTimeouts(t ipvs.Timeouts) error {
+	if k.refuse != nil {
+		return k.refuse
+	}
+	if t.TCP != 0 {
+		k.timeouts.TCP = t.TCP
+	}
+	if t.TCPFin != 0 {
+		k.timeouts.TCPFin = t.TCPFin
+	}
+	if t.UDP != 0 {
+		k.timeouts.UDP = t.UDP
+	}
+	return nil
+}
+
+func (k *fakeKernel) Host(want tiers.Host, _ string) ([]string, error) {
+	k.host = append(k.host, want)
+	return nil, nil
+}
+
+func (k *fakeKernel) CheckHost(tiers.Host) error { return k.no }
+
+func (k *fakeKernel) Close() error { return nil }
