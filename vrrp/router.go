@@ -386,7 +386,11 @@ func (s *step) heardActive(h Heard) {
 		s.answer()
 	case s.beats(h) || st.Doubts:
 		why := fmt.Sprintf("%v is active with priority %d", h.From, h.Priority)
-		if !s.beats(h) {
+		if s.beats(h) {
+			// A last word: who stays active may not have heard of this one, and has to
+			// announce where the addresses are.
+			s.do(Send{s.Priority(), s.Config.Interval})
+		} else {
 			why = fmt.Sprintf("stood still, and %v has taken over", h.From)
 		}
 		st.Peer = s.peer(h)

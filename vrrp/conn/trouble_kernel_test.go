@@ -75,6 +75,7 @@ func TestASplitHeals(t *testing.T) {
 		}
 		return false
 	})
+	w.hush()
 	w.silent(3*tempo, "the second speaks still", from(b))
 	second.kill(syscall.SIGTERM)
 	if six := second.counts(t)[1]; !six.IPv6 || six.Heard == 0 || len(six.Refused) > 0 {
