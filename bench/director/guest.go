@@ -26,7 +26,8 @@ type job struct {
 	Director string // path of ours
 	Root     string // of Debian's packages, "" when they are installed
 	Reloads  int
-	Keep     string // folder for what is to be kept, "" for none
+	Patience time.Duration // with any one thing that the program is to do
+	Keep     string        // folder for what is to be kept, "" for none
 }
 
 // guest does the job and prints the figures.
@@ -57,6 +58,9 @@ func (j job) measure() (r Run, err error) {
 	if err := j.network(); err != nil {
 		return r, err
 	}
+	if err := names(); err != nil {
+		return r, err
+	}
 	w, err := openWitness()
 	if err != nil {
 		return r, err
@@ -82,7 +86,7 @@ func (j job) measure() (r Run, err error) {
 	if err := os.WriteFile(file, variants[0], 0o644); err != nil {
 		return r, err
 	}
-	p, err := start(args, j.Root)
+	p, err := start(args, j.Root, j.Patience)
 	if err != nil {
 		return r, err
 	}
@@ -167,6 +171,20 @@ func (j job) network() error {
 	return nil
 }
 
+// names lets the guest's own name be found without asking anybody: keepalived
+// looks it up when it starts, and would wait ten seconds for a resolver that
+// the guest has no way to.
+func names() error {
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile("/etc/hosts", []byte("127.0.0.1 localhost "+name+"\n"), 0o644),
+		os.WriteFile("/etc/resolv.conf", nil, 0o644),
+	)
+}
+
 // leave copies what a run has read and said out of the guest.
 func (j job) leave(file string) error {
 	for _, name := range []string{file, logFile} {
@@ -185,18 +203,19 @@ const logFile = folder + "/log"
 
 // A process is the program that is measured.
 type process struct {
-	cmd     *exec.Cmd
-	started time.Time
-	ended   chan error
+	cmd      *exec.Cmd
+	started  time.Time
+	ended    chan error
+	patience time.Duration // with any one thing that it is to do
 }
 
-func start(args []string, root string) (*process, error) {
+func start(args []string, root string, patience time.Duration) (*process, error) {
 	log, err := os.Create(logFile)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	p := &process{cmd: exec.Command(args[0], args[1:]...), ended: make(chan error, 1)}
+	p := &process{cmd: exec.Command(args[0], args[1:]...), ended: make(chan error, 1), patience: patience}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = folder, log, log
 	p.cmd.Env = os.Environ()
 	if root != "" {
@@ -211,24 +230,22 @@ func start(args []string, root string) (*process, error) {
 	return p, nil
 }
 
-// patience bounds the wait for any one thing that a program is to do.
-const patience = 2 * time.Minute
-
-// until asks every millisecond until f says yes.
+// until asks until f says yes: again after a fiftieth of the time it has waited
+// so far, because the guest has one processor, and to ask costs the program some of it.
 func (p *process) until(f func() (bool, error)) error {
 	for begin := time.Now(); ; {
 		ok, err := f()
 		if ok || err != nil {
 			return err
 		}
-		if time.Since(begin) > patience {
-			return fmt.Errorf("not within %v; %s says: %s", patience, p.cmd.Path, said())
+		if time.Since(begin) > p.patience {
+			return fmt.Errorf("not within %v; %s says: %s", p.patience, p.cmd.Path, said())
 		}
 		select {
 		case err := <-p.ended:
 			p.ended <- err
 			return fmt.Errorf("%s has ended (%v): %s", p.cmd.Path, err, said())
-		case <-time.After(time.Millisecond):
+		case <-time.After(min(max(time.Since(begin)/50, time.Millisecond), 50*time.Millisecond)):
 		}
 	}
 }

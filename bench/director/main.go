@@ -74,7 +74,7 @@ func run(args []string, out, errs io.Writer) int {
 	flags.StringVar(&s.only, "only", "", "measure one `table`, as SERVICESxDESTINATIONS (default 1000x10 and 10000x10)")
 	flags.StringVar(&s.director, "director", "bin/director", "the program to measure")
 	flags.StringVar(&s.keep, "keep", "", "leave the files of both, and what they said, in `folder`")
-	flags.DurationVar(&s.timeout, "timeout", 5*time.Minute, "the longest that one start with its reloads may take")
+	flags.DurationVar(&s.timeout, "timeout", 10*time.Minute, "the longest that one start with its reloads may take")
 	flags.Usage = func() {
 		fmt.Fprint(errs, usage)
 		flags.PrintDefaults()
@@ -134,7 +134,7 @@ func measure(ctx context.Context, s settings, chosen []scene, out, errs io.Write
 		for round := range s.rounds {
 			for i, c := range contestants {
 				say("%s, round %d of %d: %s", scene, round+1, s.rounds, c)
-				j := job{Scene: scene, Program: c, Director: s.director, Root: root, Reloads: s.reloads}
+				j := job{Scene: scene, Program: c, Director: s.director, Root: root, Reloads: s.reloads, Patience: s.timeout / 2}
 				if s.keep != "" {
 					j.Keep = filepath.Join(s.keep, fmt.Sprintf("%dx%d-%s", scene.Services, scene.Destinations, c))
 				}
