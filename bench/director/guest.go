@@ -244,7 +244,11 @@ func (p *process) until(f func() (bool, error)) error {
 		select {
 		case err := <-p.ended:
 			p.ended <- err
-			return fmt.Errorf("%s has ended (%v): %s", p.cmd.Path, err, said())
+			hint := ""
+			if p.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+				hint = "; user-mode Linux kills a process that has more pieces of memory than the vm.max_map_count of the machine"
+			}
+			return fmt.Errorf("%s has ended (%v%s): %s", p.cmd.Path, err, hint, said())
 		case <-time.After(min(max(time.Since(begin)/50, time.Millisecond), 50*time.Millisecond)):
 		}
 	}

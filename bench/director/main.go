@@ -59,7 +59,7 @@ Flags:
 `
 
 // scenes are what is measured.
-var scenes = []scene{{1000, 10}, {10_000, 10}}
+var scenes = []scene{{1000, 10}, {4000, 10}}
 
 // contestants, ours last.
 var contestants = []string{"keepalived", "director"}
@@ -71,7 +71,7 @@ func run(args []string, out, errs io.Writer) int {
 	flags.IntVar(&s.rounds, "rounds", 3, "how often each is started")
 	flags.IntVar(&s.reloads, "reloads", 5, "how often a weight is changed after each start")
 	flags.BoolVar(&s.json, "json", false, "print JSON")
-	flags.StringVar(&s.only, "only", "", "measure one `table`, as SERVICESxDESTINATIONS (default 1000x10 and 10000x10)")
+	flags.StringVar(&s.only, "only", "", "measure one `table`, as SERVICESxDESTINATIONS (default 1000x10 and 4000x10)")
 	flags.StringVar(&s.director, "director", "bin/director", "the program to measure")
 	flags.StringVar(&s.keep, "keep", "", "leave the files of both, and what they said, in `folder`")
 	flags.DurationVar(&s.timeout, "timeout", 10*time.Minute, "the longest that one start with its reloads may take")
