@@ -342,10 +342,10 @@ func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
 				bad = d.node
 			}
 		}
-		if i == len(tiers)-1 && !mixes(t) {
+		if i == len(tiers)-1 {
 			for _, f := range t.nodes("farms") {
 				for _, srv := range f.of("server") {
-					if bad == nil && lacks(srv, srv.addrs("address")) {
+					if bad == nil && lacks(srv, srv.addrs("address")) && !p.wrapped(t, srv) {
 						bad = srv
 					}
 				}
@@ -354,7 +354,7 @@ func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
 				bad = p.gatewayLacks(t, vip)
 			}
 		}
-		if bad == nil && i == len(tiers)-1 && mixes(t) {
+		if bad == nil && i == len(tiers)-1 && t.method() == topology.TUN {
 			if p.checkCopied(t, it) {
 				return
 			}
@@ -367,8 +367,8 @@ func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
 			help: "Give every director and server of the service an address of that family.",
 			rel:  []Related{bad.here()},
 		}
-		if reached := bad.sch == serverBlock && t.method() == topology.TUN || bad.sch == directorBlock && i > 0 && tiers[i-1].method() == topology.TUN; reached {
-			f.help += " A tunnel takes packets of one family through the other with encap = \"gue\"."
+		if bad.sch == serverBlock && t.method() == topology.TUN {
+			f.help = fmt.Sprintf("Give the directors of %s an address of the server's family: a tunnel takes packets of one family through the other.", t.id)
 		}
 		p.report(f)
 		return
@@ -399,6 +399,19 @@ func (p *parser) checkCopied(t *node, it item) bool {
 		}
 	}
 	return false
+}
+
+// wrapped reports whether a tier's tunnels take packets of a VIP's family to a
+// server that has only addresses of the other: its directors have one of that.
+func (p *parser) wrapped(t, srv *node) bool {
+	if t.method() != topology.TUN {
+		return false
+	}
+	to := srv.addrs("address")
+	return len(to) > 0 && !slices.ContainsFunc(forwarders(t), func(d forwarder) bool {
+		_, ok := d.addrs("address").Like(to[0])
+		return !ok && d.val("address") != nil
+	})
 }
 
 // mixes reports whether a tier's tunnels take packets of one family through

@@ -187,7 +187,7 @@ func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip
 		}
 	}
 	for _, h := range p.hops {
-		addr, ok := h.addrs.Like(vip)
+		addr, ok := h.addrs.Reach(vip, p.tier.Method)
 		if !ok {
 			continue
 		}

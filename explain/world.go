@@ -300,7 +300,7 @@ func (r row) to(h hop) (tiers.Destination, bool) {
 // out is why a hop does not count for a row, as the director's checks say.
 func (p *part) out(h hop, r row) []string {
 	for _, vip := range []netip.Addr{r.Key.VIP.Addr(), {}} {
-		addr, _ := h.addrs.Like(r.Key.VIP.Addr())
+		addr, _ := h.addrs.Reach(r.Key.VIP.Addr(), p.tier.Method)
 		if why := p.why[seen{vip, addr}]; why != nil {
 			return why
 		}

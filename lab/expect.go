@@ -37,7 +37,7 @@ func shares(s *topology.Service, vip netip.Addr) map[netip.Addr]float64 {
 			weights[i] = server.Weight
 		}
 		for i, share := range portions(weights, nature.Weighted) {
-			if addr, ok := servers[i].Addrs.Like(vip); ok && share > 0 {
+			if addr, ok := servers[i].Addrs.Reach(vip, s.Tiers[tier].Method); ok && share > 0 {
 				out[addr] += part * share
 			}
 		}

@@ -78,7 +78,7 @@ func endpoints(topo *topology.Topology, s *topology.Server) []endpoint {
 					add(proto, a, number, check)
 				}
 				for _, vip := range service.VIPs {
-					if _, ok := s.Addrs.Like(vip); ok && !nat {
+					if _, ok := s.Addrs.Reach(vip, last.Method); ok && !nat {
 						add(proto, vip, number, check)
 					}
 				}
@@ -193,9 +193,9 @@ func (r *realServer) halt() {
 	r.packets = nil
 }
 
-// own is the server's own address of the family of a.
+// own is the server's own address, of the family of a where it has one.
 func (r *realServer) own(a netip.Addr) netip.AddrPort {
-	own, _ := r.self.Like(a)
+	own, _ := r.self.Reach(a, topology.TUN)
 	return netip.AddrPortFrom(own, 0)
 }
 

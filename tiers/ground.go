@@ -314,7 +314,7 @@ func (r role) destinations(vip netip.Addr, port topology.Port) []destination {
 		servers := r.servers()
 		out = make([]destination, 0, len(servers))
 		for _, s := range servers {
-			if addr, ok := s.Addrs.Like(vip); ok {
+			if addr, ok := s.Addrs.Reach(vip, r.tier.Method); ok {
 				number := port.Number
 				if r.tier.Method == topology.NAT && s.Port != 0 {
 					number = s.Port

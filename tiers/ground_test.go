@@ -362,10 +362,10 @@ func TestHosts(t *testing.T) {
 				Sysctls: append([]Sysctl{
 					{"net/ipv4/conf/%s/arp_ignore", edgeLink, "1"},
 					{"net/ipv4/conf/%s/arp_announce", edgeLink, "2"},
-					{"net/ipv4/conf/%s/rp_filter", Link{Name: tunnelName(addr("192.0.2.21"), addr("192.0.2.11"))}, "2"},
+					{"net/ipv4/conf/%s/rp_filter", Link{Name: tunnelName(Tunnel{Local: addr("192.0.2.21"), Remote: addr("192.0.2.11")})}, "2"},
 				}, routerSysctls...),
-				Tunnels:   []Tunnel{{tunnelName(addr("192.0.2.21"), addr("192.0.2.11")), addr("192.0.2.21"), addr("192.0.2.11")}},
-				Addresses: []Address{{addr("192.0.2.5"), Link{Name: tunnelName(addr("192.0.2.21"), addr("192.0.2.11"))}}},
+				Tunnels:   []Tunnel{{tunnelName(Tunnel{Local: addr("192.0.2.21"), Remote: addr("192.0.2.11")}), addr("192.0.2.21"), addr("192.0.2.11"), false}},
+				Addresses: []Address{{addr("192.0.2.5"), Link{Name: tunnelName(Tunnel{Local: addr("192.0.2.21"), Remote: addr("192.0.2.11")})}}},
 			}},
 		"behind a DR front the VIP is on the loopback": {topology.DR,
 			func(w world) Host { return DirectorHost(w.topo, w.nat1) },

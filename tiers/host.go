@@ -39,10 +39,12 @@ type Sysctl struct {
 }
 
 // A Tunnel is a device that takes IP-in-IP packets from one sender to one
-// address of ours. Bound like this it takes nothing from anybody else.
+// address of ours. Bound like this it takes nothing from anybody else. One over
+// IPv6 takes packets of both families.
 type Tunnel struct {
 	Name          string
 	Local, Remote netip.Addr
+	Six           bool // over IPv4: it takes IPv6 (RFC 4213) instead of IPv4 (RFC 2003)
 }
 
 // An Address is an address of the node, alone in its prefix.
@@ -75,20 +77,17 @@ type Reply struct {
 	MSS  int
 }
 
-// Bytes an IP-in-IP header takes from a packet, and the largest TCP segment
-// that still fits a 1500 byte link behind it (20 + 20 bytes of IPv4 and TCP
-// header, 40 + 20 with IPv6). Without it uploads hang for clients that drop
-// the ICMP messages of path MTU discovery.
-const (
-	tunnelMSS4 = 1500 - 20 - 20 - 20
-	tunnelMSS6 = 1500 - 40 - 40 - 20
-)
+// tunnelMSS is the largest TCP segment to a VIP that fits a 1500 byte link
+// behind the header of a tunnel to address to. Without it uploads hang for
+// clients that drop the ICMP messages of path MTU discovery.
+func tunnelMSS(vip, to netip.Addr) int { return 1500 - header(to) - header(vip) - 20 }
 
-func tunnelMSS(vip netip.Addr) int {
-	if vip.Is6() {
-		return tunnelMSS6
+// header is how many bytes the IP header of an address's family has.
+func header(a netip.Addr) int {
+	if a.Is6() {
+		return 40
 	}
-	return tunnelMSS4
+	return 20
 }
 
 // A hostBuilder is a Host under construction, of which nothing is asked twice.
@@ -165,7 +164,7 @@ func ServerHost(topo *topology.Topology, self *topology.Server) Host {
 		}
 		tier := s.Tiers[len(s.Tiers)-1]
 		for _, vip := range s.VIPs {
-			own, ok := self.Addrs.Like(vip)
+			own, ok := self.Addrs.Reach(vip, tier.Method)
 			if !ok {
 				continue
 			}
@@ -173,7 +172,7 @@ func ServerHost(topo *topology.Topology, self *topology.Server) Host {
 			if tier.Method != topology.NAT {
 				h.hold(vip, link, own, tier, self.Farm.Network)
 				if tunnelled(s) {
-					h.reply(Reply{From: vip, MSS: tunnelMSS(vip)})
+					h.reply(Reply{From: vip, MSS: tunnelMSS(vip, own)})
 				}
 				continue
 			}
@@ -183,7 +182,7 @@ func ServerHost(topo *topology.Topology, self *topology.Server) Host {
 			}
 			mss := 0
 			if tunnelled(s) {
-				mss = tunnelMSS(vip)
+				mss = tunnelMSS(vip, vip)
 			}
 			h.route(Route{Via: gateway, Link: link, MSS: mss})
 		}
@@ -215,11 +214,12 @@ func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topo
 		if sends == nil {
 			sends = d.Addrs
 		}
-		remote, ok := sends.Like(vip)
+		remote, ok := sends.Like(own)
 		if !ok {
 			continue
 		}
-		t := Tunnel{Name: tunnelName(own, remote), Local: own, Remote: remote}
+		t := Tunnel{Local: own, Remote: remote, Six: own.Is4() && vip.Is6()}
+		t.Name = tunnelName(t)
 		if !slices.Contains(h.Tunnels, t) {
 			h.Tunnels = append(h.Tunnels, t)
 		}
@@ -301,11 +301,14 @@ func (h *hostBuilder) route(r Route) {
 	h.Routes = append(h.Routes, r)
 }
 
-// tunnelName is a device name that follows from the tunnel's ends and fits the
-// kernel's 15 bytes.
-func tunnelName(local, remote netip.Addr) string {
+// tunnelName is a device name that follows from the tunnel's ends and what it
+// takes, and fits the kernel's 15 bytes.
+func tunnelName(t Tunnel) string {
 	f := fnv.New32a()
-	f.Write(local.AsSlice())
-	f.Write(remote.AsSlice())
+	f.Write(t.Local.AsSlice())
+	f.Write(t.Remote.AsSlice())
+	if t.Six {
+		f.Write([]byte{6})
+	}
 	return fmt.Sprintf("gslb%08x", f.Sum32())
 }

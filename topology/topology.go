@@ -54,6 +54,15 @@ func (a Addrs) Like(b netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
+// Reach returns the address that packets to b are sent to by a method: one of
+// b's family or, where there is none and packets are wrapped, one of the other.
+func (a Addrs) Reach(b netip.Addr, m Method) (netip.Addr, bool) {
+	if x, ok := a.Like(b); ok || m != TUN || len(a) == 0 {
+		return x, ok
+	}
+	return a[0], true
+}
+
 // Has reports whether b is one of the addresses.
 func (a Addrs) Has(b netip.Addr) bool {
 	for _, x := range a {
@@ -459,9 +468,9 @@ type Answer struct {
 	// and SVCB 0 makes it an alias.
 	Priority   int
 	TargetPort uint16 // SRV: where the host listens
-	Weight  int          // 0 to 65535; 0 = never chosen while another weighs more
-	Check   *Check       // nil: always up
-	Port    uint16       // where Check looks when it names no port
+	Weight     int    // 0 to 65535; 0 = never chosen while another weighs more
+	Check      *Check // nil: always up
+	Port       uint16 // where Check looks when it names no port
 	// Bias in percent, -99 to 99: a positive one takes that part off the
 	// distance of a client, a negative one makes it longer as much as the
 	// positive one makes it shorter. It is the region's where the file gives none.

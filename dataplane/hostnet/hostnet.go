@@ -263,9 +263,13 @@ func (k *kernel) tunnel(t tiers.Tunnel) {
 		attrs.Name = t.Name
 		var device netlink.Link = &netlink.Iptun{LinkAttrs: attrs, Local: t.Local.AsSlice(), Remote: t.Remote.AsSlice()}
 		module := "ipip"
-		if t.Local.Is6() {
-			device = &netlink.Ip6tnl{LinkAttrs: attrs, Local: t.Local.AsSlice(), Remote: t.Remote.AsSlice(), Proto: unix.IPPROTO_IPV6}
+		switch {
+		case t.Local.Is6(): // of any protocol: one device takes both families
+			device = &netlink.Ip6tnl{LinkAttrs: attrs, Local: t.Local.AsSlice(), Remote: t.Remote.AsSlice()}
 			module = "ip6_tunnel"
+		case t.Six:
+			device = &netlink.Sittun{LinkAttrs: attrs, Local: t.Local.AsSlice(), Remote: t.Remote.AsSlice(), Proto: unix.IPPROTO_IPV6}
+			module = "sit"
 		}
 		err := netlink.LinkAdd(device)
 		if errors.Is(err, unix.EOPNOTSUPP) {
@@ -312,6 +316,11 @@ func segment(mss int) string {
 func (k *kernel) reply(r tiers.Reply) {
 	v6 := r.From.Is6()
 	main, err := defaultRoute(v6)
+	by6 := false // IPv4 by a gateway of IPv6 (RFC 8950)
+	if err == nil && !v6 && (main == nil || main.Gw == nil) {
+		main, err = defaultRoute(true)
+		by6 = true
+	}
 	if err == nil && (main == nil || main.Gw == nil) {
 		err = errors.New("this host has no default route by a gateway")
 	}
@@ -323,8 +332,11 @@ func (k *kernel) reply(r tiers.Reply) {
 		LinkIndex: main.LinkIndex, Dst: everything(v6), Gw: main.Gw, AdvMSS: r.MSS, Table: replyTable, Protocol: routingProtocol,
 		Flags: main.Flags & int(netlink.FLAG_ONLINK), // the gateway may be outside the host's prefixes
 	}
+	if by6 {
+		want.Gw, want.Via = nil, &netlink.Via{AddrFamily: unix.AF_INET6, Addr: main.Gw}
+	}
 	have, err := routes(v6, replyTable)
-	if err != nil || len(have) != 1 || !have[0].Gw.Equal(want.Gw) || have[0].LinkIndex != want.LinkIndex || have[0].AdvMSS != want.AdvMSS {
+	if err != nil || len(have) != 1 || !have[0].Gw.Equal(want.Gw) || !sameVia(have[0].Via, want.Via) || have[0].LinkIndex != want.LinkIndex || have[0].AdvMSS != want.AdvMSS {
 		k.did(netlink.RouteReplace(&want), "default route for replies by %s%s", main.Gw, segment(r.MSS))
 	}
 	for _, rule := range replyRules(r.From) {
@@ -333,6 +345,14 @@ func (k *kernel) reply(r tiers.Reply) {
 			k.did(netlink.RuleAdd(rule), "rule %d: from %s lookup %d", rule.Priority, r.From, rule.Table)
 		}
 	}
+}
+
+// sameVia compares gateways of another family than the route's.
+func sameVia(a, b netlink.Destination) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(b)
 }
 
 func replyRules(from netip.Addr) []*netlink.Rule {

@@ -34,7 +34,7 @@ func newHost(t testing.TB) (record string) {
 	ip(t, "-6 route add default via 2001:db8::1")
 	// The first tunnel of a kind loads its module, which gives every namespace
 	// a device of its own that stays.
-	for _, kind := range []string{"ipip local 192.0.2.11 remote 192.0.2.12", "ip6tnl local 2001:db8::11 remote 2001:db8::12"} {
+	for _, kind := range []string{"ipip local 192.0.2.11 remote 192.0.2.12", "sit local 192.0.2.11 remote 192.0.2.12", "ip6tnl local 2001:db8::11 remote 2001:db8::12"} {
 		ip(t, "link add warm type "+kind)
 		ip(t, "link del warm")
 	}
@@ -63,6 +63,7 @@ var (
 		Tunnels: []tiers.Tunnel{
 			{Name: "gslb0000abcd", Local: addr("192.0.2.11"), Remote: addr("198.51.100.1")},
 			{Name: "gslb0000abce", Local: addr("2001:db8::11"), Remote: addr("2001:db8:1::1")},
+			{Name: "gslb0000abcf", Local: addr("192.0.2.11"), Remote: addr("198.51.100.1"), Six: true},
 		},
 		Addresses: []tiers.Address{
 			{Addr: addr("192.0.2.5"), Link: tiers.Link{Name: "gslb0000abcd"}},

@@ -17,7 +17,7 @@ farm "six" {
 }
 virtual_service "plain" {
   region = region.eu
-  vip    = "192.0.2.5" # ERROR GS208: Tier cannot carry this address family
+  vip    = "192.0.2.5"
   ports  = ["tcp/80"]
   tier "tun" {
     directors = [director.front]
@@ -54,6 +54,24 @@ virtual_service "copied" {
     directors = [failover.pair]
     method    = "tun"
     encap     = "gue" # WARN GS020: Not available yet
+    farms     = [farm.six]
+  }
+}
+network "four" {
+  region = region.eu
+  cidr   = "198.51.100.0/24"
+}
+director "four" {
+  network = network.four
+  address = "198.51.100.11"
+}
+virtual_service "unreached" {
+  region = region.eu
+  vip    = "198.51.100.5" # ERROR GS208: Tier cannot carry this address family
+  ports  = ["tcp/80"]
+  tier "tun" {
+    directors = [director.four]
+    method    = "tun"
     farms     = [farm.six]
   }
 }
