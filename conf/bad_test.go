@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,6 +20,9 @@ var expectation = regexp.MustCompile(`# (ERROR|WARN) (GS\d{3}): ([^#]*)`)
 
 // What the disk would say: "# unread PATH: reason".
 var unread = regexp.MustCompile(`# unread (\S+): (.*)`)
+
+// What is wrong in a master file: "# master FILE:LINE: what".
+var master = regexp.MustCompile(`# master (\S+):(\d+): (.*)`)
 
 func expected(name string, data []byte) []string {
 	var out []string
@@ -66,8 +70,15 @@ func TestBadFilesSayWhatIsWrongOnTheLineItIsOn(t *testing.T) {
 			for _, by := range Includes(src.Files[0]) {
 				src.Problems = append(src.Problems, Problem{By: by, Name: by.Path, Reason: "no such file"})
 			}
+			want := expected(base, data)
+			for _, m := range master.FindAllStringSubmatch(string(data), -1) {
+				line, _ := strconv.Atoi(m[2])
+				src.Masters = append(src.Masters, Master{File: File{Name: m[1]}, Flaws: []Flaw{{line, m[3]}}})
+				want = append(want, fmt.Sprintf("%s:%d: ERROR GS118: %s", m[1], line, summaries["GS118"]))
+				tested["GS118"] = true
+			}
 			topo, diags := Parse(src)
-			want, got := expected(base, data), found(diags)
+			got := found(diags)
 			if diff := cmp.Diff(want, got); diff != "" {
 				var text strings.Builder
 				Text(&text, diags, src, false)

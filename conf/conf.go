@@ -26,6 +26,21 @@ type Source struct {
 	Unread map[string]string
 	// Problems are files that could not be read.
 	Problems []Problem
+	// Masters are master files of zones with what is wrong in them, for those
+	// who have read them.
+	Masters []Master
+}
+
+// A Master is the master file of a zone.
+type Master struct {
+	File  // without a name, of no file in particular
+	Flaws []Flaw
+}
+
+// A Flaw is what is wrong in a master file.
+type Flaw struct {
+	Line int // counted from 1; 0: the file as a whole
+	What string
 }
 
 // A File is one file's name, as diagnostics show it, and content. A name that
@@ -61,6 +76,7 @@ func (p *parser) run() hcl.Diagnostics {
 		p.evaluate()
 	}
 	p.checkPaths()
+	p.masters()
 	switch {
 	case p.fatal:
 	case len(p.torn) > 0:

@@ -73,6 +73,7 @@ var summaries = map[string]string{
 	"GS115": "TTL out of range",
 	"GS116": "Target without addresses",
 	"GS117": "Another host is checked",
+	"GS118": "Error in a master file",
 	"GS201": "Failover members on different segments",
 	"GS202": "VIP needs a route",
 	"GS203": "VIP is the address of a node",
@@ -268,7 +269,15 @@ func (p *parser) mend() {
 // before compares two places in the order of the text.
 func (p *parser) before(a, b hcl.Range) int {
 	a, b = p.resolve(a), p.resolve(b)
-	return cmp.Or(cmp.Compare(p.order[a.Filename], p.order[b.Filename]), cmp.Compare(a.Start.Byte, b.Start.Byte))
+	return cmp.Or(cmp.Compare(p.place(a), p.place(b)), cmp.Compare(a.Start.Byte, b.Start.Byte))
+}
+
+// place is where a file stands among all: master files behind the topology's.
+func (p *parser) place(r hcl.Range) int {
+	if i, ok := p.order[r.Filename]; ok {
+		return i
+	}
+	return len(p.order)
 }
 
 // failed reports whether an error has been found so far.

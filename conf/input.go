@@ -1,11 +1,13 @@
 package conf
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -121,6 +123,39 @@ func (p *parser) checkPaths() {
 			})
 		}
 	}
+}
+
+// masters passes on what is wrong in master files.
+func (p *parser) masters() {
+	for _, m := range p.src.Masters {
+		for _, flaw := range m.Flaws {
+			p.report(fault{code: "GS118", at: m.line(flaw.Line), what: flaw.What, detail: flaw.What + "."})
+		}
+	}
+}
+
+// line is the place of a line without the blanks around it; of line 0 the
+// beginning of the file.
+func (m *Master) line(n int) hcl.Range {
+	if m.Name == "" {
+		return hcl.Range{}
+	}
+	from, rest := 0, m.Data
+	for range n - 1 {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			break
+		}
+		from, rest = from+i+1, rest[i+1:]
+	}
+	text, _, _ := bytes.Cut(rest, []byte("\n"))
+	before := len(text) - len(bytes.TrimLeft(text, " \t"))
+	text = bytes.TrimSpace(text)
+	if n == 0 {
+		n, text = 1, nil
+	}
+	start := hcl.Pos{Line: n, Column: 1 + before, Byte: from + before}
+	return hcl.Range{Filename: m.Name, Start: start, End: hcl.Pos{Line: n, Column: start.Column + utf8.RuneCount(text), Byte: start.Byte + len(text)}}
 }
 
 // fileFunc is file(path): the text of a file, relative to the folder of the

@@ -158,6 +158,9 @@ func newLines(src Source, diags hcl.Diagnostics) lines {
 			}
 		}
 	}
+	for _, m := range src.Masters {
+		l[m.Name] = m.File
+	}
 	for _, f := range slices.Concat(src.Files, src.VarFiles) {
 		if named[f.Name] {
 			l[f.Name] = File{f.Name, hide(f, diags)}

@@ -48,12 +48,12 @@ func (s *steered) has(typ uint16) bool { return slices.Contains(s.types, typ) }
 func (c *compiler) domain(d *topology.Domain) {
 	name, err := rr.Name(d.Name)
 	if err != nil {
-		c.fault("domain %s: %w", d.ID, err)
+		c.fault("%s: %w", d.ID, err)
 		return
 	}
 	z, ok := c.find(d.Zone.Name)
 	if !ok || !under(key(name), z.key) {
-		c.fault("domain %s: %s is not in zone %s", d.ID, d.Name, d.Zone.Name)
+		c.fault("%s: %s is not in zone %s", d.ID, d.Name, d.Zone.Name)
 		return
 	}
 	s := &steered{domain: d}
@@ -64,7 +64,7 @@ func (c *compiler) domain(d *topology.Domain) {
 	}
 	params, _, err := rr.Params(d.Params)
 	if err != nil {
-		c.fault("domain %s: %w", d.ID, err)
+		c.fault("%s: %w", d.ID, err)
 	}
 	for _, p := range params {
 		part := 0
@@ -100,7 +100,7 @@ func (c *compiler) domain(d *topology.Domain) {
 	}
 	for other := n.steered; other != nil; other = other.next {
 		if s.aliased || other.aliased || slices.ContainsFunc(s.types, other.has) {
-			c.fault("domain %s: %s is also %s", d.ID, d.Name, other.domain.ID)
+			c.fault("%s: %s is also %s", d.ID, d.Name, other.domain.ID)
 			return
 		}
 	}

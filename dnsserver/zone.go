@@ -64,8 +64,8 @@ func (z *Zones) Len() int { return len(z.zones) }
 
 // Compile makes the zones of topo with the given SOA serial number, which
 // zones whose master file has a SOA do without. The files are those of the
-// zones that have one; which is whose, their origins tell. The error lists
-// everything that cannot be served.
+// zones that have one; which is whose, their origins tell. The error joins
+// everything that cannot be served, as a [zonefile.Fault] what is in a file.
 func Compile(topo *topology.Topology, serial uint32, files ...*zonefile.Zone) (*Zones, error) {
 	zs := &Zones{zones: make(map[string]*zone, len(topo.Zones))}
 	c := compiler{zones: zs, files: make(map[string]*zonefile.Zone, len(files))}
@@ -282,7 +282,7 @@ func (c *compiler) node(z *zone, owner string, n *node) {
 		return
 	}
 	fault := func(format string, args ...any) {
-		c.fault("%s%w", z.where(owner), fmt.Errorf(format, args...))
+		c.faults = append(c.faults, z.placed(fmt.Errorf(format, args...), owner))
 	}
 	name := func() string { return text(owner) }
 	for _, typ := range []uint16{dns.TypeCNAME, dns.TypeDNAME} {
@@ -310,19 +310,19 @@ func (c *compiler) node(z *zone, owner string, n *node) {
 	for s := n.steered; s != nil; s = s.next {
 		for _, typ := range s.types {
 			if n.set(typ) != nil {
-				fault("domain %s: %s also has a static %s", s.domain.ID, name(), dns.Type(typ))
+				fault("%s: %s also has a static %s", s.domain.ID, name(), dns.Type(typ))
 			}
 		}
 		if n.set(dns.TypeNS) != nil && owner != z.key {
-			fault("domain %s: %s is delegated", s.domain.ID, name())
+			fault("%s: %s is delegated", s.domain.ID, name())
 		}
 	}
 	for above, ok := parent(owner); ok && owner != z.key && under(above, z.key); above, ok = parent(above) {
 		switch up := z.nodes[above]; {
 		case up.set(dns.TypeDNAME) != nil && !n.empty():
-			fault("%s: lies below the DNAME of %s", name(), text(above)) // RFC 6672, section 2.4
+			c.faults = append(c.faults, z.placed(fmt.Errorf("%s: lies below the DNAME of %s", name(), text(above)), owner, above)) // RFC 6672, section 2.4
 		case n.steered != nil && above != z.key && up.set(dns.TypeNS) != nil:
-			fault("domain %s: %s lies below the delegation of %s", n.steered.domain.ID, name(), text(above))
+			c.faults = append(c.faults, z.placed(fmt.Errorf("%s: %s lies below the delegation of %s", n.steered.domain.ID, name(), text(above)), owner, above))
 		}
 	}
 }
@@ -397,11 +397,11 @@ func (z *zone) lists(host string) bool {
 	return ns != nil && slices.ContainsFunc(ns.data, func(data []byte) bool { return key(string(data)) == key(host) })
 }
 
-// where is the place of a name in the zone's file, for errors; "" if it is not
-// from there.
-func (z *zone) where(owner string) string {
+// placed is an error about names, at the place of the first of them that is in
+// the zone's file; as it is where none is from there.
+func (z *zone) placed(err error, owners ...string) error {
 	if z.file == nil {
-		return ""
+		return err
 	}
 	if z.lines == nil {
 		z.lines = map[string]int{}
@@ -409,10 +409,12 @@ func (z *zone) where(owner string) string {
 			z.lines[key(r.Owner)] = r.Line
 		}
 	}
-	if line, ok := z.lines[owner]; ok {
-		return fmt.Sprintf("%s:%d: ", z.file.File, line)
+	for _, owner := range owners {
+		if line, ok := z.lines[owner]; ok {
+			return &zonefile.Fault{File: z.file.File, Line: line, Err: err}
+		}
 	}
-	return ""
+	return err
 }
 
 // enclosing is the zone that a name in lower case lies in: the longest that matches.

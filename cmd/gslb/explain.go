@@ -173,13 +173,9 @@ func nameServer(topo *topology.Topology) (explain.Server, error) {
 	if len(topo.Zones) == 0 {
 		return nil, errors.New("the topology has no zone: there is nothing to answer")
 	}
-	files, err := zoneFiles{}.read(topo, nil)
+	_, zones, err := zoneFiles{}.compile(topo, 0, nil)
 	if err != nil {
-		return nil, fmt.Errorf("read zone files: %w", err)
-	}
-	zones, err := dnsserver.Compile(topo, 0, files.zones()...)
-	if err != nil {
-		return nil, fmt.Errorf("compile zones: %w", err)
+		return nil, err
 	}
 	return func(table *steering.Table, client netip.Addr, name, typ string, u uint64) (explain.Reply, error) {
 		told, err := dnsserver.NewTable(zones, table).Tell(client, name, typ, u)

@@ -28,7 +28,8 @@ nameserver changes, which answers change, what clients notice and what is
 dangerous about it. OLD and NEW are each a file, or a directory whose *.hcl and
 *.hcl.json are one topology together. Nothing is carried out, and nothing but
 the files and the variables is looked at: everything is taken to be up, and
-directors to have run with OLD since they started.
+directors to have run with OLD since they started. Master files of NEW's zones
+that have errors refuse it, as in gslb validate; what else they say is not compared.
 
 For tiers with a hash scheduler (mh, sh) the part of clients that get another
 destination is counted with the kernel's own tables, for one client in each of
@@ -78,7 +79,7 @@ func sides(cmd *cobra.Command, in *cli.Inputs, args []string, asJSON bool) (befo
 		return nil, nil, err
 	}
 	before, wrong := conf.Parse(first)
-	after, diags := conf.Parse(second)
+	after, diags, second := parse(second)
 	if before != nil && after != nil {
 		conf.Text(errs, diags, second, cli.Colour(errs))
 		return before, after, nil
@@ -88,6 +89,7 @@ func sides(cmd *cobra.Command, in *cli.Inputs, args []string, asJSON bool) (befo
 	}
 	if asJSON {
 		first.Files, first.VarFiles = append(first.Files, second.Files...), append(first.VarFiles, second.VarFiles...)
+		first.Masters = second.Masters
 		return nil, nil, sayJSON(cmd.OutOrStdout(), append(wrong, diags...), first)
 	}
 	conf.Text(errs, wrong, first, cli.Colour(errs))

@@ -269,16 +269,12 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 	if len(topo.Zones) == 0 {
 		return errors.New("the topology has no zone: there is nothing to answer")
 	}
-	files, err := d.files.read(topo, func(err error) {
+	serial := nextSerial(d.serial, time.Now())
+	files, zones, err := d.files.compile(topo, serial, func(err error) {
 		d.log.Error("zone file refused, the zone read before stays", "reason", err)
 	})
 	if err != nil {
 		return err
-	}
-	serial := nextSerial(d.serial, time.Now())
-	zones, err := dnsserver.Compile(topo, serial, files.zones()...)
-	if err != nil {
-		return fmt.Errorf("compile zones: %w", err)
 	}
 	latest := d.next
 	if latest == nil {

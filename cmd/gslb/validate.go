@@ -25,9 +25,10 @@ func validateCmd() *cobra.Command {
 file, line and the way out. In a file whose syntax is wrong that is said with
 what can be told of the text in front of that place. Each PATH is a topology of
 its own: a file, or a directory whose *.hcl and *.hcl.json are one topology
-together. Nothing but the files, what they include and the variables is looked
-at: the same input gives the same answer on every machine. Warnings change the
-exit code only with --strict.`,
+together. Once that is right, the master files of its zones are looked into too,
+as far as they can be read here. Nothing but the files, what they name and the
+variables is looked at: the same input gives the same answer on every machine.
+Warnings change the exit code only with --strict.`,
 		Example: `  gslb validate shop.hcl
   gslb validate examples/*.hcl
   gslb validate shop.hcl --var env=staging --json
@@ -59,7 +60,7 @@ func validate(out, errs io.Writer, paths []string, in cli.Inputs, strict bool) e
 		if err != nil {
 			return err
 		}
-		topo, diags := conf.Parse(src)
+		topo, diags, src := parse(src)
 		conf.Text(errs, diags, src, cli.Colour(errs))
 		if strict && topo != nil && len(diags) > 0 {
 			fmt.Fprintf(errs, "\n%s: valid, but not strictly: %s\n", path, tally(diags))
@@ -85,8 +86,9 @@ func validateJSON(out io.Writer, paths []string, in cli.Inputs, strict bool) err
 		if err != nil {
 			return err
 		}
-		_, diags := conf.Parse(src)
+		_, diags, src := parse(src)
 		found = append(found, diags...)
+		all.Masters = append(all.Masters, src.Masters...)
 		all.Files = append(all.Files, src.Files...)
 		all.VarFiles = append(all.VarFiles, src.VarFiles...)
 	}

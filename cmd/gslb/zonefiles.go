@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"gslb/conf"
+	"gslb/dnsserver"
 	"gslb/dnsserver/zonefile"
 	"gslb/topology"
 )
@@ -20,9 +22,24 @@ type zoneFile struct {
 	ttl     time.Duration
 }
 
-// read reads the files of topo's zones that have changed. Where a file has
-// errors and was read before, what it said stays and told gets the error;
-// otherwise it is an error here.
+// compile makes topo's zones with the given SOA serial number, and reads the
+// files of those that have changed. Where a file has errors and was read before,
+// what it said stays and told gets the error; otherwise it is an error here,
+// beside everything that is wrong with the zones without it.
+func (before zoneFiles) compile(topo *topology.Topology, serial uint32, told func(error)) (zoneFiles, *dnsserver.Zones, error) {
+	files, wrong := before.read(topo, told)
+	var parsed []*zonefile.Zone
+	for _, f := range files {
+		parsed = append(parsed, f.zone)
+	}
+	zones, err := dnsserver.Compile(topo, serial, parsed...)
+	if err = errors.Join(wrong, err); err != nil {
+		return nil, nil, err
+	}
+	return files, zones, nil
+}
+
+// read is the reading of compile. A file that is an error is empty.
 func (before zoneFiles) read(topo *topology.Topology, told func(error)) (zoneFiles, error) {
 	now := zoneFiles{}
 	var faults []error
@@ -40,6 +57,7 @@ func (before zoneFiles) read(topo *topology.Topology, told func(error)) (zoneFil
 			now[z.File] = old
 			told(err)
 		default:
+			now[z.File] = zoneFile{zone: &zonefile.Zone{File: z.File, Origin: z.Name}}
 			faults = append(faults, err)
 		}
 	}
@@ -49,15 +67,22 @@ func (before zoneFiles) read(topo *topology.Topology, told func(error)) (zoneFil
 // again reads the file of z, unless it is still what f was made of.
 func (f zoneFile) again(z *topology.Zone, known bool) (zoneFile, error) {
 	info, err := os.Stat(z.File)
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("read %s: it is not a regular file", z.File) // opening a pipe waits for its other end
+	case info.Size() > maxZoneFile:
+		err = fmt.Errorf("read %s: it has %d bytes, at most %d are possible", z.File, info.Size(), maxZoneFile)
+	}
 	if err != nil {
-		return zoneFile{}, fmt.Errorf("%s: %w", z.ID, err)
+		return zoneFile{}, &unread{fmt.Errorf("%s: %w", z.ID, err)}
 	}
 	if known && info.ModTime().Equal(f.changed) && info.Size() == f.size && f.ttl == z.TTL {
 		return f, nil
 	}
 	text, err := os.ReadFile(z.File)
 	if err != nil {
-		return zoneFile{}, fmt.Errorf("%s: %w", z.ID, err)
+		return zoneFile{}, &unread{fmt.Errorf("%s: %w", z.ID, err)}
 	}
 	zone, err := zonefile.Parse(z.File, z.Name, string(text), z.TTL)
 	if err != nil {
@@ -66,11 +91,78 @@ func (f zoneFile) again(z *topology.Zone, known bool) (zoneFile, error) {
 	return zoneFile{zone, info.ModTime(), info.Size(), z.TTL}, nil
 }
 
-// zones are the files for [dnsserver.Compile].
-func (f zoneFiles) zones() []*zonefile.Zone {
-	var list []*zonefile.Zone
-	for _, file := range f {
-		list = append(list, file.zone)
+// maxZoneFile is how many bytes a master file may have.
+const maxZoneFile = 1 << 30
+
+// An unread master file could not be read, so nobody knows what it says.
+type unread struct{ error }
+
+func (u *unread) Unwrap() error { return u.error }
+
+// parse is conf.Parse with a look into the zones' master files, as far as they
+// can be read here: what would keep gslb serve from its zones is an error too.
+// The source returned has the lines that the diagnostics are about.
+func parse(src conf.Source) (*topology.Topology, conf.Diagnostics, conf.Source) {
+	topo, diags := conf.Parse(src)
+	if topo == nil {
+		return nil, diags, src
 	}
-	return list
+	_, _, err := zoneFiles{}.compile(topo, 0, nil)
+	if src.Masters = flawed(err); len(src.Masters) > 0 {
+		topo, diags = conf.Parse(src)
+	}
+	return topo, diags, src
+}
+
+// mostFlaws is how many faults are told of one master file.
+const mostFlaws = 20
+
+// flawed are the master files with the faults of err. That one cannot be read is none:
+// the node that does may have it.
+func flawed(err error) []conf.Master {
+	var out []conf.Master
+	at := map[string]int{}
+	for _, err := range flat(err) {
+		var missing *unread
+		if errors.As(err, &missing) {
+			continue
+		}
+		file, flaw := "", conf.Flaw{What: err.Error()}
+		var fault *zonefile.Fault
+		if errors.As(err, &fault) {
+			file, flaw = fault.File, conf.Flaw{Line: fault.Line, What: fault.Err.Error()}
+		}
+		i, known := at[file]
+		if !known {
+			i = len(out)
+			at[file] = i
+			out = append(out, conf.Master{File: conf.File{Name: file}})
+			if text, err := os.ReadFile(file); file != "" && err == nil {
+				out[i].Data = text // to be shown
+			}
+		}
+		out[i].Flaws = append(out[i].Flaws, flaw)
+	}
+	for i, m := range out {
+		if more := len(m.Flaws) - mostFlaws; more > 1 { // one is that there are more
+			out[i].Flaws = append(m.Flaws[:mostFlaws], conf.Flaw{What: count(more, "error") + " more"})
+		}
+	}
+	return out
+}
+
+// flat are the errors that err joins.
+func flat(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, one := range joined.Unwrap() {
+		out = append(out, flat(one)...)
+	}
+	return out
 }

@@ -75,12 +75,12 @@ const most = 20
 
 // Parse reads text, which is the file called file, as the zone origin. Records
 // without a TTL of their own, from $TTL or from a record before get ttl. The
-// error lists what is wrong in lines "FILE:LINE: what", up to the first place
+// error joins a [Fault] for everything that is wrong, up to the first place
 // behind which the text cannot be followed any more.
 func Parse(file, origin, text string, ttl time.Duration) (*Zone, error) {
 	origin = dns.Fqdn(origin)
 	if _, err := rr.Name(origin); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, &Fault{File: file, Err: err}
 	}
 	p := parser{zone: &Zone{File: file, Origin: origin}, apex: dns.CanonicalName(origin)}
 	in := &lines{text: text, ttl: uint32(min(max(ttl/time.Second, 0), maxTTL))}
@@ -100,7 +100,7 @@ func Parse(file, origin, text string, ttl time.Duration) (*Zone, error) {
 		p.syntax(err)
 	}
 	if p.count > most {
-		p.faults = append(p.faults, fmt.Errorf("%s: %d errors more", file, p.count-most))
+		p.faults = append(p.faults, &Fault{File: file, Err: fmt.Errorf("%d errors more", p.count-most)})
 	}
 	if len(p.faults) > 0 {
 		return nil, errors.Join(p.faults...)
@@ -108,6 +108,22 @@ func Parse(file, origin, text string, ttl time.Duration) (*Zone, error) {
 	p.zone.records, p.zone.data, p.zone.owners = slices.Clone(p.zone.records), bytes.Clone(p.zone.data), string(p.owners)
 	return p.zone, nil
 }
+
+// A Fault is what is wrong in a master file, as an error.
+type Fault struct {
+	File string // as it was opened
+	Line int    // counted from 1; 0: the file as a whole
+	Err  error  // what is wrong there
+}
+
+func (f *Fault) Error() string {
+	if f.Line == 0 {
+		return fmt.Sprintf("%s: %v", f.File, f.Err)
+	}
+	return fmt.Sprintf("%s:%d: %v", f.File, f.Line, f.Err)
+}
+
+func (f *Fault) Unwrap() error { return f.Err }
 
 type parser struct {
 	zone    *Zone
@@ -122,7 +138,7 @@ type parser struct {
 
 func (p *parser) fault(line int, format string, args ...any) {
 	if p.count++; p.count <= most {
-		p.faults = append(p.faults, fmt.Errorf("%s:%d: %w", p.zone.File, line, fmt.Errorf(format, args...)))
+		p.faults = append(p.faults, &Fault{p.zone.File, line, fmt.Errorf(format, args...)})
 	}
 }
 
@@ -187,7 +203,7 @@ var place = regexp.MustCompile(`(?s)^dns: (.*) at line: (\d+):\d+$`)
 func (p *parser) syntax(err error) {
 	m := place.FindStringSubmatch(err.Error())
 	if m == nil {
-		p.faults = append(p.faults, fmt.Errorf("%s: %w", p.zone.File, err))
+		p.faults = append(p.faults, &Fault{File: p.zone.File, Err: err})
 		return
 	}
 	line, _ := strconv.Atoi(m[2])
