@@ -246,7 +246,7 @@ func testStop(t *testing.T, file string) {
 	if status, out := in(director, "stop", "--flush"); status != 0 || !strings.Contains(out, "- tcp 198.51.100.5:80") {
 		t.Errorf("stop --flush: %d %s", status, out)
 	}
-	if _, out := in(director, "list"); strings.TrimSpace(out) != "tcp 203.0.113.99:99 rr" {
+	if _, out := in(director, "list"); strings.TrimSpace(out) != "tcp 203.0.113.99:99 rr, foreign" {
 		t.Errorf("after stop --flush, want only the foreign service:\n%s", out)
 	}
 	if _, out := in("ip", "-br", "addr"); strings.Contains(out, "198.51.100.5/") {

@@ -155,24 +155,31 @@ func (t Table) String() string {
 
 func (s Service) String() string {
 	out := s.Key.String() + " " + s.Scheduler
-	for _, f := range s.Flags.names(s.Scheduler) {
-		out += " " + f
+	for _, f := range s.FlagNames() {
+		if f != "persistent" {
+			out += " " + f
+		}
 	}
 	if s.Flags&Persistent != 0 {
 		out += fmt.Sprintf(" persistent %ds/%d", s.Timeout, s.Netmask)
 	}
+	if s.Engine != "" {
+		out += " engine " + s.Engine
+	}
 	return out
 }
 
-func (f Flags) names(scheduler string) []string {
+// FlagNames are the flags in words: what a scheduler's mean depends on it.
+func (s Service) FlagNames() []string {
 	var out []string
 	add := func(bit Flags, name string) {
-		if f&bit != 0 {
+		if s.Flags&bit != 0 {
 			out = append(out, name)
 		}
 	}
+	add(Persistent, "persistent")
 	add(OnePacket, "one-packet")
-	if scheduler == "sh" || scheduler == "mh" {
+	if s.Scheduler == "sh" || s.Scheduler == "mh" {
 		add(Sched1, "fallback")
 		add(Sched2, "port")
 	} else {

@@ -234,6 +234,9 @@ func (d *daemon) observe(r probe.Result) reason {
 	}
 	args := []any{"object", p.Object, "check", checkName(p.Check), "target", p.Target.Addr}
 	said := fmt.Sprintf("%s, %s of %s", p.Object, checkName(p.Check), p.Target.Addr)
+	if p.Target.Addr.Port() == 0 {
+		said = fmt.Sprintf("%s, %s of %s", p.Object, checkName(p.Check), p.Target.Addr.Addr())
+	}
 	if p.Target.Via.IsValid() {
 		args = append(args, "on", p.Target.Via)
 	}

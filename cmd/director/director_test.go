@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"gslb/dataplane"
 	"gslb/tiers"
 	"gslb/topology"
 )
@@ -103,21 +105,90 @@ func TestOneDirectorAtATime(t *testing.T) {
 	again.Close()
 }
 
-func TestTableAsJSON(t *testing.T) {
+func TestListing(t *testing.T) {
+	vip := tiers.VIPKey(topology.UDP, netip.MustParseAddrPort("192.0.2.1:53"))
+	a, b := netip.MustParseAddrPort("192.0.2.2:53"), netip.MustParseAddrPort("192.0.2.3:53")
 	table := tiers.Table{Services: []tiers.Service{
+		{Key: tiers.MarkKey(tiers.GuardMark, false), Scheduler: "rr", Netmask: 32},
 		{Key: tiers.MarkKey(7, true), Scheduler: "rr", Netmask: 128},
-		{Key: tiers.VIPKey(topology.UDP, netip.MustParseAddrPort("192.0.2.1:53")), Scheduler: "mh", Flags: tiers.Fallback | tiers.Persistent, Timeout: 60,
-			Destinations: []tiers.Destination{{Addr: netip.MustParseAddrPort("192.0.2.2:53"), Method: topology.DR, Weight: 3}}},
+		{Key: vip, Scheduler: "mh", Flags: tiers.Fallback | tiers.Persistent, Timeout: 60, Netmask: 24, Destinations: []tiers.Destination{
+			{Addr: a, Method: topology.DR, Weight: 3, Upper: 100, Lower: 80},
+			{Addr: b, Method: topology.TUN, Weight: 1, Encap: tiers.Encap{Type: 1, Port: 6080}},
+		}},
 	}}
-	got, err := json.Marshal(tableJSON(table))
+	stats := []dataplane.Stats{{Key: vip, Counters: dataplane.Counters{Connections: 1234, PacketsIn: 56789, BytesIn: 1e7}, Destinations: []dataplane.DestinationStats{
+		{Addr: a, Load: tiers.Load{Active: 12, Inactive: 3, Persistent: 2}, Counters: dataplane.Counters{Connections: 1234, PacketsIn: 56789, BytesIn: 1e7}},
+	}}}
+	ours := state{Node: "director.x", VIPs: []netip.Addr{vip.VIP.Addr()}}
+	list := listOf(table, stats, ours)
+
+	got, err := json.Marshal(list)
 	if err != nil {
 		t.Fatal(err)
 	}
+	none := `{"connections":0,"packets_in":0,"packets_out":0,"bytes_in":0,"bytes_out":0}`
+	some := `{"connections":1234,"packets_in":56789,"packets_out":0,"bytes_in":10000000,"bytes_out":0}`
 	want := `{"format_version":1,"services":[` +
-		`{"fwmark":7,"family":"ipv6","scheduler":"rr","flags":0,"persistence_seconds":0,"destinations":[]},` +
-		`{"protocol":"udp","address":"192.0.2.1:53","family":"ipv4","scheduler":"mh","flags":9,"persistence_seconds":60,` +
-		`"destinations":[{"address":"192.0.2.2:53","method":"dr","weight":3}]}]}`
+		`{"fwmark":1196687359,"family":"ipv4","owner":"director","purpose":"guard","scheduler":"rr","flags":0,"flag_names":[],"persistence_seconds":0,"netmask":32,"counters":` + none + `,"destinations":[]},` +
+		`{"fwmark":7,"family":"ipv6","owner":"foreign","purpose":"service","scheduler":"rr","flags":0,"flag_names":[],"persistence_seconds":0,"netmask":128,"counters":` + none + `,"destinations":[]},` +
+		`{"protocol":"udp","address":"192.0.2.1:53","family":"ipv4","owner":"director","purpose":"service","scheduler":"mh","flags":9,"flag_names":["persistent","fallback"],"persistence_seconds":60,"netmask":24,"counters":` + some + `,"destinations":[` +
+		`{"address":"192.0.2.2:53","method":"dr","weight":3,"upper_threshold":100,"lower_threshold":80,"connections":{"active":12,"inactive":3,"persistent":2},"counters":` + some + `},` +
+		`{"address":"192.0.2.3:53","method":"tun","weight":1,"upper_threshold":0,"lower_threshold":0,"encapsulation":{"type":"gue","port":6080},"connections":{"active":0,"inactive":0,"persistent":0},"counters":` + none + `}]}]}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("JSON (-want +got):\n%s", diff)
+	}
+
+	var text strings.Builder
+	list.text(&text, false)
+	want = `fwmark 0x4753ffff rr, the guard
+fwmark 0x7 v6 rr, foreign
+udp 192.0.2.1:53 mh fallback persistent 60s/24
+  -> 192.0.2.2:53 dr weight 3 thresholds 100/80  12 active  3 inactive  2 kept by persistence
+  -> 192.0.2.3:53 tun gue port 6080 weight 1     0 active   0 inactive
+`
+	if diff := cmp.Diff(want, text.String()); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+	if unknown := listOf(table, stats, state{}); unknown.Services[1].Owner != "unknown" || unknown.Services[0].Owner != "director" {
+		t.Errorf("where no director has been: %s, %s", unknown.Services[0].Owner, unknown.Services[1].Owner)
+	}
+}
+
+func TestRates(t *testing.T) {
+	vip := tiers.VIPKey(topology.TCP, netip.MustParseAddrPort("[2001:db8:ffff:ffff:ffff:ffff:ffff:fff5]:443"))
+	a, b := netip.MustParseAddrPort("[2001:db8::a]:443"), netip.MustParseAddrPort("[2001:db8::b]:443")
+	of := func(n uint64) dataplane.Counters {
+		return dataplane.Counters{Connections: n, PacketsIn: 10 * n, PacketsOut: 12 * n, BytesIn: 1000 * n, BytesOut: 123456 * n}
+	}
+	reading := func(x, y uint64, load uint32) []dataplane.Stats {
+		return []dataplane.Stats{
+			{Key: tiers.MarkKey(tiers.GuardMark, true)},
+			{Key: vip, Counters: of(x + y), Destinations: []dataplane.DestinationStats{
+				{Addr: a, Weight: 1, Counters: of(x), Load: tiers.Load{Active: load}},
+				{Addr: b, Weight: 20, Counters: of(y), Load: tiers.Load{Active: 2 * load, Inactive: 1}},
+			}},
+		}
+	}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	got := ratesOf(reading(100, 5000, 7), reading(103, 600, 9), at, 2*time.Second, book{}) // the second was set to 0
+	want := `                                conn/s  pkt/s  pkt/s byte/s byte/s active  inact
+                                           in    out     in    out              
+tcp [2001:db8:ffff:ffff:ffff:ffff:ffff:fff5]:443
+                                   352   3.5k   4.2k   352k  43.4M     27      1
+  [2001:db8::b]:443 w20            300   3.0k   3.6k   300k  37.0M     18      1
+  [2001:db8::a]:443 w1             1.5     15     18   1.5k   185k      9      0`
+	lines := strings.Join(got.text("bytes", 80), "\n")
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("screen (-want +got):\n%s\n%s", diff, lines)
+	}
+}
+
+func TestShort(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", 0.04: "0.0", 1.25: "1.2", 3: "3", 9.96: "10", 99.7: "100", 999: "999", 999.6: "1.0k", 12345: "12.3k", 99960: "100k", 999_600: "1.0M", 4.2e12: "4.2T", 5e15: "5P",
+	} {
+		if got := short(v); got != want {
+			t.Errorf("%v is %s, want %s", v, got, want)
+		}
 	}
 }

@@ -6,13 +6,17 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"net/netip"
 	"os"
 	"slices"
+	"strings"
+	"time"
 
 	"gslb/dataplane"
 	"gslb/dataplane/fake"
 	"gslb/dataplane/ipvs"
 	"gslb/tiers"
+	"gslb/topology"
 )
 
 // A fakeKernel is a kernel in memory, or in a file that several processes share.
@@ -29,13 +33,8 @@ type fakeKernel struct {
 	beats    uint64 // readings of the counters
 }
 
-// kept is what is in the file.
-type kept struct {
-	Table tiers.Table
-	Conns []ipvs.Conn
-}
-
-// openFake opens the kernel in the file that FAKE_KERNEL names.
+// openFake opens the kernel in the file that FAKE_KERNEL names. In one beside
+// it, *.conns, are its connections, as lines of words.
 func openFake() (kernel, error) {
 	return &fakeKernel{path: os.Getenv("FAKE_KERNEL"), timeouts: found}, nil
 }
@@ -47,20 +46,31 @@ func (k *fakeKernel) load() error {
 	if k.path == "" {
 		return nil
 	}
-	var in kept
+	if text, err := os.ReadFile(k.path + ".conns"); err == nil {
+		k.conns = nil
+		for line := range strings.Lines(string(text)) {
+			w := strings.Fields(line)
+			c := ipvs.Conn{Client: netip.MustParseAddrPort(w[1]), Virtual: netip.MustParseAddrPort(w[2]), Destination: netip.MustParseAddrPort(w[3]), State: w[4]}
+			c.Proto, _ = topology.ParseProto(w[0])
+			c.Expires, _ = time.ParseDuration(w[5])
+			c.Template = c.Client.Port() == 0
+			k.conns = append(k.conns, c)
+		}
+	}
+	var table tiers.Table
 	data, err := os.ReadFile(k.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		err = json.Unmarshal(data, &in)
+		err = json.Unmarshal(data, &table)
 	}
 	if err != nil {
 		return err
 	}
-	k.conns, k.Plane = in.Conns, fake.Plane{}
+	k.Plane = fake.Plane{}
 	var plan tiers.Plan
-	for _, s := range in.Table.Services {
+	for _, s := range table.Services {
 		bare := s
 		bare.Destinations = nil
 		plan = append(plan, tiers.Change{Op: tiers.AddService, Service: &bare})
@@ -76,7 +86,7 @@ func (k *fakeKernel) save() error {
 		return nil
 	}
 	table, _ := k.Plane.Table(context.Background())
-	data, err := json.Marshal(kept{table, k.conns})
+	data, err := json.Marshal(table)
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,12 @@ func runOn(open opener, args []string, stdout, stderr io.Writer) int {
 		Use:   "director",
 		Short: "Forward virtual services with the kernel's IPVS, as a topology file says",
 		Example: `  director run shop.hcl --node 'director.front["fra"]'
-  director list
+  director status
+  director drain 'farm.web["fra"].server.web[0]' --deadline 30m
   director realserver apply shop.hcl --node 'farm.web["fra"].server.web[0]'
   director stop --flush`,
 	}
-	root.AddCommand(runCmd(open), statusCmd(), listCmd(open), drainCmd(), maintCmd(), enableCmd("enable"), enableCmd("undrain"), realserverCmd(), stopCmd(open))
+	root.AddCommand(runCmd(open), statusCmd(), listCmd(open), connsCmd(open), topCmd(open), drainCmd(), maintCmd(), enableCmd("enable"), enableCmd("undrain"), realserverCmd(), stopCmd(open))
 	root.AddCommand(cli.Man(root))
 	cli.Flag(root, "run", "node", cli.Objects("director"))
 	cli.Flag(root, "realserver apply", "node", cli.Objects("server", "director"))
