@@ -407,7 +407,7 @@ func (w *world) run(until time.Duration) string {
 // Whatever goes wrong, two nodes that hear each other are not both active for
 // longer than it takes to find a dead one, and one is active if any lives.
 func TestNeverTwoAndSomeoneAlways(t *testing.T) {
-	schedules := uint64(3000)
+	schedules := uint64(2000)
 	if testing.Short() {
 		schedules = 300
 	}
