@@ -80,7 +80,7 @@ func (w *World) Close() {
 	for _, p := range processes {
 		p.Kill()
 	}
-	killOrphans()
+	w.killOrphans()
 	for _, s := range w.servers {
 		s.halt()
 	}
@@ -94,18 +94,28 @@ func (w *World) Close() {
 }
 
 // killOrphans ends what programs of the world have left running: this process
-// has taken the place of their parent (see NewWorld).
-func killOrphans() {
-	for {
-		children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
-		if err != nil || len(strings.Fields(string(children))) == 0 {
-			return
+// has taken the place of their parent (see NewWorld). They are known by their
+// namespace: this process may hold other worlds.
+func (w *World) killOrphans() {
+	mine := map[uint64]bool{}
+	for _, p := range w.places {
+		var file unix.Stat_t
+		if unix.Fstat(int(p.handle), &file) == nil {
+			mine[file.Ino] = true
 		}
+	}
+	for killed := true; killed; {
+		killed = false
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
 		for _, text := range strings.Fields(string(children)) {
-			if pid, err := strconv.Atoi(text); err == nil {
-				unix.Kill(pid, unix.SIGKILL)
-				_, _ = unix.Wait4(pid, nil, 0, nil) // os/exec may have been faster
+			pid, err := strconv.Atoi(text)
+			var in unix.Stat_t
+			if err != nil || unix.Stat("/proc/"+text+"/ns/net", &in) != nil || !mine[in.Ino] {
+				continue
 			}
+			unix.Kill(pid, unix.SIGKILL)
+			_, _ = unix.Wait4(pid, nil, 0, nil) // os/exec may have been faster
+			killed = true
 		}
 	}
 }

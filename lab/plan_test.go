@@ -21,11 +21,19 @@ func parse(t *testing.T, path string) *topology.Topology {
 	if err != nil {
 		t.Fatal(err)
 	}
-	topo, diags := conf.Parse(conf.Source{Files: []conf.File{{Name: path, Data: data}}})
-	if diags.HasErrors() {
-		t.Fatal(diags)
+	topo, err := parsed(path, data)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return topo
+}
+
+func parsed(path string, data []byte) (*topology.Topology, error) {
+	topo, diags := conf.Parse(conf.Source{Files: []conf.File{{Name: path, Data: data}}})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return topo, nil
 }
 
 func plan(t *testing.T, path string) *Plan {

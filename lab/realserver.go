@@ -23,6 +23,10 @@ import (
 	"gslb/topology"
 )
 
+// askedHeader names the path that was asked for, so that somebody who asks
+// several times on one connection sees which of it is answered.
+const askedHeader = "Asked-For"
+
 // A realServer answers on the ports of a real server's services, and on those
 // that its checks and agent look at, with "server=<its address>
 // client=<ip>:<port>": HTTP/1.1 and HTTP/2, the same over TLS on the same port,
@@ -214,6 +218,7 @@ func (r *realServer) handle(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
+	w.Header().Set(askedHeader, request.URL.Path)
 	fmt.Fprint(w, answer(r.own(client.Addr()), client))
 }
 
