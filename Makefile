@@ -34,7 +34,8 @@ unit: build
 # The tests that need a kernel with IPVS run inside user-mode Linux, never anywhere else.
 kernel: build
 	@bin/umlrun -lend keepalived true
-	$(static) test -tags kernel -count=1 -shuffle=on -exec "'$(bin)/umlrun'" ./dataplane/... ./lab/uml/ ./vrrp/conn/
+	GSLB_BIN="$(bin)" $(static) test -tags kernel -count=1 -shuffle=on -timeout 30m -parallel 6 -exec "'$(bin)/umlrun' -mem 1536" \
+		./lab/ ./dataplane/... ./lab/uml/ ./vrrp/conn/
 
 # The programs as a user runs them.
 lab: build

@@ -37,9 +37,9 @@ type realServer struct {
 	self topology.Addrs
 	at   []endpoint
 
-	mu      sync.Mutex
-	http    *http.Server
-	packets []net.PacketConn
+	mu   sync.Mutex
+	http *http.Server
+	open []io.Closer // what it listens at
 }
 
 type endpoint struct {
@@ -167,7 +167,7 @@ func (r *realServer) start(w *World) error {
 				if err != nil {
 					return err
 				}
-				r.packets = append(r.packets, c)
+				r.open = append(r.open, c)
 				go r.echo(c)
 				return nil
 			}
@@ -175,6 +175,7 @@ func (r *realServer) start(w *World) error {
 			if err != nil {
 				return err
 			}
+			r.open = append(r.open, l)
 			go func(server *http.Server) { _ = server.Serve(sniffer{l, e.check}) }(r.http) // until halt closes it
 			return nil
 		})
@@ -191,10 +192,10 @@ func (r *realServer) halt() {
 	if r.http != nil {
 		r.http.Close()
 	}
-	for _, c := range r.packets {
+	for _, c := range r.open { // the HTTP server may not have come to know its own
 		c.Close()
 	}
-	r.packets = nil
+	r.open = nil
 }
 
 // own is the server's own address, of the family of a where it has one.

@@ -33,8 +33,8 @@ func (p Programs) arguments(node string) []string {
 	return append(args, "--node", node)
 }
 
-// prepareTime bounds what prepares one real server.
-const prepareTime = 10 * time.Second
+// prepareTime bounds what prepares one real server, on a machine that does much else.
+const prepareTime = time.Minute
 
 // Up prepares and starts everything in the world: real servers, directors,
 // nameservers, users.

@@ -62,7 +62,7 @@ func TestWorlds(t *testing.T) {
 			t.Fatal(err)
 		}
 		measures := map[string]bool{"": true}
-		for _, found := range regexp.MustCompile(`(?m)^(?:proves|\[with(?:out)?:)[ ]?([a-z_0-9]+)`).FindAllSubmatch(text, -1) {
+		for _, found := range regexp.MustCompile(`(?m)^\[with(?:out)?:([a-z_0-9]+)`).FindAllSubmatch(text, -1) {
 			measures[string(found[1])] = true
 		}
 		for _, without := range slices.Sorted(maps.Keys(measures)) {
@@ -209,9 +209,9 @@ func (s *stage) until(line []string) error {
 // proves does a command that has to fail without the measure.
 func (s *stage) proves(args []string) error {
 	if len(args) < 2 {
-		return errors.New("want: proves MEASURE COMMAND...")
+		return errors.New("want: proves MEASURE,... COMMAND...")
 	}
-	if args[0] != s.without {
+	if s.without == "" || !slices.Contains(strings.Split(args[0], ","), s.without) {
 		return s.do(args[1:])
 	}
 	s.hurried = true

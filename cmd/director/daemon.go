@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,8 @@ type daemon struct {
 	// capacity is what the directors before this one are told, the next time at beat.
 	capacity map[tiers.Key]uint32
 	beat     time.Time
-	failing  string // the last error of converging, to be said once
+	failing  string   // the last error of converging, to be said once
+	tried    []string // changes of the table that were told of when the last plan was not carried out whole
 	drifts   drifts
 	timeouts ipvs.Timeouts // of the kernel, when they were last looked at
 	// generation is how many readings of the file have been put in force.
@@ -358,8 +360,10 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 // maxTold is how many changes of one decision are told of one by one.
 const maxTold = 100
 
-// tell logs what was done to the table.
+// tell logs what was done to the table. What is only tried again is not news.
 func (d *daemon) tell(plan tiers.Plan, err error, why reason) {
+	before := d.tried
+	d.tried = nil
 	if len(plan) == 0 {
 		return
 	}
@@ -380,7 +384,13 @@ func (d *daemon) tell(plan tiers.Plan, err error, why reason) {
 			d.log.Info(word, "further changes", len(plan)-maxTold)
 			break
 		}
-		d.log.Info(word, "change", change.String())
+		text := change.String()
+		if err != nil {
+			d.tried = append(d.tried, text)
+		}
+		if !slices.Contains(before, text) {
+			d.log.Info(word, "change", text)
+		}
 	}
 }
 

@@ -68,7 +68,7 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 		head = append(head, fmt.Sprintf("%d changes of others put right, the last %s ago", s.DriftCount, cli.Age(s.At.Sub(*s.DriftLast))))
 	}
 	fmt.Fprintln(out, strings.Join(head, ", "))
-	for _, line := range strings.Split(s.Error, "\n") {
+	for _, line := range strings.Split(s.Degraded, "\n") {
 		if line != "" {
 			fmt.Fprintln(out, "  "+line)
 		}

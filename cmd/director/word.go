@@ -176,8 +176,8 @@ type statusJSON struct {
 	At            time.Time     `json:"at"`
 	Node          string        `json:"node"`
 	Topology      string        `json:"topology,omitempty"`
-	State         string        `json:"state"` // "forwarding", "starting" until all services are decided, or "degraded"
-	Error         string        `json:"error,omitempty"`
+	State         string        `json:"state"`              // "forwarding", "starting" until all services are decided, or "degraded"
+	Degraded      string        `json:"degraded,omitempty"` // why; a reply with "error" is a refusal
 	Started       time.Time     `json:"started"`
 	Generation    int           `json:"generation"`  // how many times the files were read and put in force
 	DriftCount    int           `json:"drift_count"` // changes of others that were put right again
@@ -276,7 +276,7 @@ type wordJSON struct {
 // status says all that can be seen at time now.
 func (d *daemon) status(now time.Time) statusJSON {
 	out := statusJSON{
-		FormatVersion: 1, At: now.UTC(), Node: d.self.ID, Topology: d.topo.Name, State: "forwarding", Error: d.failing,
+		FormatVersion: 1, At: now.UTC(), Node: d.self.ID, Topology: d.topo.Name, State: "forwarding", Degraded: d.failing,
 		Started: d.desk.started.UTC(), Generation: d.generation, DriftCount: d.drifts.count, DriftLast: shown(d.drifts.last),
 		Services: []serviceJSON{}, Overrides: []wordJSON{}, Events: append([]event{}, d.desk.events...),
 		Timeouts: timeoutsJSON{spanOf(d.timeouts), []string{}},
