@@ -196,6 +196,12 @@ func (a *asking) found(z *zone, n *node, name, lowered []byte) (target []byte, m
 			return nil, false
 		}
 	}
+	if a.typ == dns.TypeRRSIG && n.set(a.typ) != nil {
+		for i := range n.signatures() {
+			a.require(answer, name, &n.signatures()[i])
+		}
+		return nil, false
+	}
 	if set := n.set(a.typ); set != nil {
 		if a.typ == dns.TypeDNAME && !a.pass(lowered) {
 			return nil, false // it has led here, so it is in the answer

@@ -51,6 +51,11 @@ func TestZonesWithFiles(t *testing.T) {
 		"NSEC3 and what signs it is no name of the zone": {soa + "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 0 - 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom A\n" +
 			"0p9mhaveqvm6t7vbl5lop2u3t2rp3tom RRSIG NSEC3 8 3 60 20300101000000 20260101000000 1 @ AA==\n", "", "; 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.example.org RRSIG",
 			"authority: example.org. 200 IN SOA ns1.example.org. hostmaster.example.org. 7 2 3 4 200", []*topology.Nameserver{oneNameserver}},
+		"each signature has the TTL of what it signs": {soa + "www 300 RRSIG A 13 3 300 20300101000000 20260101000000 1 @ AA==\n" +
+			"www 60 RRSIG TXT 13 3 60 20300101000000 20260101000000 1 @ AA==\nwww 300 RRSIG A 13 3 300 20300101000000 20260101000000 2 @ AQ==\n", "", "; www.example.org RRSIG",
+			"answer: www.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20260101000000 1 example.org. AA==\n" +
+				"answer: www.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20260101000000 2 example.org. AQ==\n" +
+				"answer: www.example.org. 60 IN RRSIG TXT 13 3 60 20300101000000 20260101000000 1 example.org. AA==", []*topology.Nameserver{oneNameserver}},
 		"records of the topology join": {soa + "www 60 TXT a\n", "www 30 TXT b", "; www.example.org TXT", "answer: www.example.org. 30 IN TXT \"a\"\nanswer: www.example.org. 30 IN TXT \"b\"", []*topology.Nameserver{oneNameserver}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,8 @@ type node struct {
 	steered *steered // the domains of this name; nil: none
 }
 
-// An rrset is all records of one type at one name.
+// An rrset is all records of one type at one name. Signatures are a set for
+// each type that they sign, whose TTL they have (RFC 4034, section 3).
 type rrset struct {
 	typ  uint16
 	ttl  uint32
@@ -58,6 +59,15 @@ func (n *node) set(typ uint16) *rrset {
 	}
 	return nil
 }
+
+// signatures are the sets of RRSIG.
+func (n *node) signatures() []rrset {
+	i, _ := slices.BinarySearchFunc(n.sets, int(dns.TypeRRSIG), rrset.compare)
+	j, _ := slices.BinarySearchFunc(n.sets, int(dns.TypeRRSIG)+1, rrset.compare)
+	return n.sets[i:j]
+}
+
+func (s rrset) compare(typ int) int { return int(s.typ) - typ }
 
 // Len is the number of zones.
 func (z *Zones) Len() int { return len(z.zones) }
@@ -377,8 +387,11 @@ func (z *zone) node(owner string) *node {
 func (z *zone) add(owner string, typ uint16, ttl uint32, data []byte) {
 	n := z.node(owner)
 	set := n.set(typ)
+	if typ == dns.TypeRRSIG {
+		set = n.signature(data)
+	}
 	if set == nil {
-		i, _ := slices.BinarySearchFunc(n.sets, typ, func(s rrset, typ uint16) int { return int(s.typ) - int(typ) })
+		i, _ := slices.BinarySearchFunc(n.sets, int(typ)+1, rrset.compare) // behind those of other signatures
 		n.sets = slices.Insert(n.sets, i, rrset{typ: typ, ttl: ttl})
 		set = &n.sets[i]
 	}
@@ -389,6 +402,16 @@ func (z *zone) add(owner string, typ uint16, ttl uint32, data []byte) {
 		}
 	}
 	set.data = append(set.data, data)
+}
+
+// signature is the set that an RRSIG with this data belongs to; nil: there is none yet.
+func (n *node) signature(data []byte) *rrset {
+	for i := range n.signatures() {
+		if set := &n.signatures()[i]; string(set.data[0][:2]) == string(data[:2]) {
+			return set
+		}
+	}
+	return nil
 }
 
 // lists reports whether host is a nameserver of the zone.
