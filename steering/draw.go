@@ -69,19 +69,19 @@ func (c *choice) first(o *outcome, u uint64) int {
 // are: fewer where a name stands alone. Each is chosen from those not chosen
 // yet, of those that share no fate with them while there are any.
 func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
-	var fate uint64
+	may := may{words: o.common}
 	for k := range n {
 		rest := places[k:]
-		may := may{fate: fate, beside: k > 0 && o.named}
-		if (o.common || o.named) && !may.some(rest) {
-			if may.fate = 0; !may.some(rest) {
+		may.beside = k > 0 && o.named
+		if (o.common > 0 || o.named) && !may.some(rest) {
+			if may.words = 0; !may.some(rest) { // nor will there be others later
 				return k
 			}
 		}
 		i := -1
 		switch c.kind {
 		case topology.StepWeight:
-			i, u = draw(rest, may, u)
+			i, u = draw(rest, &may, u)
 		case topology.StepSticky:
 			for j := range rest {
 				if may.be(&rest[j]) && (i < 0 || preferred(&rest[j], &rest[i], u)) {
@@ -96,8 +96,8 @@ func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
 		if rest[0].alone {
 			return k + 1
 		}
-		if o.common {
-			fate |= rest[0].fate
+		if may.words > 0 {
+			may.with.add(rest[0].fate)
 		}
 	}
 	return n
@@ -105,13 +105,16 @@ func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
 
 // may says which places may come next.
 type may struct {
-	fate   uint64 // of those that are there already
-	beside bool   // there are some: another name may not stand with them
+	with   fate // what those depend on that are there already
+	words  int  // of it that count
+	beside bool // there are some: another name may not stand with them
 }
 
-func (m may) be(p *Place) bool { return p.fate&m.fate == 0 && (!m.beside || !p.alone) }
+func (m *may) be(p *Place) bool {
+	return (m.words == 0 || !p.fate.meets(&m.with, m.words)) && (!m.beside || !p.alone)
+}
 
-func (m may) some(places []Place) bool {
+func (m *may) some(places []Place) bool {
 	for i := range places {
 		if m.be(&places[i]) {
 			return true
@@ -123,7 +126,7 @@ func (m may) some(places []Place) bool {
 // draw chooses one of the places that may come next, in proportion to their
 // weights. One number serves for all draws: where it falls within the place it
 // chose is, stretched to the whole range, the number for the next.
-func draw(places []Place, may may, u uint64) (int, uint64) {
+func draw(places []Place, may *may, u uint64) (int, uint64) {
 	var total uint64
 	for i := range places {
 		if may.be(&places[i]) {

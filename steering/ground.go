@@ -36,7 +36,8 @@ type prospect struct {
 	least   int     // what limits behind the turn leave; 0: there are none
 	places  []Place // answers with an address of the family, names and hosts
 	probes  [][]probe
-	checked bool // a step looks at health
+	fates   []*fate // of places without their addresses; nil: nobody asks
+	checked bool    // a step looks at health
 	minTTL  uint32
 	maxTTL  uint32
 }
@@ -46,6 +47,7 @@ type probe struct {
 	addr   netip.Addr
 	check  *topology.Check // nil: it is always up
 	target health.Target
+	fate   *fate // of the address; nil: nobody asks
 }
 
 // Prepare makes the ground of a topology and a map, which may be nil.
@@ -59,7 +61,7 @@ func Prepare(topo *topology.Topology, m Map) *Ground {
 	}
 	g.users = usersOf(g.regions)
 	kinds := map[topology.StepKind]bool{}
-	fates := fates{topo: topo, services: map[*topology.Service][]any{}}
+	fates := fates{topo: topo}
 	for _, d := range topo.Domains {
 		steps := d.Policy.All()
 		for _, s := range steps {
@@ -160,7 +162,7 @@ func (g *Ground) prospect(d *topology.Domain, f Family, steps []topology.Placed,
 		p.places, p.probes = append(p.places, place), append(p.probes, probes)
 	}
 	if spread {
-		fates.mark(p.places)
+		p.fates = fates.mark(p.places, p.probes)
 	}
 	return p
 }
@@ -187,61 +189,4 @@ func turning(steps []topology.Placed) int {
 		}
 	}
 	return none
-}
-
-// fates knows what places depend on.
-type fates struct {
-	topo     *topology.Topology
-	services map[*topology.Service][]any
-}
-
-// of are the directors and networks that a place fails with.
-func (f *fates) of(p Place) []any {
-	var out []any
-	if s := p.Answer.Service; s != nil {
-		if _, ok := f.services[s]; !ok {
-			for _, t := range s.Tiers {
-				for _, d := range t.Directors {
-					f.services[s] = append(f.services[s], d, d.Network)
-				}
-			}
-		}
-		out = slices.Clone(f.services[s])
-	}
-	for _, n := range f.topo.Networks {
-		if slices.ContainsFunc(p.Addrs, n.Contains) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// mark gives places a bit for everything that they have in common with
-// another. Beyond 64 such things bits are shared, which spreads wider than
-// need be.
-func (f *fates) mark(places []Place) {
-	var all [][]any
-	count := map[any]int{}
-	for _, p := range places {
-		var mine []any
-		for _, x := range f.of(p) {
-			if !slices.Contains(mine, x) {
-				mine = append(mine, x)
-				count[x]++
-			}
-		}
-		all = append(all, mine)
-	}
-	bits := map[any]uint64{}
-	for i, mine := range all {
-		for _, x := range mine {
-			if count[x] < 2 {
-				continue
-			}
-			if _, ok := bits[x]; !ok {
-				bits[x] = 1 << (len(bits) % 64)
-			}
-			places[i].fate |= bits[x]
-		}
-	}
 }

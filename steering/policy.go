@@ -35,7 +35,7 @@ type outcome struct {
 	// them, which place is the first that a number in it may choose.
 	guide  []uint32
 	ttl    uint32
-	common bool // some places share a fate
+	common int  // words of the fates that tell which places share one; 0: none do
 	named  bool // some places are other names
 	places []Place
 }
@@ -136,10 +136,9 @@ func (g *Ground) who(class uint32) who {
 
 func (c *choice) outcome(places []Place, ttl uint32) outcome {
 	o := outcome{places: places, ttl: ttl}
-	var seen, sum uint64
+	o.common = common(places)
+	var sum uint64
 	for _, p := range places {
-		o.common = o.common || seen&p.fate != 0
-		seen |= p.fate
 		o.named = o.named || p.alone
 		if c.kind == topology.StepWeight {
 			sum += p.Weight
@@ -431,6 +430,9 @@ func (m *maker) healthy(places []Place, step *topology.Placed) []Place {
 		}
 		if len(up) > 0 || len(probes) == 0 {
 			p.Addrs = up
+			if p.fate != nil && len(up) < len(probes) {
+				p.fate = m.fate(p.at)
+			}
 			if m.drained != nil && m.drained[p.at] {
 				drained = append(drained, p)
 			} else {
@@ -449,6 +451,17 @@ func (m *maker) healthy(places []Place, step *topology.Placed) []Place {
 		return places
 	}
 	return nil
+}
+
+// fate is that of a place with the addresses that are up.
+func (m *maker) fate(at int32) *fate {
+	f := *m.p.fates[at]
+	for _, one := range m.p.probes[at] {
+		if one.check == nil || m.in.View.Up(one.target) {
+			f.add(one.fate)
+		}
+	}
+	return &f
 }
 
 // heaviest leaves out places of weight 0 while another weighs more. Where all
@@ -471,12 +484,15 @@ func spread(places []Place, n int) []Place {
 	if len(places) <= n {
 		return places
 	}
-	left := slices.Clone(places)
-	var fate uint64
+	left, words := slices.Clone(places), common(places)
+	if words == 0 {
+		return left[:n]
+	}
+	var with fate
 	for k := range n {
-		i := slices.IndexFunc(left[k:], func(p Place) bool { return p.fate&fate == 0 })
+		i := slices.IndexFunc(left[k:], func(p Place) bool { return !p.fate.meets(&with, words) })
 		front(left[k:], max(i, 0))
-		fate |= left[k].fate
+		with.add(left[k].fate)
 	}
 	return left[:n]
 }

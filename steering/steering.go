@@ -67,7 +67,7 @@ type Place struct {
 
 	alone        bool   // it is another name and nothing may stand beside it
 	seed         uint64 // of the answer, for sticky steps
-	fate         uint64 // bits of what it depends on and others do too
+	fate         *fate  // what it depends on and others do too; nil: nobody asks
 	at           int32  // index among the domain's places of the family
 	region, site int32
 }
