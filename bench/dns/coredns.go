@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -63,19 +64,55 @@ func findCoreDNS(ctx context.Context, say func(string, ...any)) (string, error) 
 	say("making CoreDNS %s, which takes some minutes the first time", coreDNS)
 	bounded, stop := context.WithTimeout(ctx, building)
 	defer stop()
-	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-trimpath", "-o", "coredns", "."}} {
-		cmd := exec.CommandContext(bounded, "go", args...)
-		cmd.Dir, cmd.Env = folder, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
-		if out, err := cmd.CombinedOutput(); err != nil {
+	// Go's own work folder is within ours, so that nothing of it stays whatever ends it.
+	env := append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOTMPDIR="+folder)
+	for _, step := range []struct {
+		mark, done string
+		args       []string
+	}{
+		{"go: downloading ", "modules fetched", []string{"mod", "tidy"}},
+		{"\n", "packages built", []string{"build", "-v", "-trimpath", "-o", "coredns", "."}},
+	} {
+		said := &progress{every: 10 * time.Second, say: say, mark: step.mark, done: step.done}
+		cmd := exec.CommandContext(bounded, "go", step.args...)
+		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, env, said, said
+		// It ends its compilers and tidies up when it is asked to.
+		cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, 10*time.Second
+		if err := cmd.Run(); err != nil {
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
 			}
 			if bounded.Err() != nil {
 				err = fmt.Errorf("not done after %v", building)
 			}
-			return "", fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, last(out))
+			return "", fmt.Errorf("go %s: %w: %s", strings.Join(step.args, " "), err, last(said.last))
 		}
 	}
 	// Renamed, so that there is a whole program there or none.
 	return made, os.Rename(filepath.Join(folder, "coredns"), made)
+}
+
+// A progress counts what a command says it has done, and tells how much that is
+// every now and then.
+type progress struct {
+	every      time.Duration
+	say        func(string, ...any)
+	mark, done string // what the command writes for each, and what they are
+	count      int
+	told       time.Time
+	last       []byte // of what was written, for errors
+}
+
+func (p *progress) Write(b []byte) (int, error) {
+	if p.told.IsZero() {
+		p.told = time.Now()
+	}
+	p.count += bytes.Count(b, []byte(p.mark))
+	p.last = append(p.last, b...)
+	p.last = p.last[max(0, len(p.last)-1<<12):]
+	if time.Since(p.told) >= p.every {
+		p.told = time.Now()
+		p.say("CoreDNS: %d %s", p.count, p.done)
+	}
+	return len(b), nil
 }

@@ -105,6 +105,8 @@ var programs = []debian.Program{
 	{Executable: "gdnsd", Package: "gdnsd"},
 }
 
+var errInterrupted = errors.New("interrupted")
+
 func measure(ctx context.Context, s settings, out, errs io.Writer) error {
 	say := func(format string, args ...any) { fmt.Fprintf(errs, format+"\n", args...) }
 	cores, err := twoCores()
@@ -117,7 +119,9 @@ func measure(ctx context.Context, s settings, out, errs io.Writer) error {
 	}
 	switch s.coredns {
 	case "":
-		if s.coredns, err = findCoreDNS(ctx, say); err != nil {
+		if s.coredns, err = findCoreDNS(ctx, say); ctx.Err() != nil {
+			return errInterrupted
+		} else if err != nil {
 			say("measuring without CoreDNS: %v", err)
 		}
 	case "none":
@@ -148,7 +152,7 @@ func measure(ctx context.Context, s settings, out, errs io.Writer) error {
 		b := bench{settings: s, scene: scene, root: root, folder: filepath.Join(folder, scene.name), cores: cores, say: say}
 		result, err := b.run(ctx)
 		if ctx.Err() != nil {
-			return errors.New("interrupted")
+			return errInterrupted
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", scene.name, err)
