@@ -342,12 +342,16 @@ func (a *asking) locate(h host, p steering.Place) uint32 {
 	return ttl
 }
 
-// at is the set of addresses that n answers with, nil if it has none.
+// at is the set of addresses that n answers with, nil if it has none. That
+// they are stale is said of the answer that leads to them too, that they are
+// down is not.
 func (a *asking) at(n *node, typ uint16) *rrset {
 	if d := n.steers(typ); d != nil {
 		before := a.ede
 		set := a.addressed(d, typ)
-		a.ede = before
+		if a.ede.code != dns.ExtendedErrorCodeStaleAnswer {
+			a.ede = before
+		}
 		if set.typ != typ || len(set.data) == 0 {
 			return nil
 		}

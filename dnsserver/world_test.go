@@ -157,6 +157,7 @@ func world() *topology.Topology {
 			cdn, local, halves, service, six, half, gone, wide, named,
 			hosts("g.example.org.", "MX", "", "10 0 mx1.g.example.org. 192.0.2.61 2001:db8::61", "20 0 mx2.g.example.org. 192.0.2.201", "30 0 mx.example.com."),
 			hosts("_sip._tcp.g.example.org.", "SRV", "", "1 5060 mx1.g.example.org. 192.0.2.61", "1 5061 mx1.g.example.org. 192.0.2.61", "2 5060 sip.example.com. 192.0.2.201"),
+			hosts("_old._tcp.g.example.org.", "SRV", "", "1 5060 old.g.example.org. 192.0.2.102"),
 			hosts("_none._tcp.g.example.org.", "SRV", "", "1 5060 mx2.g.example.org. 192.0.2.201"),
 			hosts("_dns.g.example.org.", "SVCB", `alpn="dot" mandatory="alpn"`, "1 0 svc.g.example.org. 192.0.2.101", "2 0 dns.example.com. 192.0.2.103 2001:db8::103"),
 			hosts("to.g.example.org.", "HTTPS", `alpn="h2"`, "0 0 svc.g.example.org.", "1 0 mx1.g.example.org."),
