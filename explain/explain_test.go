@@ -489,6 +489,88 @@ func (m somewhere) Walk(yield func(netip.Prefix, steering.Where) bool) {
 }
 
 // What steps by place say of a client, whoever asks for it.
+// A director of a hash tier names the very destination of each flow, another one
+// when it is down, and the rest stay where they are.
+func TestFlows(t *testing.T) {
+	const two = "examples/two-tier.hcl"
+	for name, c := range map[string]struct {
+		text, path      string // of these one
+		client, virtual string
+		down            []string
+	}{
+		"flow-two-tier":        {path: two, client: "203.0.113.9:40000", virtual: "192.0.2.5:80"},
+		"flow-its-nat-is-down": {path: two, client: "203.0.113.9:40000", virtual: "192.0.2.5:80", down: []string{"director.nat[eu1]"}},
+		"flow-all-are-down":    {path: two, client: "203.0.113.9:40000", virtual: "192.0.2.5:80", down: []string{"farm.web"}},
+		"flow-no-front":        {path: two, client: "203.0.113.9:40000", virtual: "198.51.100.5:80", down: []string{"region.us"}},
+		"flow-by-port":         {text: hashed, client: "203.0.113.9:40000", virtual: "192.0.2.5:80"},
+		"flow-by-another-port": {text: hashed, client: "203.0.113.9:40001", virtual: "192.0.2.5:80"},
+		"flow-sorry":           {text: hashed, client: "203.0.113.9:40001", virtual: "192.0.2.5:80", down: []string{"farm.web"}},
+		"flow-udp":             {text: hashed, client: "203.0.113.9:40001", virtual: "192.0.2.5:53"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			topo := parseOr(t, c.text, c.path)
+			f := explain.Flow{Client: netip.MustParseAddrPort(c.client), Virtual: netip.MustParseAddrPort(c.virtual)}
+			x, err := explain.ExplainFlow(topo, f, explain.State{Down: c.down})
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, x.Text(explain.Paint{}))
+		})
+	}
+}
+
+func parseOr(t *testing.T, text, path string) *topology.Topology {
+	t.Helper()
+	if path != "" {
+		return read(t, path)
+	}
+	return parse(t, text)
+}
+
+const hashed = `
+region "eu" {}
+network "edge" {
+  region = region.eu
+  cidr   = "192.0.2.0/24"
+}
+director "d" {
+  network = network.edge
+  address = "192.0.2.11"
+}
+farm "web" {
+  network = network.edge
+  server "web" {
+    for_each = range(4)
+    address  = cidrhost(network.edge.cidr, 20 + each.value)
+  }
+}
+virtual_service "www" {
+  region      = region.eu
+  vip         = "192.0.2.5"
+  ports       = ["tcp/80"]
+  sorry       = "local"
+  persistence = { timeout = "5m", netmask = 24 }
+  tier "d" {
+    directors = [director.d]
+    method    = "dr"
+    scheduler = "mh"
+    flags     = ["fallback", "port"]
+    farms     = [farm.web]
+  }
+}
+virtual_service "dns" {
+  region = region.eu
+  vip    = "192.0.2.5"
+  ports  = ["udp/53"]
+  tier "d" {
+    directors = [director.d]
+    method    = "dr"
+    scheduler = "sh"
+    farms     = [farm.web]
+  }
+}
+`
+
 func TestScreensByPlace(t *testing.T) {
 	topo := parse(t, byPlace)
 	world := somewhere{

@@ -178,7 +178,7 @@ func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip
 		}
 		return float64(d.Weight)
 	}
-	var sum, chosen = 0., a.chosen(p, r)
+	var sum, chosen = 0., p.chosen(r, netip.AddrPortFrom(a.question.Client, 0))
 	eligible := 0
 	for _, d := range r.Destinations {
 		sum += share(d)
@@ -229,11 +229,11 @@ func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip
 	return f
 }
 
-// chosen is the destination that a hash scheduler gives this client; the zero
-// AddrPort where that does not follow from the client's address.
-func (a *answering) chosen(p *part, r row) netip.AddrPort {
-	client := a.question.Client
-	if client.Is4() == r.Key.V6 || r.Flags&tiers.Sched2 != 0 {
+// chosen is the destination that a hash scheduler gives a client; the zero
+// AddrPort where that does not follow from the client's address, or from its
+// port where that counts and is not 0.
+func (p *part) chosen(r row, client netip.AddrPort) netip.AddrPort {
+	if client.Addr().Is4() == r.Key.V6 || r.Flags&tiers.Sched2 != 0 && client.Port() == 0 {
 		return netip.AddrPort{}
 	}
 	i := slices.IndexFunc(p.whole.Services, func(s tiers.Service) bool { return s.Key == r.Key })
@@ -246,7 +246,7 @@ func (a *answering) chosen(p *part, r row) netip.AddrPort {
 	if spread == nil {
 		return netip.AddrPort{}
 	}
-	if i, ok := spread.Pick(netip.AddrPortFrom(client, 0)); ok {
+	if i, ok := spread.Pick(client); ok {
 		return list[i].Addr
 	}
 	return netip.AddrPort{}

@@ -21,7 +21,7 @@ import (
 )
 
 func explainCmd() *cobra.Command {
-	var client, resolver, typ, stateFile string
+	var client, resolver, typ, stateFile, flow string
 	var down []string
 	var in cli.Inputs
 	var asJSON, ecs bool
@@ -54,13 +54,33 @@ A target that is checked through its VIP also has "via", the destination.
 Steps that look at where the client is go by what the name server knows: the
 address that asks, which is the resolver's with --resolver, or the client's
 network if the resolver tells it (--ecs). The databases of the geoip block are
-read from where the file says; without them clients are from nowhere.`,
+read from where the file says; without them clients are from nowhere.
+
+With --flow no name is asked for: it says where the packets of one flow go. At
+each tier of scheduler mh or sh that is the very destination, by the tables of a
+director that has started with everything up; of others, which go by what is
+connected at the moment, it gives the shares. A client that persistence keeps,
+and a flow that is under way, stay where they are. tcp/VIP:PORT and udp/VIP:PORT
+tell protocols apart where a port has both.`,
 		Example: `  gslb explain www.g.shop.example shop.hcl --client 203.0.113.9
   gslb explain www shop.hcl --client 2001:db8::9 --resolver 198.51.100.99
   gslb explain www shop.hcl --client 203.0.113.9 --resolver 198.51.100.99 --ecs
-  gslb explain www shop.hcl --client 203.0.113.9 --down region.us --down 'farm.web["eu1"]'`,
+  gslb explain www shop.hcl --client 203.0.113.9 --down region.us --down 'farm.web["eu1"]'
+  gslb explain --flow 203.0.113.9:40000 192.0.2.5:80 shop.hcl`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if flow != "" {
+				for _, other := range []string{"client", "type", "resolver", "ecs"} {
+					if cmd.Flags().Changed(other) {
+						return cli.Usagef("--%s is of a name that is asked for; with --flow there is none", other)
+					}
+				}
+				state, err := stateOf(stateFile, down)
+				if err != nil {
+					return err
+				}
+				return explainFlow(cmd, &in, flow, args, state, asJSON)
+			}
 			q := explain.Question{Type: strings.ToUpper(typ), ECS: ecs}
 			var err error
 			if client == "" {
@@ -87,13 +107,10 @@ read from where the file says; without them clients are from nowhere.`,
 				}
 				return cli.Usagef("--type %s: there is no such record type; %s", typ, help)
 			}
-			var state explain.State
-			if stateFile != "" {
-				if state, err = readState(stateFile); err != nil {
-					return err
-				}
+			state, err := stateOf(stateFile, down)
+			if err != nil {
+				return err
 			}
-			state.Down = append(state.Down, down...)
 			topo, err := topologyOf(cmd, &in, here(args[1:]), asJSON)
 			if err != nil {
 				return err
@@ -117,10 +134,7 @@ read from where the file says; without them clients are from nowhere.`,
 				return fmt.Errorf("explain %s: %w", q.Name, err)
 			}
 			if asJSON {
-				out := json.NewEncoder(cmd.OutOrStdout())
-				out.SetIndent("", "  ")
-				out.SetEscapeHTML(false) // arrows stay readable
-				err = out.Encode(x)
+				err = encode(cmd.OutOrStdout(), x)
 			} else {
 				_, err = fmt.Fprint(cmd.OutOrStdout(), x.Text(explainPaint(cmd.OutOrStdout())))
 			}
@@ -131,6 +145,7 @@ read from where the file says; without them clients are from nowhere.`,
 		},
 	}
 	cmd.Flags().StringVar(&client, "client", "", "the `IP` address of who wants to know")
+	cmd.Flags().StringVar(&flow, "flow", "", "say where a flow from `CLIENT:PORT` goes; the argument is the VIP:PORT that it goes to")
 	cmd.Flags().StringVar(&typ, "type", "", "record `TYPE` to ask for: A, AAAA, HTTPS, SRV or any other (default: that of the client's address)")
 	cmd.Flags().StringVar(&resolver, "resolver", "", "the `IP` address that the question comes from, which then counts as the client's place (default: the client's)")
 	cmd.Flags().BoolVar(&ecs, "ecs", false, "the resolver tells the client's network (ECS): that counts")
@@ -139,6 +154,60 @@ read from where the file says; without them clients are from nowhere.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the explanation as JSON")
 	in.Flags(cmd)
 	return cmd
+}
+
+// explainFlow says where a flow goes.
+func explainFlow(cmd *cobra.Command, in *cli.Inputs, client string, args []string, state explain.State, asJSON bool) error {
+	var f explain.Flow
+	var err error
+	if f.Client, err = netip.ParseAddrPort(client); err != nil || f.Client.Addr().Zone() != "" || f.Client.Port() == 0 {
+		return cli.Usagef("--flow %s: want a client's address and port, as in 203.0.113.9:40000 or [2001:db8::9]:40000", client)
+	}
+	virtual := args[0]
+	if proto, rest, ok := strings.Cut(virtual, "/"); ok {
+		if f.Proto, err = topology.ParseProto(proto); err == nil {
+			virtual = rest
+		}
+	}
+	if f.Virtual, err = netip.ParseAddrPort(virtual); err != nil || f.Virtual.Addr().Zone() != "" || f.Virtual.Port() == 0 {
+		return cli.Usagef("%s: want a VIP and port, as in 192.0.2.5:80, udp/192.0.2.5:53 or [2001:db8::5]:443", args[0])
+	}
+	f.Client = netip.AddrPortFrom(f.Client.Addr().Unmap(), f.Client.Port())
+	f.Virtual = netip.AddrPortFrom(f.Virtual.Addr().Unmap(), f.Virtual.Port())
+	topo, err := topologyOf(cmd, in, here(args[1:]), asJSON)
+	if err != nil {
+		return err
+	}
+	x, err := explain.ExplainFlow(topo, f, state)
+	if err != nil {
+		return fmt.Errorf("explain the flow to %s: %w", args[0], err)
+	}
+	if asJSON {
+		return encode(cmd.OutOrStdout(), x)
+	}
+	_, err = fmt.Fprint(cmd.OutOrStdout(), x.Text(explainPaint(cmd.OutOrStdout())))
+	return err
+}
+
+// encode writes an explanation as JSON.
+func encode(w io.Writer, x any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false) // arrows stay readable
+	return out.Encode(x)
+}
+
+// stateOf is the state of a file, if there is one, with more that is down.
+func stateOf(path string, down []string) (explain.State, error) {
+	var state explain.State
+	if path != "" {
+		var err error
+		if state, err = readState(path); err != nil {
+			return state, err
+		}
+	}
+	state.Down = append(state.Down, down...)
+	return state, nil
 }
 
 func clientAddr(flag, given string) (netip.Addr, error) {
