@@ -51,7 +51,7 @@ type call struct {
 // A request is what the commands send, as JSON.
 type request struct {
 	FormatVersion int    `json:"format_version"`
-	Command       string `json:"command"` // "status" or "override"
+	Command       string `json:"command"` // "status", "override", or "inputs": what is decided from
 	Object        string `json:"object,omitempty"`
 	Mode          string `json:"mode,omitempty"`     // "enabled", "drained" or "disabled"
 	Seconds       int64  `json:"seconds,omitempty"`  // after which it runs out; 0: never

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ func (d *daemon) handle(c call) reason {
 	switch c.request.Command {
 	case "status":
 		c.reply <- d.status(time.Now())
+	case "inputs":
+		c.reply <- json.RawMessage(d.inputs(time.Now()).Encode())
 	case "override":
 		return d.override(c, time.Now())
 	default:

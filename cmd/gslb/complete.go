@@ -15,6 +15,7 @@ func complete(root *cobra.Command) {
 	cli.Flag(root, "validate", "explain", explainable)
 	cli.Flag(root, "graph", "format", cli.Words("text", "dot", "mermaid", "svg", "json"))
 	cli.Flag(root, "plan", "detail", cli.Words("summary", "normal", "full"))
+	cli.Flag(root, "plan", "node", cli.Objects("director"))
 	cli.Flag(root, "serve", "node", cli.Objects("nameserver"))
 	cli.Flag(root, "explain", "type", cli.Words("A", "AAAA", "HTTPS", "SVCB", "SRV", "MX"))
 	cli.Flag(root, "explain", "down", cli.Objects("region", "network", "nameserver", "director", "farm", "server", "virtual_service", "answer"))

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +20,8 @@ const changed = 2
 
 func planCmd() *cobra.Command {
 	var in cli.Inputs
-	var asJSON, exitcode bool
-	var detail string
+	var asJSON, exitcode, live bool
+	var detail, node, dir string
 	cmd := &cobra.Command{
 		Use:   "plan OLD NEW",
 		Short: "Say what a change of the topology does, and to whom",
@@ -33,12 +35,44 @@ that have errors refuse it, as in gslb validate; what else they say is not compa
 
 For tiers with a hash scheduler (mh, sh) the part of clients that get another
 destination is counted with the kernel's own tables, for one client in each of
-4,096 networks.`,
+4,096 networks.
+
+With --live there is one topology, PATH..., and this host: it says what
+'director run' with it would change here now, in the kernel's table, addresses,
+tunnels, routes and kernel parameters, and changes nothing. It goes by the checks
+and overrides of the director that runs here; what that does not check is taken
+to be up.`,
 		Example: `  gslb plan shop.hcl shop-new.hcl
   gslb plan /etc/gslb /tmp/next --detail=summary
-  gslb plan old.hcl new.hcl --detailed-exitcode --json`,
-		Args: cobra.ExactArgs(2),
+  gslb plan old.hcl new.hcl --detailed-exitcode --json
+  gslb plan shop.hcl --live --node 'director.front["fra"]'`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if live {
+				return cobra.MinimumNArgs(1)(cmd, args)
+			}
+			return cobra.ExactArgs(2)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if live {
+				p, err := planLive(cmd, &in, args, node, dir, asJSON)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					err = encode(cmd.OutOrStdout(), p)
+				} else {
+					p.text(cmd.OutOrStdout())
+				}
+				if err == nil && exitcode && p.changes() > 0 {
+					return cli.Status(changed)
+				}
+				return err
+			}
+			for _, of := range []string{"node", "state"} {
+				if cmd.Flags().Changed(of) {
+					return cli.Usagef("--%s is of this host: it goes with --live", of)
+				}
+			}
 			switch plan.Detail(detail) {
 			case plan.Brief, plan.Normal, plan.Full:
 			default:
@@ -61,6 +95,9 @@ destination is counted with the kernel's own tables, for one client in each of
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the plan as JSON")
 	cmd.Flags().BoolVar(&exitcode, "detailed-exitcode", false, "exit with 0 without changes, 1 on error, 2 with changes")
 	cmd.Flags().StringVar(&detail, "detail", string(plan.Normal), "show `LEVEL`: summary, normal or full")
+	cmd.Flags().BoolVar(&live, "live", false, "say what 'director run' with the one topology would change on this host now")
+	cmd.Flags().StringVar(&node, "node", "", "with --live: this host's director, its `address` in the file (default: the one that has run here)")
+	cmd.Flags().StringVar(&dir, "state", cmp.Or(os.Getenv("RUNTIME_DIRECTORY"), "/run/gslb"), "with --live: `folder` of the director's state")
 	in.Flags(cmd)
 	return cmd
 }

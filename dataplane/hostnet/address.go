@@ -27,6 +27,10 @@ func (k *kernel) addresses(all []tiers.Address) {
 		if k.has[RecordedAddress{Device: device, Addr: a.Addr}] {
 			continue
 		}
+		if k.dry { // the device may be one that would come
+			k.did(nil, "address %s on %s", a.Addr, device)
+			continue
+		}
 		link, err := index.of(device)
 		if err != nil {
 			k.did(err, "address %s on %s", a.Addr, device)
@@ -47,6 +51,12 @@ func (k *kernel) noAddresses(all []RecordedAddress) (left []RecordedAddress) {
 		if link, err := index.of(a.Device); err == nil { // else they went with the device
 			batch = append(batch, addressChange{unix.RTM_DELADDR, link, a.Addr, a.Device})
 		}
+	}
+	if k.dry {
+		for _, c := range batch {
+			k.did(nil, "no address %s on %s", c.addr, c.device)
+		}
+		return nil
 	}
 	for i, err := range changeAddresses(batch) {
 		if !errors.Is(err, unix.EADDRNOTAVAIL) && !k.did(err, "no address %s on %s", batch[i].addr, batch[i].device) {

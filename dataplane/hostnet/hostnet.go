@@ -35,6 +35,15 @@ const (
 // error, and the rest is done all the same. The record is kept in the file at
 // recordPath.
 func Converge(want tiers.Host, recordPath string) ([]string, error) {
+	return bring(want, recordPath, false)
+}
+
+// Plan returns what [Converge] would change now, and changes nothing.
+func Plan(want tiers.Host, recordPath string) ([]string, error) {
+	return bring(want, recordPath, true)
+}
+
+func bring(want tiers.Host, recordPath string, dry bool) ([]string, error) {
 	before, err := ReadRecord(recordPath)
 	if err != nil {
 		return nil, err
@@ -43,12 +52,13 @@ func Converge(want tiers.Host, recordPath string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.dry = dry
 	wanted, err := k.resolve(want, before)
 	if err != nil {
 		return nil, err
 	}
 	all := before.with(wanted)
-	if !all.equal(before) {
+	if !all.equal(before) && !dry {
 		if err := all.Write(recordPath); err != nil {
 			return nil, err
 		}
@@ -83,7 +93,7 @@ func Converge(want tiers.Host, recordPath string) ([]string, error) {
 	for path := range wanted.Sysctls {
 		kept.Sysctls[path] = all.Sysctls[path]
 	}
-	if !kept.equal(all) {
+	if !kept.equal(all) && !dry {
 		k.errs = append(k.errs, kept.Write(recordPath))
 	}
 	return k.changes, errors.Join(k.errs...)
@@ -104,6 +114,7 @@ func Check(want tiers.Host) error {
 type kernel struct {
 	holder  map[netip.Addr]string // address -> a device that has it
 	has     map[RecordedAddress]bool
+	dry     bool // nothing is changed, only told of
 	changes []string
 	errs    []error
 }
@@ -219,6 +230,16 @@ func (k *kernel) did(err error, format string, args ...any) bool {
 	return true
 }
 
+// do makes a change and notes it, or its error, and reports whether it was made.
+// An error that is none of a change, as what was to go has gone, is ignored.
+func (k *kernel) do(change func() error, none error, format string, args ...any) bool {
+	if k.dry {
+		return k.did(nil, format, args...)
+	}
+	err := change()
+	return none != nil && errors.Is(err, none) || k.did(err, format, args...)
+}
+
 func sysctlPath(key, device string) string {
 	if strings.Contains(key, "%s") {
 		return fmt.Sprintf(key, device)
@@ -250,7 +271,7 @@ func (k *kernel) sysctl(s tiers.Sysctl) {
 	if now, err := readSysctl(path); err == nil && now == s.Value {
 		return
 	}
-	k.did(writeSysctl(path, s.Value), "sysctl %s = %s", path, s.Value)
+	k.do(func() error { return writeSysctl(path, s.Value) }, nil, "sysctl %s = %s", path, s.Value)
 }
 
 func (k *kernel) tunnel(t tiers.Tunnel) {
@@ -271,17 +292,18 @@ func (k *kernel) tunnel(t tiers.Tunnel) {
 			device = &netlink.Sittun{LinkAttrs: attrs, Local: t.Local.AsSlice(), Remote: t.Remote.AsSlice(), Proto: unix.IPPROTO_IPV6}
 			module = "sit"
 		}
-		err := netlink.LinkAdd(device)
-		if errors.Is(err, unix.EOPNOTSUPP) {
-			err = fmt.Errorf("%w (kernel module %s)", err, module)
-		}
-		k.did(err, "tunnel %s from %s to %s", t.Name, t.Remote, t.Local)
-		if err != nil {
+		if !k.do(func() error {
+			err := netlink.LinkAdd(device)
+			if errors.Is(err, unix.EOPNOTSUPP) {
+				err = fmt.Errorf("%w (kernel module %s)", err, module)
+			}
+			return err
+		}, nil, "tunnel %s from %s to %s", t.Name, t.Remote, t.Local) {
 			return
 		}
 		link = device
 	}
-	k.did(netlink.LinkSetUp(link), "tunnel %s up", t.Name)
+	k.do(func() error { return netlink.LinkSetUp(link) }, nil, "tunnel %s up", t.Name)
 }
 
 func (k *kernel) route(r tiers.Route) {
@@ -299,10 +321,11 @@ func (k *kernel) route(r tiers.Route) {
 	if err == nil && now != nil && now.Gw.Equal(r.Via.AsSlice()) && now.LinkIndex == link.Attrs().Index && now.AdvMSS == r.MSS {
 		return
 	}
-	err = netlink.RouteReplace(&netlink.Route{
-		LinkIndex: link.Attrs().Index, Dst: everything(r.Via.Is6()), Gw: r.Via.AsSlice(), AdvMSS: r.MSS, Protocol: routingProtocol,
-	})
-	k.did(err, "default route by %s on %s%s", r.Via, device, segment(r.MSS))
+	k.do(func() error {
+		return netlink.RouteReplace(&netlink.Route{
+			LinkIndex: link.Attrs().Index, Dst: everything(r.Via.Is6()), Gw: r.Via.AsSlice(), AdvMSS: r.MSS, Protocol: routingProtocol,
+		})
+	}, nil, "default route by %s on %s%s", r.Via, device, segment(r.MSS))
 }
 
 func segment(mss int) string {
@@ -337,12 +360,12 @@ func (k *kernel) reply(r tiers.Reply) {
 	}
 	have, err := routes(v6, replyTable)
 	if err != nil || len(have) != 1 || !have[0].Gw.Equal(want.Gw) || !sameVia(have[0].Via, want.Via) || have[0].LinkIndex != want.LinkIndex || have[0].AdvMSS != want.AdvMSS {
-		k.did(netlink.RouteReplace(&want), "default route for replies by %s%s", main.Gw, segment(r.MSS))
+		k.do(func() error { return netlink.RouteReplace(&want) }, nil, "default route for replies by %s%s", main.Gw, segment(r.MSS))
 	}
 	for _, rule := range replyRules(r.From) {
 		there, err := netlink.RuleListFiltered(rule.Family, rule, netlink.RT_FILTER_SRC|netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PRIORITY)
 		if err != nil || len(there) == 0 {
-			k.did(netlink.RuleAdd(rule), "rule %d: from %s lookup %d", rule.Priority, r.From, rule.Table)
+			k.do(func() error { return netlink.RuleAdd(rule) }, nil, "rule %d: from %s lookup %d", rule.Priority, r.From, rule.Table)
 		}
 	}
 }
@@ -376,7 +399,7 @@ func (k *kernel) remove(before, wanted Record) (left Record) {
 			continue
 		}
 		for _, rule := range replyRules(from) {
-			if err := netlink.RuleDel(rule); !errors.Is(err, unix.ENOENT) && !k.did(err, "no rule %d for %s", rule.Priority, from) {
+			if !k.do(func() error { return netlink.RuleDel(rule) }, unix.ENOENT, "no rule %d for %s", rule.Priority, from) {
 				left.Replies = append(left.Replies, from)
 			}
 		}
@@ -398,7 +421,7 @@ func (k *kernel) remove(before, wanted Record) (left Record) {
 		if slices.Contains(wanted.Tunnels, name) {
 			continue
 		}
-		if link, err := netlink.LinkByName(name); err == nil && !k.did(netlink.LinkDel(link), "no tunnel %s", name) {
+		if link, err := netlink.LinkByName(name); err == nil && !k.do(func() error { return netlink.LinkDel(link) }, nil, "no tunnel %s", name) {
 			left.Tunnels = append(left.Tunnels, name)
 		}
 	}
@@ -406,7 +429,7 @@ func (k *kernel) remove(before, wanted Record) (left Record) {
 		if _, still := wanted.Sysctls[path]; still {
 			continue
 		}
-		if now, err := readSysctl(path); err == nil && now != value && !k.did(writeSysctl(path, value), "sysctl %s = %s again", path, value) {
+		if now, err := readSysctl(path); err == nil && now != value && !k.do(func() error { return writeSysctl(path, value) }, nil, "sysctl %s = %s again", path, value) {
 			left.Sysctls[path] = value
 		}
 	}
@@ -422,7 +445,7 @@ func (k *kernel) emptyReplyTable(v6 bool) {
 	}
 	for _, r := range list {
 		r.Dst = everything(v6)
-		k.did(netlink.RouteDel(&r), "no default route for replies by %s", r.Gw)
+		k.do(func() error { return netlink.RouteDel(&r) }, nil, "no default route for replies by %s", r.Gw)
 	}
 }
 
@@ -435,15 +458,16 @@ func (k *kernel) restore(r RecordedRoute, wanted Record) bool {
 	}
 	if r.Before != nil {
 		if link, err := netlink.LinkByName(r.Before.Device); err == nil {
-			return k.did(netlink.RouteReplace(r.Before.route(link, v6)), "default route by %s on %s again", r.Before.Via, r.Before.Device)
+			return k.do(func() error { return netlink.RouteReplace(r.Before.route(link, v6)) }, nil, "default route by %s on %s again", r.Before.Via, r.Before.Device)
 		}
 	}
 	link, err := netlink.LinkByName(r.Device)
 	if err != nil {
 		return true // went with its device
 	}
-	err = netlink.RouteDel(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: everything(v6), Gw: r.Via.AsSlice()})
-	return errors.Is(err, unix.ESRCH) || k.did(err, "no default route by %s", r.Via)
+	return k.do(func() error {
+		return netlink.RouteDel(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: everything(v6), Gw: r.Via.AsSlice()})
+	}, unix.ESRCH, "no default route by %s", r.Via)
 }
 
 // metric is the one that a default route of ours gets.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,8 +116,21 @@ func converge(t *testing.T, want tiers.Host, record string) []string {
 func TestConvergeAndBack(t *testing.T) {
 	record := newHost(t)
 	before := picture(t)
-	if changes := converge(t, full, record); len(changes) < 12 {
+	planned, err := Plan(full, record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := picture(t); after != before {
+		t.Errorf("a plan has changed the host:\n%s\nbut\n%s", before, after)
+	}
+	changes := converge(t, full, record)
+	if len(changes) < 12 {
 		t.Errorf("%d changes: %q", len(changes), changes)
+	}
+	slices.Sort(planned)
+	slices.Sort(changes)
+	if !slices.Equal(planned, changes) {
+		t.Errorf("planned\n%s\nbut done\n%s", strings.Join(planned, "\n"), strings.Join(changes, "\n"))
 	}
 	after := picture(t)
 	for _, want := range []string{
@@ -133,7 +147,18 @@ func TestConvergeAndBack(t *testing.T) {
 	if changes := converge(t, full, record); len(changes) != 0 {
 		t.Errorf("converging again changes %q", changes)
 	}
-	converge(t, tiers.Host{}, record)
+	if again, err := Plan(full, record); err != nil || len(again) != 0 {
+		t.Errorf("a plan of what is there: %q, %v", again, err)
+	}
+	if planned, err = Plan(tiers.Host{}, record); err != nil {
+		t.Fatal(err)
+	}
+	changes = converge(t, tiers.Host{}, record)
+	slices.Sort(planned)
+	slices.Sort(changes)
+	if !slices.Equal(planned, changes) {
+		t.Errorf("on the way back planned\n%s\nbut done\n%s", strings.Join(planned, "\n"), strings.Join(changes, "\n"))
+	}
 	if back := picture(t); back != before {
 		t.Errorf("asked for nothing, the host is not as it was:\n%s\nbut\n%s", before, back)
 	}

@@ -80,8 +80,16 @@ func (r rule) String() string { return fmt.Sprintf("mark 0x%x on %s %s", r.mark,
 // new comes before what is old goes.
 func (k *kernel) mark(device string, marks []tiers.Mark) {
 	link, err := netlink.LinkByName(device)
-	if err == nil {
+	if err == nil && !k.dry {
 		err = k.hook(link)
+	}
+	if err != nil && k.dry { // a device that would come
+		for _, m := range marks {
+			if m.Link.Name == device {
+				k.did(nil, "%s, on %s", rule{m.VIP, m.Port, m.Mark}, device)
+			}
+		}
+		return
 	}
 	if err != nil {
 		k.did(err, "mark packets that come in by %s", device)
@@ -102,10 +110,10 @@ func (k *kernel) mark(device string, marks []tiers.Mark) {
 				delete(have, r)
 				continue
 			}
-			k.did(netlink.FilterAdd(r.filter(link)), "%s, on %s", r, device)
+			k.do(func() error { return netlink.FilterAdd(r.filter(link)) }, nil, "%s, on %s", r, device)
 		}
 		for r, filter := range have {
-			k.did(netlink.FilterDel(filter), "no %s, on %s", r, device)
+			k.do(func() error { return netlink.FilterDel(filter) }, nil, "no %s, on %s", r, device)
 		}
 	}
 }
@@ -208,7 +216,7 @@ func (k *kernel) unmark(before, wanted Record, left *Record) {
 				gone = k.did(err, "mark nothing that comes in by %s", device)
 			}
 			for r, filter := range have {
-				gone = k.did(netlink.FilterDel(filter), "no %s, on %s", r, device) && gone
+				gone = k.do(func() error { return netlink.FilterDel(filter) }, nil, "no %s, on %s", r, device) && gone
 			}
 		}
 		ours := slices.Contains(before.Hooks, device)
@@ -227,12 +235,19 @@ func (k *kernel) unmark(before, wanted Record, left *Record) {
 // unhook takes away a hook of ours, unless somebody else uses it by now.
 func (k *kernel) unhook(link netlink.Link) bool {
 	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
-		if list, err := netlink.FilterList(link, parent); err == nil && len(list) > 0 {
+		list, err := netlink.FilterList(link, parent)
+		if k.dry { // those of ours are still there
+			list = slices.DeleteFunc(list, func(f netlink.Filter) bool {
+				return f.Attrs().Priority == markPreference4 || f.Attrs().Priority == markPreference6
+			})
+		}
+		if err == nil && len(list) > 0 {
 			return true
 		}
 	}
-	err := netlink.QdiscDel(&netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
-		LinkIndex: link.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
-	}})
-	return errors.Is(err, unix.ENOENT) || k.did(err, "no hook for filters on %s", link.Attrs().Name)
+	return k.do(func() error {
+		return netlink.QdiscDel(&netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
+			LinkIndex: link.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
+		}})
+	}, unix.ENOENT, "no hook for filters on %s", link.Attrs().Name)
 }
