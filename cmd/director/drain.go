@@ -208,6 +208,7 @@ func watch(ctx context.Context, out io.Writer, socket, object string) error {
 type leftover struct {
 	draining int // destinations
 	drained  int
+	down     int
 	load     loadJSON
 	deadline *time.Time
 }
@@ -225,6 +226,9 @@ func (s *statusJSON) left(object string) leftover {
 			switch d.State {
 			case health.Drained.String():
 				l.drained++
+				continue
+			case "down":
+				l.down++
 				continue
 			case "draining":
 				l.draining++
@@ -248,7 +252,10 @@ func (s *statusJSON) left(object string) leftover {
 // on like since the first of them was counted.
 func (l leftover) text(now time.Time, first uint32, past time.Duration) string {
 	if l.draining == 0 {
-		if l.drained == 0 {
+		switch {
+		case l.down > 0:
+			return "It is down by its check: what still ran has ended."
+		case l.drained == 0:
 			return "It does not drain any more."
 		}
 		return "Nothing is left: it can be taken away."

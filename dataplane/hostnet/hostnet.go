@@ -52,7 +52,7 @@ func bring(want tiers.Host, recordPath string, dry bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.dry = dry
+	k.dry, k.planned = dry, map[bool]*netlink.Route{}
 	wanted, err := k.resolve(want, before)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,8 @@ func Check(want tiers.Host) error {
 type kernel struct {
 	holder  map[netip.Addr]string // address -> a device that has it
 	has     map[RecordedAddress]bool
-	dry     bool // nothing is changed, only told of
+	dry     bool                    // nothing is changed, only told of
+	planned map[bool]*netlink.Route // by family, with dry: the default route that there would be
 	changes []string
 	errs    []error
 }
@@ -321,11 +322,13 @@ func (k *kernel) route(r tiers.Route) {
 	if err == nil && now != nil && now.Gw.Equal(r.Via.AsSlice()) && now.LinkIndex == link.Attrs().Index && now.AdvMSS == r.MSS {
 		return
 	}
-	k.do(func() error {
-		return netlink.RouteReplace(&netlink.Route{
-			LinkIndex: link.Attrs().Index, Dst: everything(r.Via.Is6()), Gw: r.Via.AsSlice(), AdvMSS: r.MSS, Protocol: routingProtocol,
-		})
-	}, nil, "default route by %s on %s%s", r.Via, device, segment(r.MSS))
+	next := &netlink.Route{
+		LinkIndex: link.Attrs().Index, Dst: everything(r.Via.Is6()), Gw: r.Via.AsSlice(), AdvMSS: r.MSS, Protocol: routingProtocol,
+	}
+	if k.dry {
+		k.planned[r.Via.Is6()] = next
+	}
+	k.do(func() error { return netlink.RouteReplace(next) }, nil, "default route by %s on %s%s", r.Via, device, segment(r.MSS))
 }
 
 func segment(mss int) string {
@@ -339,6 +342,9 @@ func segment(mss int) string {
 func (k *kernel) reply(r tiers.Reply) {
 	v6 := r.From.Is6()
 	main, err := defaultRoute(v6)
+	if next := k.planned[v6]; next != nil {
+		main = next
+	}
 	by6 := false // IPv4 by a gateway of IPv6 (RFC 8950)
 	if err == nil && !v6 && (main == nil || main.Gw == nil) {
 		main, err = defaultRoute(true)
