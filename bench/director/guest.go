@@ -205,7 +205,7 @@ const logFile = folder + "/log"
 type process struct {
 	cmd      *exec.Cmd
 	started  time.Time
-	ended    chan error
+	ended    chan struct{} // closed when it has
 	patience time.Duration // with any one thing that it is to do
 }
 
@@ -215,7 +215,7 @@ func start(args []string, root string, patience time.Duration) (*process, error)
 		return nil, err
 	}
 	defer log.Close()
-	p := &process{cmd: exec.Command(args[0], args[1:]...), ended: make(chan error, 1), patience: patience}
+	p := &process{cmd: exec.Command(args[0], args[1:]...), ended: make(chan struct{}), patience: patience}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = folder, log, log
 	p.cmd.Env = os.Environ()
 	if root != "" {
@@ -226,7 +226,10 @@ func start(args []string, root string, patience time.Duration) (*process, error)
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() { p.ended <- p.cmd.Wait() }()
+	go func() {
+		_ = p.cmd.Wait() // its state says how it ended
+		close(p.ended)
+	}()
 	return p, nil
 }
 
@@ -242,13 +245,12 @@ func (p *process) until(f func() (bool, error)) error {
 			return fmt.Errorf("not within %v; %s says: %s", p.patience, p.cmd.Path, said())
 		}
 		select {
-		case err := <-p.ended:
-			p.ended <- err
+		case <-p.ended:
 			hint := ""
 			if p.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
 				hint = "; user-mode Linux kills a process that has more pieces of memory than the vm.max_map_count of the machine"
 			}
-			return fmt.Errorf("%s has ended (%v%s): %s", p.cmd.Path, err, hint, said())
+			return fmt.Errorf("%s has ended (%v%s): %s", p.cmd.Path, p.cmd.ProcessState, hint, said())
 		case <-time.After(min(max(time.Since(begin)/50, time.Millisecond), 50*time.Millisecond)):
 		}
 	}

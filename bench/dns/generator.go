@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -154,7 +153,7 @@ func (g *generator) receive(p *port, now time.Time) (int, error) {
 	case unix.EAGAIN, unix.EINTR:
 		return 0, nil
 	default:
-		return 0, fmt.Errorf("receive replies: %w", syscall.Errno(err))
+		return 0, fmt.Errorf("receive replies: %w", err)
 	}
 	n := int(r)
 	p.heard = now

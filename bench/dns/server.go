@@ -25,7 +25,7 @@ type server struct {
 	addr  *net.UDPAddr
 	cmd   *exec.Cmd
 	log   string
-	ended chan error
+	ended chan struct{} // closed when it has
 }
 
 // twoCores chooses a processor for servers and one for the generator.
@@ -66,7 +66,7 @@ func (b *bench) start(ctx context.Context, c contestant, folder string) (*server
 	if err != nil {
 		return nil, err
 	}
-	s := &server{label: c.label, addr: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, log: filepath.Join(folder, "log"), ended: make(chan error, 1)}
+	s := &server{label: c.label, addr: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, log: filepath.Join(folder, "log"), ended: make(chan struct{})}
 	if s.label == "" {
 		s.label = c.server
 	}
@@ -89,7 +89,10 @@ func (b *bench) start(ctx context.Context, c contestant, folder string) (*server
 	if err := errors.Join(err, pin(b.cores[1])); err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.label, err)
 	}
-	go func() { s.ended <- s.cmd.Wait() }()
+	go func() {
+		_ = s.cmd.Wait() // its state says how it ended
+		close(s.ended)
+	}()
 	return s, nil
 }
 
@@ -114,10 +117,9 @@ func (s *server) wait(ctx context.Context, q query) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case ended := <-s.ended:
-			s.ended <- ended
+		case <-s.ended:
 			log, _ := os.ReadFile(s.log)
-			return fmt.Errorf("%s has ended (%v): %s", s.label, ended, last(log))
+			return fmt.Errorf("%s has ended (%v): %s", s.label, s.cmd.ProcessState, last(log))
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
