@@ -79,7 +79,7 @@ func execute(ctx context.Context, p Probe) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &exit):
-		return fmt.Errorf("%v%s", exit, out.last())
+		return fmt.Errorf("%w%s", exit, out.last())
 	case errors.As(err, &path) && errors.Is(err, syscall.EPERM) && as != nil:
 		return fmt.Errorf("run %s as user %d, group %d: %w", p.Check.Command[0], as.Uid, as.Gid, path.Err)
 	case errors.As(err, &path):

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"gslb/topology"
 )
 
 // serving asks grpc.health.v1.Health/Check of the check's service, over HTTP/2.
@@ -29,11 +31,11 @@ func serving(ctx context.Context, p Probe) error {
 	request.Header.Set("Te", "trailers")
 	request.Header.Set("User-Agent", agent)
 	request.Header.Set("Grpc-Timeout", strconv.FormatInt(int64(p.Check.Timeout/time.Millisecond), 10)+"m")
-	answer, end, err := http2(ctx, p, p.Check.TLS, request)
-	if err != nil {
-		return err
-	}
-	defer end()
+	return http2(ctx, p, p.Check.TLS, request, func(answer *http.Response) error { return called(p.Check, answer) })
+}
+
+// called reports what the answer to the call says, nil if the service serves.
+func called(c *topology.Check, answer *http.Response) error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d", answer.StatusCode)
 	}
@@ -50,7 +52,7 @@ func serving(ctx context.Context, p Probe) error {
 	case status == "":
 		return errors.New("the server does not speak gRPC: the reply has no grpc-status")
 	case status == "5":
-		return fmt.Errorf("the server does not know the service %q", p.Check.Service)
+		return fmt.Errorf("the server does not know the service %q", c.Service)
 	case status == "12":
 		return errors.New("the server does not offer grpc.health.v1.Health")
 	case status != "0":
@@ -95,7 +97,7 @@ func checkResponse(body []byte) (status uint64, err error) {
 			return 0, errMessage
 		}
 		rest = rest[n:]
-		length := uint64(0)
+		var length uint64
 		switch key & 7 {
 		case 0: // varint
 			value, n := binary.Uvarint(rest)

@@ -62,55 +62,46 @@ func get(ctx context.Context, p Probe) error {
 
 // getHTTP2 is [get] over HTTP/2 (RFC 9113), which http.Transport speaks.
 func getHTTP2(ctx context.Context, p Probe, request *http.Request) error {
-	answer, end, err := http2(ctx, p, p.Check.Type == topology.CheckHTTPS, request)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return webAnswer(p.Check, answer)
+	return http2(ctx, p, p.Check.Type == topology.CheckHTTPS, request, func(answer *http.Response) error {
+		return webAnswer(p.Check, answer)
+	})
 }
 
 // http2 makes a request over HTTP/2 on a connection of its own: over TLS where
 // the server chooses it (ALPN), in the clear without asking. The certificate
-// has been looked at. The caller calls end when it has read the answer.
-func http2(ctx context.Context, p Probe, secure bool, request *http.Request) (answer *http.Response, end func(), err error) {
+// has been looked at. What read says of the answer is what it returns.
+func http2(ctx context.Context, p Probe, secure bool, request *http.Request, read func(*http.Response) error) error {
 	var protocols http.Protocols
 	protocols.SetHTTP2(secure)
 	protocols.SetUnencryptedHTTP2(!secure)
 	conn, err := open(ctx, p, "tcp")
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
+	defer conn.Close() // whatever the transport still does with it
 	transport := &http.Transport{
 		Protocols: &protocols, MaxResponseHeaderBytes: maxHeader, DisableCompression: true,
 		// What is buffered before anybody has read it.
 		HTTP2:       &http.HTTP2Config{MaxReceiveBufferPerConnection: 2 * maxBody, MaxReceiveBufferPerStream: 2 * maxBody, MaxReadFrameSize: 16 << 10},
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 	}
-	end = func() {
-		if answer != nil {
-			answer.Body.Close()
-		}
-		transport.CloseIdleConnections()
-		conn.Close() // whatever the transport still does with it
-	}
+	defer transport.CloseIdleConnections()
 	if secure {
 		encrypted, err := encrypt(ctx, p, conn, "h2")
 		if err != nil {
-			end()
-			return nil, nil, err
+			return err
 		}
 		if encrypted.ConnectionState().NegotiatedProtocol != "h2" {
-			end()
-			return nil, nil, errors.New("the server does not choose HTTP/2 (ALPN)")
+			return errors.New("the server does not choose HTTP/2 (ALPN)")
 		}
 		transport.DialTLSContext = func(context.Context, string, string) (net.Conn, error) { return encrypted, nil }
 	}
-	if answer, err = transport.RoundTrip(request); err != nil {
-		end()
-		return nil, nil, cause(err)
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		return cause(err)
 	}
-	return answer, end, nil
+	defer answer.Body.Close()
+	return read(answer)
 }
 
 func webRequest(ctx context.Context, p Probe) (*http.Request, error) {

@@ -48,6 +48,11 @@ type entry struct {
 	stop  context.CancelFunc
 }
 
+func newEntry(p Probe, at time.Time) *entry {
+	ctx, stop := context.WithCancel(context.Background())
+	return &entry{probe: p, at: at, place: -1, ctx: ctx, stop: stop}
+}
+
 // NewSet returns an empty set that sends its results to results.
 func NewSet(results chan<- Result) *Set {
 	s := &Set{results: results, limit: limit(), wake: make(chan struct{}, 1), entries: map[health.Target]*entry{}}
@@ -90,8 +95,7 @@ func (s *Set) Set(probes []Probe) time.Duration {
 			continue
 		}
 		delete(want, p.Target)
-		e := &entry{probe: p, at: now.Add(last), place: -1}
-		e.ctx, e.stop = context.WithCancel(context.Background())
+		e := newEntry(p, now.Add(last))
 		s.entries[p.Target] = e
 		heap.Push(&s.due, e)
 		last += startGap
