@@ -80,7 +80,7 @@ func TestWorlds(t *testing.T) {
 
 // play plays a script, without a measure when there is one to be left out.
 func play(t *testing.T, script, data, bin, without string) {
-	s := &stage{without: without, data: data, bin: bin, talks: map[string][]*talk{}, flows: map[string]*flow{}, running: map[string]*Process{}}
+	s := &stage{without: without, data: data, bin: bin, talks: map[string][]*talk{}, flows: map[string]net.Conn{}, running: map[string]*Process{}}
 	commands := map[string]func(*testscript.TestScript, bool, []string){}
 	for name := range words {
 		commands[name] = func(ts *testscript.TestScript, neg bool, args []string) {
@@ -136,8 +136,8 @@ type stage struct {
 	programs Programs
 	running  map[string]*Process
 	talks    map[string][]*talk
-	flows    map[string]*flow
-	monitor  int // socket
+	flows    map[string]net.Conn // datagrams from one address and port
+	monitor  int                 // socket
 	listens  bool
 }
 
@@ -351,7 +351,7 @@ func (s *stage) close() {
 		}
 	}
 	for _, f := range s.flows {
-		f.conn.Close()
+		f.Close()
 	}
 	if s.listens {
 		unix.Close(s.monitor)
@@ -857,12 +857,6 @@ func (s *stage) those(args []string) ([]*talk, error) {
 	return out, nil
 }
 
-// A flow is datagrams from one address and port.
-type flow struct {
-	conn   net.Conn
-	server netip.Addr
-}
-
 // flow opens a UDP flow, and says which server it must be with.
 func (s *stage) flow(args []string) error {
 	if len(args) != 4 {
@@ -872,9 +866,9 @@ func (s *stage) flow(args []string) error {
 	if err != nil {
 		return err
 	}
-	f := &flow{}
+	var f net.Conn
 	s.inside(a.node, func() {
-		f.conn, err = dialFrom(context.Background(), "udp", speaker(a.node, 0, a.to.Addr()), a.to)
+		f, err = dialFrom(context.Background(), "udp", speaker(a.node, 0, a.to.Addr()), a.to)
 	})
 	if err != nil {
 		return err
@@ -892,14 +886,14 @@ func (s *stage) moves(args []string) error {
 	if !ok {
 		return fmt.Errorf("there is no flow %s", args[0])
 	}
-	if err := f.conn.SetDeadline(time.Now().Add(s.patience() / 2)); err != nil {
+	if err := f.SetDeadline(time.Now().Add(s.patience() / 2)); err != nil {
 		return err
 	}
-	if _, err := f.conn.Write([]byte("who\n")); err != nil {
+	if _, err := f.Write([]byte("who\n")); err != nil {
 		return failing("%w", err)
 	}
 	text := make([]byte, 2048)
-	n, err := f.conn.Read(text)
+	n, err := f.Read(text)
 	if err != nil {
 		return failing("no answer to one datagram: %w", err)
 	}

@@ -46,7 +46,6 @@ type play struct {
 	router Router
 	epoch  time.Duration
 	saved  Saved
-	gone   bool // the process is, until it resumes
 }
 
 func (p *play) config(t *testing.T, words []string) Config {

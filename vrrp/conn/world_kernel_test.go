@@ -112,7 +112,10 @@ func beMember(order string) error {
 			}
 			return err
 		default:
-			counts, _ := json.Marshal(m.Status().Counts)
+			counts, err := json.Marshal(m.Status().Counts)
+			if err != nil {
+				return err
+			}
 			fmt.Printf("counts %s\n", counts)
 			return m.Stop(context.Background())
 		}
