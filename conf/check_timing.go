@@ -649,4 +649,4 @@ func (p *parser) checkRoundTrips() {
 	}
 }
 
-func roundUp(d, unit time.Duration) time.Duration { return (d + unit - 1) / unit * unit }
+func roundUp(d, unit time.Duration) time.Duration { return (d + unit - 1).Truncate(unit) }

@@ -219,7 +219,7 @@ func (p *parser) evaluate() {
 			p.settle(r)
 			continue
 		}
-		p.byKind[r.sch.name] = append(p.byKind[r.sch.name], p.realize(r)...)
+		p.byKind[r.sch.name] = append(p.byKind[r.sch.name], p.realise(r)...)
 	}
 	for _, r := range p.file.kids {
 		if r.sch == localsBlock {
@@ -237,8 +237,8 @@ func (p *parser) evaluate() {
 	}
 }
 
-// realize works out a block at the top of a file and returns its instances.
-func (p *parser) realize(r *raw) []*node {
+// realise works out a block at the top of a file and returns its instances.
+func (p *parser) realise(r *raw) []*node {
 	found := len(p.diags)
 	if r.sch.later != "" {
 		p.later(r.decl, r.sch)

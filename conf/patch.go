@@ -186,7 +186,7 @@ func (m *Memory) patch(gone, come []*top) bool {
 		}
 		if t.stale {
 			t.stale = false
-			p.realize(r)
+			p.realise(r)
 			if t.said.HasErrors() || p.failed() {
 				return false
 			}

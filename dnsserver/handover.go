@@ -338,8 +338,12 @@ func inherited(b bequest, sockets []int) (*Listener, error) {
 	l := &Listener{Addr: b.Addr, inherited: true}
 	for _, fd := range sockets[:b.UDP] {
 		s := &udpSocket{fd: fd, v4: b.Addr.Addr().Is4(), everywhere: b.Addr.Addr().IsUnspecified()}
-		if at, err := s.local(); err != nil || at != b.Addr {
-			return nil, fmt.Errorf("a socket for %s is bound to %s (%v)", b.Addr, at, err)
+		at, err := s.local()
+		if err != nil {
+			return nil, fmt.Errorf("a socket for %s: %w", b.Addr, err)
+		}
+		if at != b.Addr {
+			return nil, fmt.Errorf("a socket for %s is bound to %s", b.Addr, at)
 		}
 		if err := s.wake(); err != nil {
 			return nil, err

@@ -173,7 +173,7 @@ func (s *Server) patience() time.Duration {
 // has closed, or is idle between two queries.
 func (s *Server) converse(conn *net.TCPConn, from netip.Addr, g *guest) error {
 	in := bufio.NewReaderSize(conn, 4096)
-	if err := conn.SetDeadline(time.Now().Add(s.patience())); err != nil {
+	if conn.SetDeadline(time.Now().Add(s.patience())) != nil {
 		return nil // it is closed
 	}
 	if s.configured().Proxies.list(from) {

@@ -326,10 +326,10 @@ func (s *udpSocket) send(b *batch, n int) {
 		if err == unix.EAGAIN { // the kernel has enough for now
 			sent, _, err = unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.heads[from])), uintptr(to-from), 0, 0, 0)
 		}
-		switch {
-		case err == 0:
+		switch err {
+		case 0:
 			from += int(sent)
-		case err == unix.EINTR:
+		case unix.EINTR:
 		default:
 			from++
 		}

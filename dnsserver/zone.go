@@ -70,7 +70,7 @@ func (n *node) signatures() []rrset {
 func (s rrset) compare(typ int) int { return int(s.typ) - typ }
 
 // Len is the number of zones.
-func (z *Zones) Len() int { return len(z.zones) }
+func (zs *Zones) Len() int { return len(zs.zones) }
 
 // Compile makes the zones of topo with the given SOA serial number, which
 // zones whose master file has a SOA do without. The files are those of the
@@ -441,9 +441,9 @@ func (z *zone) placed(err error, owners ...string) error {
 }
 
 // enclosing is the zone that a name in lower case lies in: the longest that matches.
-func (z *Zones) enclosing(name []byte) *zone {
+func (zs *Zones) enclosing(name []byte) *zone {
 	for ok := true; ok; name, ok = parent(name) {
-		if found := z.zones[string(name)]; found != nil {
+		if found := zs.zones[string(name)]; found != nil {
 			return found
 		}
 	}

@@ -265,7 +265,7 @@ func rewrite(p *part, d *topology.Director, vip netip.Addr) string {
 	}
 	var from []string
 	for _, h := range p.hops {
-		network := (*topology.Network)(nil)
+		var network *topology.Network
 		if h.director != nil {
 			network = h.director.Network
 		} else {

@@ -74,7 +74,7 @@ func Text(t *topology.Topology) string {
 	for _, r := range t.Regions {
 		top(r.ID, func(b *branch) {
 			for _, v := range inRegion[r] {
-				way(b.add(v.ID, topology.Addrs(v.VIPs).String(), ports(v.Ports, len(v.Ports))), v)
+				way(b.add(v.ID, v.VIPs.String(), ports(v.Ports, len(v.Ports))), v)
 			}
 			for _, text := range idle[r] {
 				b.add(text, "not used")

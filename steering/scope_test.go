@@ -42,7 +42,8 @@ func oneOf[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 // randomPrefix lies in 192.0.2.0/24 or 2001:db8::/32 most of the time, so that
 // several do not miss one another.
 func randomPrefix(r *rand.Rand, v6 bool) netip.Prefix {
-	a, bits := randomAddr(r, v6), 0
+	a := randomAddr(r, v6)
+	var bits int
 	switch {
 	case r.IntN(20) == 0:
 		bits = r.IntN(a.BitLen() + 1)

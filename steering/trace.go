@@ -65,13 +65,13 @@ func Explain(g *Ground, in Inputs, d *topology.Domain, f Family, client netip.Pr
 	table := g.Compile(in)
 	c := &table.domains[d].choices[f]
 	w := g.who(0)
-	from, k := V4, key{}
+	from := V4
 	var addr netip.Addr
 	if client.IsValid() {
 		if addr = client.Masked().Addr().Unmap(); addr.Is6() {
 			from = V6
 		}
-		k = keyOf(addr)
+		k := keyOf(addr)
 		w = g.who(g.tries[from].class(k))
 		t.Where, t.Prefix = g.at(addr)
 		if c.kind == topology.StepSticky {

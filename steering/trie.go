@@ -296,7 +296,7 @@ func (g *Ground) verdict(class []int32, top bool) *verdict {
 // settle appends the verdicts on the prefix with number j, of length depth
 // behind the base.
 func (v *verdict) settle(list []uint32, t *trie, j uint32, depth int) []uint32 {
-	set := uint32(0)
+	var set uint32
 	if depth < 16 {
 		set = t.above[j]
 	} else {

@@ -131,7 +131,7 @@ func Diff(have, want Table, o Owner) Plan {
 // diffDestinations appends what takes traffic to plan and what gives it up to last.
 func diffDestinations(plan, last Plan, s *Service, have, want []Destination) (Plan, Plan) {
 	for len(have) > 0 || len(want) > 0 {
-		order := 0
+		var order int
 		switch {
 		case len(have) == 0:
 			order = 1

@@ -170,7 +170,7 @@ func (s Service) String() string {
 }
 
 // FlagNames are the flags in words: what a scheduler's mean depends on it.
-func (s Service) FlagNames() []string {
+func (s *Service) FlagNames() []string {
 	var out []string
 	add := func(bit Flags, name string) {
 		if s.Flags&bit != 0 {

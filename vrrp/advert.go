@@ -119,7 +119,7 @@ func (a *Advert) sound(src, dst netip.Addr, payload, message []byte) bool {
 // Append writes the advertisement behind buf as the payload of a packet from src
 // to dst: the message, then the trailer, and the checksum of its kind. The
 // advertisement is one that Check of its configuration has let pass.
-func (a Advert) Append(buf []byte, src, dst netip.Addr) []byte {
+func (a *Advert) Append(buf []byte, src, dst netip.Addr) []byte {
 	start := len(buf)
 	buf = append(buf, a.Version<<4|advertisement, a.ID, a.Priority, uint8(len(a.Addrs)))
 	if a.Version == 2 {

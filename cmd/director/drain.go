@@ -213,7 +213,7 @@ type leftover struct {
 	deadline *time.Time
 }
 
-func (l loadJSON) sum() uint32 { return l.Active + l.Inactive + l.Persistent }
+func (l *loadJSON) sum() uint32 { return l.Active + l.Inactive + l.Persistent }
 
 // left is what still runs at an object.
 func (s *statusJSON) left(object string) leftover {

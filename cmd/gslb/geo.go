@@ -297,7 +297,7 @@ func (a geoAnswer) text() string {
 			fmt.Fprintf(w, "  %s\t%s\tby %s: %s\n", name, s.Region, s.Rule, s.By)
 		}
 	}
-	w.Flush()
+	_ = w.Flush()
 	return b.String()
 }
 

@@ -63,7 +63,7 @@ func (p *Plane) SetTimeouts(t Timeouts) error {
 	} {
 		seconds := x.value / time.Second
 		// The kernel counts in ticks, of which it has 1,000 a second at most (ip_vs_set_timeout).
-		if x.value != seconds*time.Second || seconds < 0 || seconds > math.MaxInt32/1000 {
+		if x.value%time.Second != 0 || seconds < 0 || seconds > math.MaxInt32/1000 {
 			return fmt.Errorf("set the timeout of %s to %v: want whole seconds up to %d", x.name, x.value, math.MaxInt32/1000)
 		}
 		a.u32(x.kind, uint32(seconds))

@@ -90,7 +90,7 @@ func Sockets() ([]Socket, error) {
 	if pid == "" || count == "" {
 		return nil, nil
 	}
-	if n, err := strconv.Atoi(pid); err != nil || n != os.Getpid() {
+	if pid != strconv.Itoa(os.Getpid()) {
 		return nil, nil // meant for another process
 	}
 	return parse(count, names, unix.CloseOnExec)

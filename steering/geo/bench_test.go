@@ -23,10 +23,7 @@ import (
 func world(b *testing.B, n int) Files {
 	b.Helper()
 	random := rand.New(rand.NewPCG(1, uint64(n)))
-	var countries []string
-	for _, c := range []string{"DE", "US", "FR", "JP", "BR", "ZA", "AU", "IN", "CN", "GB"} {
-		countries = append(countries, c)
-	}
+	countries := []string{"DE", "US", "FR", "JP", "BR", "ZA", "AU", "IN", "CN", "GB"}
 	places := make([]mmdbtype.Map, n/8)
 	for i := range places {
 		c := countries[random.IntN(len(countries))]

@@ -79,7 +79,7 @@ func (s *section) value(at, depth int) (int, error) {
 		size += [...]int{29, 285, 65821}[n-1]
 		at += n
 	}
-	longest := 0
+	var longest int
 	switch kind {
 	case 7: // pairs
 		return s.several(at, size, depth, true)

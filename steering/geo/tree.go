@@ -42,7 +42,7 @@ func treeOf(data []byte, reader *maxminddb.Reader) tree {
 // way may be longer than an address. It returns how many ways lead from the
 // root to an end. A tree may lead to the same branch twice, and branches that
 // do so again and again make a small file a walk without end.
-func (t tree) check(values *section) (paths uint64, err error) {
+func (t *tree) check(values *section) (paths uint64, err error) {
 	memo := make([]uint32, t.nodes)
 	var visit func(n uint, depth int) uint64
 	visit = func(n uint, depth int) uint64 {
@@ -96,7 +96,7 @@ func (t *tree) walk(n uint, k key, depth int) error {
 	return t.walk(right, k, depth+1)
 }
 
-func (t tree) pair(n uint) (left, right uint) {
+func (t *tree) pair(n uint) (left, right uint) {
 	b := t.data[n*t.size/4:]
 	switch t.size {
 	case 24:
