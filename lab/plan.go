@@ -301,8 +301,15 @@ func prefixBits(network *topology.Network, a netip.Addr) int {
 	return a.BitLen()
 }
 
+// defaultRoute gives n the network's router for its default route. A node
+// without an IPv4 address has none of IPv4: it would ask for the router's
+// hardware address in the name of a VIP, the only address that it has.
 func (b *builder) defaultRoute(n *Node, network *topology.Network) {
+	has4 := slices.ContainsFunc(n.Ports[0].Addrs, func(p netip.Prefix) bool { return p.Addr().Is4() })
 	for _, g := range network.Gateways {
+		if g.Is4() && !has4 {
+			continue
+		}
 		n.Routes = append(n.Routes, Route{To: netip.PrefixFrom(unspecified(g), 0), Via: g, Dev: "e0"})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,11 +50,26 @@ func modprobe(args []string) error {
 		return err
 	}
 	// The kernel would find out by itself, after it has read the file: it takes longer than to load a small module.
-	files = slices.DeleteFunc(files, func(f string) bool {
-		_, err := os.Stat(filepath.Join("/sys/module", moduleName(f), "initstate"))
-		return err == nil
-	})
-	return loadModules(folder, files)
+	missing := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return initState(f) != "" })
+	if err := loadModules(folder, missing); err != nil {
+		return err
+	}
+	// What another one is loading at the same time is of no use before it is done.
+	for _, f := range files {
+		for end := time.Now().Add(loadTime); initState(f) == "coming" && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// loadTime bounds the wait for a module that another one is loading.
+const loadTime = 10 * time.Second
+
+// initState is "live" when a module is loaded, "coming" while it is being loaded, and "" when it is not there.
+func initState(file string) string {
+	state, _ := os.ReadFile(filepath.Join("/sys/module", moduleName(file), "initstate"))
+	return strings.TrimSpace(string(state))
 }
 
 // modulesFor reads the text of a modules.alias and gives the modules for a name: those it is an alias of, or the one it names. Patterns

@@ -42,12 +42,17 @@ check "tcp" {
   rise     = 1
   fall     = 3
 }
+check "other" { # what runs on the NAT directors themselves
+  type = "tcp"
+  port = 9000
+}
 virtual_service "www" {
   region = region.eu
   vip    = ["192.0.2.5", "2001:db8:1::5"]
   ports  = ["tcp/80"]
   check  = check.tcp
   tier "front" {
+    #- check = check.other
     directors = [director.front]
     method    = "tun"
     scheduler = "wlc"
