@@ -18,6 +18,7 @@ type builder struct {
 	networks map[*node]*topology.Network
 	zones    map[*node]*topology.Zone
 	dirs     map[*node]*topology.Director
+	pairs    map[*node]*topology.Failover
 	farms    map[*node]*topology.Farm
 	checks   map[*node]*topology.Check
 	services map[*node]*topology.Service
@@ -39,7 +40,7 @@ func newBuilder(p *parser) *builder {
 	return &builder{
 		p:       p,
 		regions: map[*node]*topology.Region{}, networks: map[*node]*topology.Network{}, zones: map[*node]*topology.Zone{},
-		dirs: map[*node]*topology.Director{}, farms: map[*node]*topology.Farm{}, checks: map[*node]*topology.Check{},
+		dirs: map[*node]*topology.Director{}, pairs: map[*node]*topology.Failover{}, farms: map[*node]*topology.Farm{}, checks: map[*node]*topology.Check{},
 		services: map[*node]*topology.Service{}, policies: map[*node]*topology.Policy{}, domains: map[*node]*topology.Domain{},
 	}
 }
@@ -50,6 +51,7 @@ func (b *builder) forget(n *node) {
 	delete(b.networks, n)
 	delete(b.zones, n)
 	delete(b.dirs, n)
+	delete(b.pairs, n)
 	delete(b.farms, n)
 	delete(b.checks, n)
 	delete(b.services, n)
@@ -117,6 +119,11 @@ func (p *parser) build() *topology.Topology {
 	for _, n := range p.all("director") {
 		if !again(b.dirs, n, &b.t.Directors) {
 			b.director(n)
+		}
+	}
+	for _, n := range p.all("failover") {
+		if !again(b.pairs, n, &b.t.Failovers) {
+			b.failover(n)
 		}
 	}
 	for _, n := range p.all("check") {
@@ -237,6 +244,18 @@ func (b *builder) director(n *node) {
 	}
 	b.dirs[n] = d
 	b.t.Directors = append(b.t.Directors, d)
+}
+
+func (b *builder) failover(n *node) {
+	f := &topology.Failover{ID: n.id, VIPs: n.addrs("vips")}
+	for _, d := range n.nodes("members") {
+		f.Members = append(f.Members, b.dirs[d])
+	}
+	vrrp := b.p.groupOr(n, "vrrp")
+	f.RouterID = uint8(routerID(n))
+	f.Advert, f.PreemptDelay = vrrp.duration("advert"), vrrp.duration("preempt_delay")
+	b.pairs[n] = f
+	b.t.Failovers = append(b.t.Failovers, f)
 }
 
 func (b *builder) farm(n *node) {
@@ -367,8 +386,9 @@ func (b *builder) service(n *node) {
 		if t.Check == nil {
 			t.Check = s.Check
 		}
-		for _, d := range k.nodes("directors") {
-			t.Directors = append(t.Directors, b.dirs[d])
+		for _, f := range forwarders(k) {
+			t.Directors = append(t.Directors, b.dirs[f.node])
+			t.Pair = b.pairs[f.pair]
 		}
 		for _, f := range k.nodes("farms") {
 			t.Farms = append(t.Farms, b.farms[f])

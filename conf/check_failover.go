@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"gslb/topology"
 )
 
 // A forwarder is a director of a tier: named itself, or as a member of a
@@ -99,18 +101,26 @@ func (p *parser) checkFailovers() {
 		if !sound {
 			continue
 		}
+		p.checkMemberFamilies(f)
 		on := f.nodes("members")[0].ref("network")
 		vrrp, sync := f.groups["vrrp"], f.groups["sync"]
-		if v := vrrp.val("id"); v != nil {
+		if id := routerID(f); id != 0 && (!vrrp.gave("id") || vrrp.val("id") != nil) {
+			at := f.raw.decl
+			if vrrp.gave("id") {
+				at = vrrp.at("id")
+			}
 			for _, four := range families(f) {
-				k := [2]any{on, [2]any{v.items[0].x, four}}
+				k := [2]any{on, [2]any{id, four}}
 				first, ok := routers[k]
 				if !ok {
-					routers[k] = taking{f, item{v.items[0].x, v.at}}
+					routers[k] = taking{f, item{id, at}}
 					continue
 				}
+				if slices.Equal(first.pair.addrs("vips")[:1], f.addrs("vips")[:1]) && !vrrp.gave("id") {
+					break // said of the VIP
+				}
 				p.report(fault{
-					code: "GS250", at: v.at, detail: fmt.Sprintf("%s and %s are both virtual router %v on %s: each would take the other's advertisements for its own.", first.pair.id, f.id, v.items[0].x, on.id),
+					code: "GS250", at: at, detail: fmt.Sprintf("%s and %s are both virtual router %v on %s: each would take the other's advertisements for its own.", first.pair.id, f.id, id, on.id),
 					help: "Give each pair of a segment an id of its own, from 1 to 255.",
 					rel:  []Related{{first.pair.id + " has it", first.it.at}},
 				})
@@ -133,6 +143,42 @@ func (p *parser) checkFailovers() {
 	}
 }
 
+// routerID is the pair's virtual router id, 0 when it is not known: what the
+// file says or else the last byte of the first VIP, 255 where that is 0.
+func routerID(f *node) int {
+	if id := f.groups["vrrp"].num("id"); id != 0 {
+		return id
+	}
+	vips := f.addrs("vips")
+	if len(vips) == 0 {
+		return 0
+	}
+	bytes := vips[0].AsSlice()
+	if last := int(bytes[len(bytes)-1]); last != 0 {
+		return last
+	}
+	return 255
+}
+
+// checkPairs refuses what pairs are not acted on for: they own VIPs in the first
+// tier, by TUN or DR.
+func (p *parser) checkPairs(t *node, i int) {
+	for _, it := range t.list("directors") {
+		n := it.x.(*node)
+		if n.sch != failoverBlock || i == 0 && t.method() != topology.NAT {
+			continue
+		}
+		what := "a pair behind another tier"
+		if i == 0 {
+			what = "a pair that is the gateway of farms"
+		}
+		p.report(fault{
+			code: "GS020", at: it.at, detail: refused(n.id, what),
+			help: "Name the directors themselves, or let a pair be the first tier, with tun or dr.",
+		})
+	}
+}
+
 // families tells of a pair which families its VIPs have: true for IPv4. Both
 // when that is not known.
 func families(f *node) []bool {
@@ -147,6 +193,10 @@ func families(f *node) []bool {
 	}
 	return out
 }
+
+// maxMembers is how many directors may be in a pair: one, and the peers that it
+// listens to.
+const maxMembers = 17
 
 // checkMembers looks at who is in a pair. It returns whether the members are
 // two or more directors on one segment.
@@ -175,6 +225,10 @@ func (p *parser) checkMembers(f *node) bool {
 		})
 		return false
 	}
+	if len(v.items) > maxMembers {
+		p.errorf("GS252", v.at, "%s has %d members, %d at most.", f.id, len(v.items), maxMembers)
+		return false
+	}
 	first := v.items[0].x.(*node)
 	for _, it := range v.items[1:] {
 		d := it.x.(*node)
@@ -193,6 +247,34 @@ func (p *parser) checkMembers(f *node) bool {
 	}
 	p.checkTags(f)
 	return true
+}
+
+// checkMemberFamilies reports a member that has no address to speak from for a
+// VIP of the pair, once for each family.
+func (p *parser) checkMemberFamilies(f *node) {
+	if f.val("vips") == nil {
+		return
+	}
+	for _, four := range families(f) {
+		it := f.list("vips")[slices.IndexFunc(f.list("vips"), func(it item) bool { return it.x.(netip.Addr).Is4() == four })]
+		vip := it.x.(netip.Addr)
+		for _, d := range f.nodes("members") {
+			if d.val("address") == nil {
+				continue
+			}
+			if _, ok := d.addrs("address").Like(vip); !ok {
+				family := "IPv6"
+				if four {
+					family = "IPv4"
+				}
+				p.report(fault{
+					code: "GS252", at: it.at, detail: fmt.Sprintf("%s has no %s address, so it cannot say that it has %s.", d.id, family, vip),
+					help: "Give the member an address of the family, or the VIP to another pair.", rel: []Related{d.here()},
+				})
+				break
+			}
+		}
+	}
 }
 
 // What members of a pair must not share, the nearest first.
@@ -257,7 +339,9 @@ func (p *parser) checkVRRP(f *node) {
 	if vrrp == nil || vrrp.broken {
 		return
 	}
-	if d, ok := get[time.Duration](vrrp, "advert"); ok && (d < advertMin || d > advertMax) {
+	if d, ok := get[time.Duration](vrrp, "advert"); ok && (d < 10*time.Millisecond || d > 40950*time.Millisecond || d%(10*time.Millisecond) != 0) {
+		p.errorf("GS010", vrrp.at("advert"), "advert: %v cannot be told to other members, who count from 10ms to 40.95s in steps of 10ms.", d)
+	} else if ok && (d < advertMin || d > advertMax) {
 		w := fault{
 			code: "GS254", at: vrrp.at("advert"), detail: fmt.Sprintf("A member is taken for dead after 3 advertisements are missing: with one every %v, after about %v.", d, 3*d),
 			help: fmt.Sprintf("Use %v to %v; \"100ms\" finds a dead member in about 0.3s.", advertMin, advertMax),

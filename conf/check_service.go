@@ -263,9 +263,10 @@ func (p *parser) checkTier(s *node, tiers []*node, i int) {
 		p.report(fault{
 			code: "GS211", at: t.at("directors"),
 			detail: fmt.Sprintf("The first tier has %d directors, and a VIP can be at one place only: %s would not be at any of them for certain.", len(directors), s.addrs("vip")),
-			help:   "Name one director; pairs that share a VIP are not available yet.",
+			help:   "Name one director, or a failover pair of them.",
 		})
 	}
+	p.checkPairs(t, i)
 	if t.method() == topology.NAT && !lastTier {
 		p.report(fault{
 			code: "GS240", at: t.at("method"), detail: fmt.Sprintf("%s rewrites packets to the address of the next director, where the VIP would be unknown.", t.id),

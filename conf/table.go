@@ -157,7 +157,7 @@ var (
 		},
 	}
 	failoverBlock = &block{
-		name: "failover", label: "name", later: "Failover pairs", doc: "Directors that own VIPs together.",
+		name: "failover", label: "name", doc: "Directors that own VIPs together.",
 		attrs: []*attr{
 			{name: "members", typ: refs("director"), must: true, doc: "Directors in order of priority."},
 			{name: "vips", typ: tIPs, must: true, doc: "Addresses the active one owns."},
@@ -166,13 +166,13 @@ var (
 			{
 				name: "vrrp", one: true, group: true, doc: "How the members agree.",
 				attrs: []*attr{
-					{name: "id", typ: tRouterID, doc: "Virtual router id."},
-					{name: "advert", typ: tDuration, doc: "Time between advertisements."},
-					{name: "preempt_delay", typ: tDuration, doc: "How long a returning member waits."},
+					{name: "id", typ: tRouterID, doc: "Virtual router id (default the last byte of the first VIP)."},
+					{name: "advert", typ: tDuration, def: `"1s"`, doc: "Time between advertisements, in steps of 10ms."},
+					{name: "preempt_delay", typ: tDuration, doc: "How long a returning member waits (default not at all)."},
 				},
 			},
 			{
-				name: "sync", one: true, group: true, doc: "Copies connections to the backup.",
+				name: "sync", one: true, group: true, later: "Copying connections", doc: "Copies connections to the backup.",
 				attrs: []*attr{{name: "id", typ: tSyncID, doc: "Sync id."}},
 			},
 		},

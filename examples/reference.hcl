@@ -183,23 +183,23 @@ director "nat" {
   }
 }
 
-#- director "second" {
-#-   network = network.edge["us"]
-#-   address = "198.51.100.12"
-#-   tags    = { rack = "r3" }
-#- }
-#- failover "front" {
-#-   members = [director.front["us"], director.second]
-#-   vips    = ["198.51.100.6"]
-#-   vrrp = {
-#-     id            = 51
-#-     advert        = "100ms"
-#-     preempt_delay = "30s"
-#-   }
-#-   sync = {
-#-     id = 51
-#-   }
-#- }
+director "second" {
+  network = network.edge["us"]
+  address = "198.51.100.12"
+  tags    = { rack = "r3" }
+}
+failover "front" { # one of the two has the VIP
+  members = [director.front["us"], director.second]
+  vips    = ["198.51.100.6"]
+  vrrp = {
+    id            = 51    # default: the last byte of the first VIP
+    advert        = "1s"  # default
+    preempt_delay = "30s" # default: none
+  }
+  #- sync = {
+  #-   id = 51
+  #- }
+}
 
 farm "web" {
   for_each = local.cells
@@ -386,7 +386,7 @@ virtual_service "mark" {
   ports  = ["tcp/80"]
   fwmark = 7 # all its ports are one service
   tier "tun" {
-    directors = [director.front["us"]]
+    directors = [failover.front]
     method    = "tun"
     farms     = [farm.near]
   }

@@ -25,6 +25,7 @@ type Topology struct {
 	Zones       []*Zone
 	Nameservers []*Nameserver
 	Directors   []*Director
+	Failovers   []*Failover
 	Farms       []*Farm
 	Checks      []*Check
 	Services    []*Service
@@ -179,6 +180,24 @@ func (d *Director) On(n *Network) Addrs {
 	return nil
 }
 
+// A Failover is directors of one segment that own addresses together: one of
+// them has the addresses, the others take them over when it is silent.
+type Failover struct {
+	ID      string
+	Members []*Director // two or more, in order of priority
+	VIPs    Addrs       // any number of each family
+	// RouterID is the id of the virtual router, 1 to 255, its pair's own on the
+	// segment for each family.
+	RouterID uint8
+	Advert   time.Duration // between advertisements, 10 ms to 40.95 s in steps of 10 ms
+	// PreemptDelay is how long a member listens to an active one that comes after
+	// it in the order before it takes over.
+	PreemptDelay time.Duration
+}
+
+// Network is the segment of all members.
+func (f *Failover) Network() *Network { return f.Members[0].Network }
+
 // A Farm is a set of real servers reached in one way.
 type Farm struct {
 	ID      string
@@ -221,8 +240,11 @@ type Service struct {
 
 // A Tier is one stage of forwarding. Every director of the tier has every VIP of the service.
 type Tier struct {
-	Name      string
+	Name string
+	// Directors are those that have the tier, all members of its pair.
 	Directors []*Director
+	// Pair is what the tier names instead of a director, first tier only; nil: none.
+	Pair      *Failover
 	Method    Method
 	Scheduler string  // as the kernel calls it: rr, wrr, lc, wlc, sed, nq, sh, mh
 	Farms     []*Farm // last tier only

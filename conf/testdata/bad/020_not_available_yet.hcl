@@ -37,11 +37,11 @@ director "nat" {
   address = "192.0.2.21"
   inside  = { network = network.inside, address = "10.10.1.1" }
 }
-failover "front" { # ERROR GS020: Not available yet
+failover "front" {
   members = values(director.front)
   vips    = ["192.0.2.5"]
   vrrp    = { id = 51, advert = "100ms", preempt_delay = "30s" }
-  sync    = { id = 51 }
+  sync    = { id = 51 } # ERROR GS020: Not available yet
 }
 farm "web" {
   network = network.inside

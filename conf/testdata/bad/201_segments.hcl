@@ -9,7 +9,7 @@ director "front" {
   network  = network.edge[each.key]
   address  = each.value
 }
-failover "front" { # WARN GS020: Not available yet
+failover "front" {
   members = values(director.front) # ERROR GS201: Failover members on different segments
   vips    = ["192.0.2.5"]
 }

@@ -8,7 +8,7 @@ director "front" {
   network  = network.edge
   address  = cidrhost("192.0.2.0/24", each.value)
 }
-failover "front" { # WARN GS020: Not available yet
+failover "front" {
   members = values(director.front)
   vips = [
     "192.0.2.5",

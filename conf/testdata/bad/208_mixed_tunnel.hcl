@@ -41,10 +41,10 @@ director "pair" {
   network  = network.edge
   address  = ["192.0.2.${each.value}", "2001:db8::${each.value}"]
 }
-failover "pair" { # WARN GS020: Not available yet
+failover "pair" {
   members = values(director.pair)
   vips    = ["192.0.2.7"]
-  sync    = { id = 7 }
+  sync    = { id = 7 } # WARN GS020: Not available yet
 }
 virtual_service "copied" {
   region = region.eu

@@ -12,11 +12,11 @@ farm "web" {
   network = network.edge
   server "a" { address = "192.0.2.20" }
 }
-failover "one" { # WARN GS020: Not available yet
+failover "one" {
   members = [director.front["a"], director.front["b"]]
   vips    = ["192.0.2.5", "192.0.2.6"]
 }
-failover "two" { # WARN GS020: Not available yet
+failover "two" {
   members = [director.front["c"], director.front["d"]]
   vips = [
     "192.0.2.5", # ERROR GS209: VIP has two owners

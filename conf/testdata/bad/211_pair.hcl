@@ -12,7 +12,7 @@ farm "web" {
   network = network.edge
   server "a" { address = "192.0.2.20" }
 }
-failover "front" { # WARN GS020: Not available yet
+failover "front" {
   members = [director.front["a"], director.front["b"]]
   vips    = ["192.0.2.6"]
 }

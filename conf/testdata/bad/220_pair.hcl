@@ -19,11 +19,11 @@ director "nat" {
   address  = "192.0.2.${130 + each.value}"
   inside   = { network = network.inside, address = "10.10.1.${each.value}" }
 }
-failover "front" { # WARN GS020: Not available yet
+failover "front" {
   members = values(director.front)
   vips    = ["192.0.2.5"]
 }
-failover "nat" { # WARN GS020: Not available yet
+failover "nat" {
   members = values(director.nat)
   vips    = ["10.10.1.254"]
 }
@@ -41,7 +41,7 @@ virtual_service "www" {
     method    = "dr" # ERROR GS220: Direct routing cannot reach the next tier
   }
   tier "nat" {
-    directors = [failover.nat]
+    directors = [failover.nat] # WARN GS020: Not available yet
     method    = "nat"
     farms     = [farm.web]
   }

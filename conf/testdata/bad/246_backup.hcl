@@ -18,7 +18,7 @@ director "nat" {
   address  = "192.0.2.${20 + each.value}"
   inside   = { network = network.inside[each.key], address = "10.10.${each.value}.1" }
 }
-failover "nat" { # ERROR GS020: Not available yet
+failover "nat" {
   members = values(director.nat) # WARN GS246: Failover member cannot carry everything
   vips    = ["192.0.2.25"]
 }
@@ -37,7 +37,7 @@ virtual_service "www" {
   vip    = "192.0.2.25"
   ports  = ["tcp/80"]
   tier "nat" {
-    directors = [failover.nat]
+    directors = [failover.nat] # ERROR GS020: Not available yet
     method    = "nat"
     farms     = values(farm.web)
   }

@@ -1,33 +1,33 @@
 region "eu" {}
 network "edge" {
   region = region.eu
-  cidr   = "192.0.2.0/24"
+  cidr   = ["192.0.2.0/24", "2001:db8::/64"]
 }
 director "front" {
   for_each = { a = 11, b = 12, c = 13, d = 14 }
   network  = network.edge
-  address  = cidrhost("192.0.2.0/24", each.value)
+  address  = ["192.0.2.${each.value}", "2001:db8::${each.value}"]
 }
 farm "web" {
   network = network.edge
   server "a" { address = "192.0.2.20" }
 }
-failover "one" { # WARN GS020: Not available yet
+failover "one" {
   members = [director.front["a"], director.front["b"]]
   vips    = ["192.0.2.5"]
   vrrp    = { id = 51, advert = "100ms", preempt_delay = "30s" }
 }
-failover "two" { # WARN GS020: Not available yet
+failover "two" {
   members = [director.front["c"], director.front["d"]]
   vips    = ["192.0.2.6"]
   vrrp    = { id = 51, advert = "100ms", preempt_delay = "30s" } # ERROR GS250: Virtual router id
 }
-failover "wide" { # WARN GS020: Not available yet
+failover "wide" {
   members = [director.front["a"], director.front["c"]]
   vips    = ["2001:db8::5"] # WARN GS212: Nothing listens on the address
   vrrp    = { id = 51, advert = "100ms", preempt_delay = "30s" }
 }
-failover "large" { # WARN GS020: Not available yet
+failover "large" {
   members = [director.front["b"], director.front["d"]]
   vips    = ["2001:db8::6"] # WARN GS212: Nothing listens on the address
   vrrp {

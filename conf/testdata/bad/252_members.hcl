@@ -12,11 +12,11 @@ farm "web" {
   network = network.edge
   server "a" { address = "192.0.2.20" }
 }
-failover "one" { # WARN GS020: Not available yet
+failover "one" {
   members = [director.front["a"]] # ERROR GS252: Failover pair with the wrong members
   vips    = ["192.0.2.5"]
 }
-failover "two" { # WARN GS020: Not available yet
+failover "two" {
   members = [
     director.front["c"],
     director.front["c"], # ERROR GS252: Failover pair with the wrong members
@@ -34,7 +34,7 @@ virtual_service "www" {
     farms     = [farm.web]
   }
 }
-failover "nobody" { # WARN GS020: Not available yet
+failover "nobody" {
   members = [] # ERROR GS252: Failover pair with the wrong members
   vips    = ["192.0.2.7"] # WARN GS212: Nothing listens on the address
 }

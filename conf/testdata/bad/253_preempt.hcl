@@ -12,19 +12,19 @@ farm "web" {
   network = network.edge
   server "a" { address = "192.0.2.20" }
 }
-failover "one" { # ERROR GS020: Not available yet
+failover "one" {
   members = [director.front["a"], director.front["b"]]
   vips    = ["192.0.2.5"]
   vrrp    = { id = 51, advert = "100ms" } # WARN GS253: Preemption without delay
 }
-failover "two" { # ERROR GS020: Not available yet
+failover "two" {
   members = [director.front["c"], director.front["d"]]
   vips    = ["192.0.2.6"]
   vrrp {
     id            = 52
     preempt_delay = "1s" # WARN GS253: Preemption without delay
   }
-  sync = { id = 52 }
+  sync = { id = 52 } # ERROR GS020: Not available yet
 }
 virtual_service "www" {
   for_each = { one = 5, two = 6 }

@@ -12,7 +12,7 @@ farm "web" {
   network = network.edge
   server "a" { address = "192.0.2.20" }
 }
-failover "one" { # ERROR GS020: Not available yet
+failover "one" {
   members = [director.front["a"], director.front["b"]]
   vips    = ["192.0.2.5"]
   vrrp {
@@ -21,7 +21,7 @@ failover "one" { # ERROR GS020: Not available yet
     preempt_delay = "30s"
   }
 }
-failover "two" { # ERROR GS020: Not available yet
+failover "two" {
   members = [director.front["c"], director.front["d"]]
   vips    = ["192.0.2.6"]
   vrrp {

@@ -13,11 +13,11 @@ farm "web" {
   network = network.edge
   server "a" { address = "192.0.2.20" }
 }
-failover "one" { # ERROR GS020: Not available yet
+failover "one" {
   members = [director.front["a"], director.front["b"]] # WARN GS256: Failover members fail together
   vips    = ["192.0.2.5"]
 }
-failover "two" { # ERROR GS020: Not available yet
+failover "two" {
   members = [director.front["c"], director.front["d"]]
   vips    = ["192.0.2.6"]
 }

@@ -8,7 +8,7 @@ director "front" {
   network  = network.edge
   address  = cidrhost("10.10.0.0/16", 11 + each.value)
 }
-failover "front" { # ERROR GS020: Not available yet
+failover "front" {
   members = director.front
   vips    = ["10.10.0.5"]
   vrrp    = { id = 51, advert = "100ms", preempt_delay = "30s" }
