@@ -142,7 +142,7 @@ func (a *answering) nameserver(addr netip.Addr) string {
 
 // path is the way to one port of a service.
 func (a *answering) path(s *topology.Service, vip netip.Addr, port topology.Port) Path {
-	first := s.Tiers[0].Directors[0]
+	first := a.world.front(s)
 	p := Path{Address: vip, Service: s.ID, Ports: []string{port.String()}, Why: []string{}, Reply: reply(s, vip)}
 	if why := a.world.dead(s.ID); why != nil {
 		p.Why = why

@@ -313,7 +313,18 @@ func (w *world) service(s *topology.Service, vip netip.Addr, port uint16) []stri
 	if why := w.dead(s.ID); why != nil {
 		return why
 	}
-	return w.director(role{s.Tiers[0].Directors[0], s}, vip, port)
+	return w.director(role{w.front(s), s}, vip, port)
+}
+
+// front is the director that has a service's VIPs: of a pair the first member
+// that is not dead.
+func (w *world) front(s *topology.Service) *topology.Director {
+	for _, d := range s.Tiers[0].Directors {
+		if w.dead(d.ID) == nil {
+			return d
+		}
+	}
+	return s.Tiers[0].Directors[0]
 }
 
 // at are the services that have a VIP, those with the port first.

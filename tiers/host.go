@@ -110,18 +110,32 @@ func first[T comparable](seen *map[T]bool, x T) bool {
 	return true
 }
 
-// DirectorHost returns what the kernel of director self must be like.
-func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
+// DirectorHost returns what the kernel of director self must be like while it
+// has the addresses of the pairs in active. Nothing else depends on them: a
+// backup member can forward the moment that it has the addresses.
+func DirectorHost(topo *topology.Topology, self *topology.Director, active ...*topology.Failover) Host {
 	var h hostBuilder
+	for _, f := range active {
+		for _, vip := range f.VIPs {
+			own, _ := self.Addrs.Like(vip)
+			h.add(Address{vip, Link{Holds: own}})
+		}
+	}
+	parts := roles(topo, self)
 	forwards := map[bool]bool{} // families
-	for _, r := range roles(topo, self) {
+	for _, r := range parts {
 		for _, vip := range r.service.VIPs {
 			own, _ := self.Addrs.Like(vip)
 			link := Link{Holds: own}
 			in := []Link{link}
-			if r.index == 0 {
+			switch {
+			case r.tier.Pair != nil:
+				// A connection that the other member began is taken on from its next
+				// packet, by the same hash.
+				h.set("net/ipv4/vs/sloppy_tcp", Link{}, "1")
+			case r.index == 0:
 				h.add(Address{vip, link})
-			} else {
+			default:
 				before := r.service.Tiers[r.index-1]
 				in = h.hold(vip, link, own, before, self.Network)
 			}
@@ -147,7 +161,7 @@ func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 			}
 		}
 	}
-	if len(h.Addresses) > 0 {
+	if len(parts) > 0 {
 		// A destination that is taken out is dead: its flows must move at once
 		// (UDP would stay with it for ever) and be refused, not black-holed.
 		h.set("net/ipv4/vs/expire_nodest_conn", Link{}, "1")
