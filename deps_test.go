@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"conf/codes":         {},
 	"health":             {"topology"},
 	"steering":           {"topology", "health"},
-	"tiers":              {"topology", "health", "internal/siphash"},
+	"tiers":              {"topology", "health", "internal/siphash", "vrrp"},
 	"graph":              {"topology"},
 	"plan":               {"topology", "health", "steering", "tiers"},
 	"dnsserver/rr":       {},
@@ -61,7 +61,7 @@ var rooms = map[string][]string{
 	// Mains.
 	"lab/uml/umlrun": {"lab/debian", "lab/uml"},
 	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "tiers", "dataplane/ipvs", "dataplane/hostnet", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/systemd", "internal/cli"},
-	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near", "internal/secret", "report"},
+	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near", "internal/secret", "report", "vrrp", "vrrp/conn"},
 }
 
 // pure are the rooms whose functions are arithmetic on values: what they may

@@ -19,10 +19,15 @@ type sandbox struct {
 
 func newSandbox(t *testing.T, example string) sandbox {
 	t.Helper()
+	return newSandboxOf(t, "../examples/"+example)
+}
+
+func newSandboxOf(t *testing.T, path string) sandbox {
+	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	s := sandbox{t, filepath.Join(dir, "lab.hcl")}
-	text, err := os.ReadFile("../examples/" + example)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -257,7 +258,10 @@ func clientSeen(d door, replies []Reply) Check {
 // watchFront captures at the front while traffic runs; the function it returns
 // ends that and says what came from the VIP.
 func (w *World) watchFront(d door, m topology.Method) (func() (Check, error), error) {
-	front := d.service.Tiers[0].Directors[0]
+	front, err := w.front(d)
+	if err != nil {
+		return nil, err
+	}
 	c, err := w.capture(front.ID, d.vip, func(to netip.Addr) bool { return front.Addrs.Has(to) })
 	if err != nil {
 		return nil, err
@@ -276,6 +280,30 @@ func (w *World) watchFront(d door, m topology.Method) (func() (Check, error), er
 			OK:     c.seen.Load() == 0 && c.all.Load() > 0 && dropped == 0,
 		}, err
 	}, nil
+}
+
+// front is the director that clients' packets come to: of a pair the member that
+// has the VIP.
+func (w *World) front(d door) (*topology.Director, error) {
+	members := d.service.Tiers[0].Directors
+	if len(members) == 1 {
+		return members[0], nil
+	}
+	for _, m := range members {
+		has := false
+		err := w.in(m.ID, func() error {
+			list, err := net.InterfaceAddrs()
+			has = slices.ContainsFunc(list, func(a net.Addr) bool {
+				p, err := netip.ParsePrefix(a.String())
+				return err == nil && p.Addr().Unmap() == d.vip
+			})
+			return err
+		})
+		if err != nil || has {
+			return m, err
+		}
+	}
+	return nil, fmt.Errorf("no member of %s has %s", d.service.Tiers[0].Pair.ID, d.vip)
 }
 
 // testDomain asks every nameserver from every region, by UDP and TCP.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gslb/topology"
+	"gslb/vrrp"
 )
 
 // A Host is what a node's kernel must be like, besides its IPVS table, to play
@@ -119,6 +120,9 @@ func DirectorHost(topo *topology.Topology, self *topology.Director, active ...*t
 		for _, vip := range f.VIPs {
 			own, _ := self.Addrs.Like(vip)
 			h.add(Address{vip, Link{Holds: own}})
+			if vip.Is6() {
+				h.add(Address{vrrp.LinkLocal(f.RouterID), Link{Holds: own}}) // what the VIPs are announced with
+			}
 		}
 	}
 	parts := roles(topo, self)

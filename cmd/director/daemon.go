@@ -42,14 +42,17 @@ type daemon struct {
 	reload <-chan os.Signal
 	log    *slog.Logger
 
-	topo    *topology.Topology
-	self    *topology.Director
-	ground  *tiers.Ground
-	view    health.Book
-	probes  map[health.Target]tiers.Probe
-	loads   tiers.Loads
-	host    hostKeeper
-	reports *reporter // nil: the file has no cluster
+	topo   *topology.Topology
+	self   *topology.Director
+	ground *tiers.Ground
+	view   health.Book
+	probes map[health.Target]tiers.Probe
+	loads  tiers.Loads
+	host   *hostKeeper
+	pairs  *pairs
+	// handOver ends the daemon without giving up the addresses of pairs.
+	handOver <-chan os.Signal
+	reports  *reporter // nil: the file has no cluster
 	// capacity is what the directors before this one are told, the next time at beat.
 	capacity map[tiers.Key]uint32
 	beat     time.Time
@@ -82,6 +85,13 @@ func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) error {
 			return err
 		}
 		d.reports = next
+	}
+	d.host.adopt(topo, self)
+	if err := d.pairs.adopt(topo, self); err != nil {
+		if d.topo != nil {
+			d.host.adopt(d.topo, d.self)
+		}
+		return err
 	}
 	d.topo, d.self = topo, self
 	if d.ground == nil {
@@ -129,6 +139,11 @@ func (d *daemon) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			d.log.Info("director stops, the kernel goes on forwarding", "node", d.self.ID)
+			d.pairs.close(false)
+			return nil
+		case <-d.handOver:
+			d.log.Info("director hands over, the kernel goes on forwarding", "node", d.self.ID)
+			d.pairs.close(true)
 			return nil
 		case r := <-results:
 			why = d.observe(r)
@@ -136,6 +151,9 @@ func (d *daemon) run(ctx context.Context) error {
 			if !d.reports.take(x, d.ground, time.Now()) {
 				continue
 			}
+		case r := <-d.pairs.reports:
+			d.desk.happened("pair", fmt.Sprintf("%s: %s", r.pair, r.Report))
+			continue
 		case c := <-d.desk.calls:
 			why = d.handle(c)
 		case <-timer.C:
@@ -279,7 +297,10 @@ func checkName(c *topology.Check) string {
 func (d *daemon) readAgain() bool {
 	topo, self, err := d.read()
 	if err == nil {
-		err = d.host.check(d.kernel, tiers.DirectorHost(topo, self))
+		err = d.host.check(topo, self)
+	}
+	if err == nil {
+		err = d.pairs.check(topo, self)
 	}
 	if err == nil {
 		err = d.adopt(topo, self)
@@ -322,14 +343,7 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 		if err := d.own(owner); err != nil {
 			return now.Add(retryFirst), err
 		}
-		changes, err := d.host.converge(d.kernel, tiers.DirectorHost(d.topo, d.self), hostPath(d.dir))
-		for i, change := range changes {
-			if i == maxTold {
-				d.log.Info("host", "further changes", len(changes)-maxTold)
-				break
-			}
-			d.log.Info("host", "change", change)
-		}
+		changes, err := d.host.converge()
 		if why == drifted {
 			d.drifted(changes)
 		}
@@ -341,6 +355,7 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 	errs = append(errs, err)
 	decision := d.ground.Decide(d.inputs(now))
 	d.desk.remember(decision.Memory)
+	d.pairs.judge(decision)
 	plan, err := d.keeper.Converge(ctx, decision.Table, owner)
 	errs = append(errs, err)
 	d.tell(plan, err, why)

@@ -121,7 +121,8 @@ func benchOf(t *testing.T, k *fakeKernel, dir, text string, topo *topology.Topol
 		t.Fatal(err)
 	}
 	before.Node = self.ID
-	b.daemon = &daemon{kernel: k, keeper: &dataplane.Keeper{Plane: k}, desk: desk, dir: dir, state: before, reload: b.hangup, log: log}
+	host := newHostKeeper(k, hostPath(dir), log)
+	b.daemon = &daemon{host: host, pairs: openPairs(dir, log, host), kernel: k, keeper: &dataplane.Keeper{Plane: k}, desk: desk, dir: dir, state: before, reload: b.hangup, log: log}
 	b.read = func() (*topology.Topology, *topology.Director, error) {
 		topo, diags := conf.Parse(conf.Source{Files: []conf.File{{Name: "x.hcl", Data: []byte(b.text)}}})
 		if diags.HasErrors() {

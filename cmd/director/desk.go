@@ -51,9 +51,10 @@ type call struct {
 // A request is what the commands send, as JSON.
 type request struct {
 	FormatVersion int    `json:"format_version"`
-	Command       string `json:"command"` // "status", "override", or "inputs": what is decided from
+	Command       string `json:"command"` // "status", "override", "failover", or "inputs": what is decided from
 	Object        string `json:"object,omitempty"`
-	Mode          string `json:"mode,omitempty"`     // "enabled", "drained" or "disabled"
+	Mode          string `json:"mode,omitempty"`     // "enabled", "drained" or "disabled"; of a pair "free" or "yield"
+	To            string `json:"to,omitempty"`       // the member of a pair that is to have its VIPs
 	Seconds       int64  `json:"seconds,omitempty"`  // after which it runs out; 0: never
 	Deadline      int64  `json:"deadline,omitempty"` // of a drain, in seconds from now; 0: none
 	Reason        string `json:"reason,omitempty"`

@@ -1,37 +1,123 @@
 package main
 
 import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
 	"reflect"
+	"slices"
+	"sync"
 
 	"gslb/tiers"
+	"gslb/topology"
 )
 
 // A hostKeeper keeps this host as it is wanted to be. It goes by what it has
 // done until it is told to look again or something is refused: a director may
-// have 10,000 VIPs.
+// have 10,000 VIPs. The daemon uses it and, so that a take-over waits for no
+// decision, the pairs do.
 type hostKeeper struct {
-	known bool
-	want  tiers.Host
+	kernel kernel
+	record string // path
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	topo   *topology.Topology
+	self   *topology.Director
+	active map[string]bool // IDs of the pairs whose addresses the host has
+	known  bool
+	is     tiers.Host
+}
+
+func newHostKeeper(k kernel, record string, log *slog.Logger) *hostKeeper {
+	return &hostKeeper{kernel: k, record: record, log: log, active: map[string]bool{}}
+}
+
+// adopt makes topo the topology in force.
+func (h *hostKeeper) adopt(topo *topology.Topology, self *topology.Director) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.topo, h.self = topo, self
 }
 
 // forget has the next converge look at the host.
-func (h *hostKeeper) forget() { h.known = false }
+func (h *hostKeeper) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.known = false
+}
 
-func (h *hostKeeper) converge(k kernel, want tiers.Host, record string) ([]string, error) {
-	if h.is(want) {
+// want is what the host must be like with a topology.
+func (h *hostKeeper) want(topo *topology.Topology, self *topology.Director) tiers.Host {
+	var active []*topology.Failover
+	for _, f := range topo.Failovers {
+		if h.active[f.ID] && slices.Contains(f.Members, self) {
+			active = append(active, f)
+		}
+	}
+	return tiers.DirectorHost(topo, self, active...)
+}
+
+// check reports whether the host has every interface that it needs with a topology.
+func (h *hostKeeper) check(topo *topology.Topology, self *topology.Director) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	want := h.want(topo, self)
+	if h.known && reflect.DeepEqual(h.is, want) {
+		return nil
+	}
+	return h.kernel.CheckHost(want)
+}
+
+// converge makes the host what the topology says and returns what it changed.
+func (h *hostKeeper) converge() ([]string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.change()
+}
+
+func (h *hostKeeper) change() ([]string, error) {
+	want := h.want(h.topo, h.self)
+	if h.known && reflect.DeepEqual(h.is, want) {
 		return nil, nil
 	}
-	changes, err := k.Host(want, record)
-	h.known, h.want = err == nil, want
+	changes, err := h.kernel.Host(want, h.record)
+	h.known, h.is = err == nil, want
+	for i, change := range changes {
+		if i == maxTold {
+			h.log.Info("host", "further changes", len(changes)-maxTold)
+			break
+		}
+		h.log.Info("host", "change", change)
+	}
 	return changes, err
 }
 
-// check reports whether the host has every interface that want needs.
-func (h *hostKeeper) check(k kernel, want tiers.Host) error {
-	if h.is(want) {
+// hold makes the host have the addresses of a pair, or not have them. Other
+// things that go wrong are for the daemon to say.
+func (h *hostKeeper) hold(f *topology.Failover, on bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.active[f.ID] = on
+	h.known = false // what has happened to the addresses meanwhile is not known
+	_, err := h.change()
+	if err == nil {
 		return nil
 	}
-	return k.CheckHost(want)
+	have, failed := net.InterfaceAddrs()
+	if failed != nil {
+		return fmt.Errorf("%w; list the addresses: %w", err, failed)
+	}
+	for _, vip := range f.VIPs {
+		there := slices.ContainsFunc(have, func(a net.Addr) bool {
+			p, err := netip.ParsePrefix(a.String())
+			return err == nil && p.Addr().Unmap() == vip
+		})
+		if there != on {
+			return err
+		}
+	}
+	h.log.Error("host", "error", err)
+	return nil
 }
-
-func (h *hostKeeper) is(want tiers.Host) bool { return h.known && reflect.DeepEqual(h.want, want) }

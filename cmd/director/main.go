@@ -26,7 +26,7 @@ func runOn(open opener, args []string, stdout, stderr io.Writer) int {
   director realserver apply shop.hcl --node 'farm.web["fra"].server.web[0]'
   director stop --flush`,
 	}
-	root.AddCommand(runCmd(open), statusCmd(), listCmd(open), connsCmd(open), topCmd(open), drainCmd(), maintCmd(), enableCmd("enable"), enableCmd("undrain"), realserverCmd(), stopCmd(open))
+	root.AddCommand(runCmd(open), statusCmd(), listCmd(open), connsCmd(open), topCmd(open), drainCmd(), maintCmd(), enableCmd("enable"), enableCmd("undrain"), failoverCmd(), realserverCmd(), stopCmd(open))
 	root.AddCommand(cli.Man(root))
 	cli.Flag(root, "run", "node", cli.Objects("director"))
 	cli.Flag(root, "realserver apply", "node", cli.Objects("server", "director"))

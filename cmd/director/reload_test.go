@@ -89,7 +89,8 @@ func BenchmarkReload(b *testing.B) {
 			var in cli.Inputs
 			files := in.Reader([]string{file})
 			kernel := &fakeKernel{}
-			d := &daemon{kernel: kernel, keeper: &dataplane.Keeper{Plane: kernel}, desk: desk, dir: dir, log: log}
+			host := newHostKeeper(kernel, hostPath(dir), log)
+			d := &daemon{host: host, pairs: openPairs(dir, log, host), kernel: kernel, keeper: &dataplane.Keeper{Plane: kernel}, desk: desk, dir: dir, log: log}
 			d.read = func() (*topology.Topology, *topology.Director, error) {
 				topo, err := files.Topology(os.Stderr)
 				if err != nil {

@@ -33,7 +33,9 @@ Operators speak to it by 'director status', drain, undrain, maint and enable.
 
 SIGHUP reads the file again; a bad one is refused and the old one stays in force.
 SIGTERM ends the program and leaves the kernel forwarding; to take that out as
-well see 'director stop --flush'.`,
+well see 'director stop --flush'. The VIPs of failover pairs go: another member
+takes over at once. After SIGUSR2 they stay, for a director that is started
+within three advertisements; later than that another member has taken over.`,
 		Example: `  director run shop.hcl --node 'director.front["fra"]'`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, paths []string) error {
@@ -90,7 +92,12 @@ well see 'director stop --flush'.`,
 			if err := desk.listen(filepath.Join(dir, socketName)); err != nil {
 				return err
 			}
+			leave := make(chan os.Signal, 1)
+			signal.Notify(leave, unix.SIGUSR2)
+			defer signal.Stop(leave)
+			host := newHostKeeper(kernel, hostPath(dir), log)
 			d := &daemon{
+				host: host, pairs: openPairs(dir, log, host), handOver: leave,
 				kernel: kernel, keeper: &dataplane.Keeper{Plane: kernel}, desk: desk, dir: dir, state: before, read: read, reload: hangup, log: log,
 			}
 			if err := d.adopt(topo, self); err != nil {

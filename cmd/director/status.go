@@ -31,8 +31,8 @@ func statusCmd() *cobra.Command {
 		Short: "Show what the director of this host does and why",
 		Long: `Show every virtual service of the director that runs on this host: whether it has
 its quorum, each destination of the file with its weight in the kernel, since
-when it is up or down and why; what operators have said; and what others have
-changed in the kernel.
+when it is up or down and why; the part it has in failover pairs; what operators
+have said; and what others have changed in the kernel.
 
 A streak of 1/3 is one of the three results in a row that would turn it over.`,
 		Example: `  director status
@@ -83,6 +83,9 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 			rows = append(rows, o.row(s, paint))
 		}
 		cli.Table(out, "  ", rows)
+	}
+	for i := range s.Pairs {
+		s.Pairs[i].text(out, s, paint)
 	}
 	for i := range s.Services {
 		s.Services[i].text(out, s, paint)

@@ -12,6 +12,7 @@ import (
 	"gslb/dataplane"
 	"gslb/dataplane/hostnet"
 	"gslb/dataplane/ipvs"
+	"gslb/internal/cli"
 	"gslb/tiers"
 	"gslb/topology"
 )
@@ -21,11 +22,14 @@ const stopWait = 10 * time.Second
 
 func stopCmd(open opener) *cobra.Command {
 	var dir string
-	var flush bool
+	var flush, handOver bool
 	c := &cobra.Command{
 		Use:   "stop",
 		Short: "Stop this host's director",
-		Long: `Stop the director that runs on this host. The kernel goes on forwarding.
+		Long: `Stop the director that runs on this host. The kernel goes on forwarding, but
+another member takes over the VIPs of failover pairs. With --hand-over they stay
+here: a director that is started within three advertisements goes on, and
+nothing moves.
 
 With --flush take out of the kernel what the director (or 'director realserver
 apply') has put there: virtual services, VIPs, tunnels, rules and routes, and
@@ -33,7 +37,14 @@ set kernel parameters and the time-outs of IPVS to what they were. What others p
 		Example: "  director stop --flush",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			held, err := takeOver(c.Context(), dir)
+			end := unix.SIGTERM
+			if handOver {
+				if flush {
+					return cli.Usagef("--hand-over and --flush say two things")
+				}
+				end = unix.SIGUSR2
+			}
+			held, err := takeOver(c.Context(), dir, end)
 			if err != nil {
 				return err
 			}
@@ -49,12 +60,14 @@ set kernel parameters and the time-outs of IPVS to what they were. What others p
 		},
 	}
 	c.Flags().StringVar(&dir, "state", stateDir(), "`folder` of the director's state")
+	c.Flags().BoolVar(&handOver, "hand-over", false, "leave the VIPs of failover pairs to the next director of this host")
 	c.Flags().BoolVar(&flush, "flush", false, "take what is ours out of the kernel")
 	return c
 }
 
-// takeOver ends the running director, if there is one, and holds its lock.
-func takeOver(ctx context.Context, dir string) (hold, error) {
+// takeOver ends the running director by a signal, if there is one, and holds its
+// lock.
+func takeOver(ctx context.Context, dir string, end unix.Signal) (hold, error) {
 	ctx, cancel := context.WithTimeout(ctx, stopWait)
 	defer cancel()
 	for told := 0; ; {
@@ -64,7 +77,7 @@ func takeOver(ctx context.Context, dir string) (hold, error) {
 		}
 		// One that has ended since is no fault; the next try will tell.
 		if pid, err := holder(); err == nil && pid != told {
-			if err := unix.Kill(pid, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
+			if err := unix.Kill(pid, end); err != nil && !errors.Is(err, unix.ESRCH) {
 				return hold{}, fmt.Errorf("stop the director, process %d: %w", pid, err)
 			}
 			told = pid

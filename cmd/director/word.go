@@ -22,6 +22,8 @@ func (d *daemon) handle(c call) reason {
 		c.reply <- d.status(time.Now())
 	case "inputs":
 		c.reply <- json.RawMessage(d.inputs(time.Now()).Encode())
+	case "failover":
+		d.move(c)
 	case "override":
 		return d.override(c, time.Now())
 	default:
@@ -185,6 +187,7 @@ type statusJSON struct {
 	Generation    int           `json:"generation"`  // how many times the files were read and put in force
 	DriftCount    int           `json:"drift_count"` // changes of others that were put right again
 	DriftLast     *time.Time    `json:"drift_last,omitempty"`
+	Pairs         []pairJSON    `json:"pairs"`
 	Services      []serviceJSON `json:"services"`
 	Overrides     []wordJSON    `json:"overrides"`
 	Timeouts      timeoutsJSON  `json:"timeouts"`
@@ -281,7 +284,7 @@ func (d *daemon) status(now time.Time) statusJSON {
 	out := statusJSON{
 		FormatVersion: 1, At: now.UTC(), Node: d.self.ID, Topology: d.topo.Name, State: "forwarding", Degraded: d.failing,
 		Started: d.desk.started.UTC(), Generation: d.generation, DriftCount: d.drifts.count, DriftLast: shown(d.drifts.last),
-		Services: []serviceJSON{}, Overrides: []wordJSON{}, Events: append([]event{}, d.desk.events...),
+		Pairs: d.pairs.status(d.topo, d.self, now), Services: []serviceJSON{}, Overrides: []wordJSON{}, Events: append([]event{}, d.desk.events...),
 		Timeouts: timeoutsJSON{spanOf(d.timeouts), []string{}},
 	}
 	for _, x := range []struct {

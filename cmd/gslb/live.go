@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -225,10 +227,33 @@ func planLive(cmd *cobra.Command, in *cli.Inputs, paths []string, node, dir stri
 	p := &livePlan{Host: []string{}}
 	p.decide(topo, self, have, l, inputs, running)
 	p.settle(self.Timeouts, timeouts, l)
-	changes, err := hostnet.Plan(tiers.DirectorHost(topo, self), filepath.Join(dir, "host.json"))
+	active, err := held(topo, self)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := hostnet.Plan(tiers.DirectorHost(topo, self, active...), filepath.Join(dir, "host.json"))
 	if err != nil {
 		return nil, fmt.Errorf("look at this host: %w", err)
 	}
 	p.Host = append(p.Host, changes...)
 	return p, nil
+}
+
+// held are the pairs whose VIPs this host has: which member has them is no
+// matter of the file.
+func held(topo *topology.Topology, self *topology.Director) ([]*topology.Failover, error) {
+	have, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("list the addresses of this host: %w", err)
+	}
+	var out []*topology.Failover
+	for _, f := range topo.Failovers {
+		if slices.Contains(f.Members, self) && slices.ContainsFunc(have, func(a net.Addr) bool {
+			p, err := netip.ParsePrefix(a.String())
+			return err == nil && f.VIPs.Has(p.Addr().Unmap())
+		}) {
+			out = append(out, f)
+		}
+	}
+	return out, nil
 }

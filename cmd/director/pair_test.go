@@ -1,0 +1,57 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gslb/topology"
+	"gslb/vrrp"
+)
+
+func TestWhatAMemberIsTold(t *testing.T) {
+	addr := netip.MustParseAddr
+	director := func(addrs ...string) *topology.Director {
+		d := &topology.Director{ID: "director." + addrs[0]}
+		for _, a := range addrs {
+			d.Addrs = append(d.Addrs, addr(a))
+		}
+		return d
+	}
+	other, self := director("192.0.2.11", "2001:db8::11"), director("127.0.0.1")
+	f := &topology.Failover{
+		ID: "failover.front", Members: []*topology.Director{other, self}, VIPs: topology.Addrs{addr("192.0.2.5"), addr("192.0.2.6")},
+		RouterID: 51, Advert: 500 * time.Millisecond, PreemptDelay: 30 * time.Second,
+	}
+	got, err := configOf(f, self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := vrrp.Config{
+		Name: "failover.front", Priority: 190, Interval: 500 * time.Millisecond, Preempt: true, PreemptDelay: 30 * time.Second, Flap: ownFlaps,
+		Instances: []vrrp.Instance{{
+			ID: 51, Version: 3, Interface: "lo", Source: addr("127.0.0.1"), Addrs: f.VIPs, Peers: []netip.Addr{addr("192.0.2.11")},
+		}},
+	}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(x, y netip.Addr) bool { return x == y })); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if err := got.Check(); err != nil {
+		t.Error(err)
+	}
+	f.VIPs = append(f.VIPs, addr("2001:db8::5"))
+	for what, c := range map[string]struct {
+		self *topology.Director
+		want string
+	}{
+		"a family that it lacks": {self, "director.127.0.0.1 has no address of the family of 2001:db8::5"},
+		"an address of nobody's": {other, "no interface of this host has the address 192.0.2.11"},
+	} {
+		if _, err := configOf(f, c.self); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", what, err, c.want)
+		}
+	}
+}

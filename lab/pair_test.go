@@ -1,0 +1,188 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// asTalkers is the variable that makes the test binary users of a service: the
+// address and port that they talk to.
+const asTalkers = "LAB_TEST_TALK"
+
+func TestMain(m *testing.M) {
+	if to := os.Getenv(asTalkers); to != "" {
+		if err := json.NewEncoder(os.Stdout).Encode(talkers(to)); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+const (
+	talking   = 20               // connections
+	talkTime  = 12 * time.Second // of each
+	talkEvery = 100 * time.Millisecond
+)
+
+// talked is what became of connections that said something all the time.
+type talked struct {
+	Whole  int           // connections that lived to the end
+	Said   int           // numbered requests with the right answers
+	Pause  time.Duration // the longest between a request and its answer
+	Errors []string
+}
+
+// talkers hold connections, each of which sends numbered requests and compares
+// what comes back.
+func talkers(to string) (out talked) {
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	for range talking {
+		wait.Go(func() {
+			said, pause, err := talk(to)
+			mu.Lock()
+			defer mu.Unlock()
+			out.Said += said
+			out.Pause = max(out.Pause, pause)
+			if err != nil {
+				out.Errors = append(out.Errors, err.Error())
+			} else {
+				out.Whole++
+			}
+		})
+	}
+	wait.Wait()
+	return out
+}
+
+func talk(to string) (said int, pause time.Duration, err error) {
+	conn, err := net.DialTimeout("tcp", to, 5*time.Second)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	server := ""
+	for begin := time.Now(); time.Since(begin) < talkTime; time.Sleep(talkEvery) {
+		at := time.Now()
+		if err := conn.SetDeadline(at.Add(20 * time.Second)); err != nil {
+			return said, pause, err
+		}
+		if _, err := fmt.Fprintf(conn, "GET /%d HTTP/1.1\r\nHost: www\r\n\r\n", said); err != nil {
+			return said, pause, err
+		}
+		reply, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return said, pause, err
+		}
+		line, err := bufio.NewReader(reply.Body).ReadString('\n')
+		if err != nil && !strings.Contains(line, "server=") {
+			return said, pause, err
+		}
+		reply.Body.Close()
+		if server == "" {
+			server = line
+		}
+		if line != server {
+			return said, pause, errors.New("another answers: " + line)
+		}
+		said++
+		pause = max(pause, time.Since(at))
+	}
+	return said, pause, nil
+}
+
+func TestAPairOfFrontsTakesOver(t *testing.T) {
+	s := newSandboxOf(t, "testdata/pair.hcl")
+	const a, b = `director.front["a"]`, `director.front["b"]`
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds := func(node string) {
+		t.Helper()
+		s.until(node, "ip -o addr show dev e0", "both VIPs", has("192.0.2.5/32", "2001:db8:0:1::5/128"))
+	}
+	lacks := func(node string) {
+		t.Helper()
+		s.until(node, "ip -o addr show dev e0", "no VIP", func(out string) bool {
+			return strings.Contains(out, "192.0.2.1") && !strings.Contains(out, "192.0.2.5/") && !strings.Contains(out, "::5/")
+		})
+	}
+	status := func(node string) string { return s.sh(node, program(t, "director")+" status") }
+	holds(a)
+	lacks(b)
+	table := has("-r 192.0.2.21:80 -i -w 1", "-r 192.0.2.22:80 -i -w 1")
+	for _, node := range []string{a, b} { // the backup's checks see the same
+		s.until(node, "ipvsadm -Sn", "the whole table", table)
+	}
+	s.until(b, program(t, "director")+" status", "a backup that is ready", func(out string) bool {
+		return strings.Contains(out, ": backup for") && !strings.Contains(out, "not ready")
+	})
+
+	// during has connections talk while something happens 3 s after they began.
+	during := func(what, to string, do func()) {
+		t.Helper()
+		var got talked
+		done := make(chan string)
+		go func() { done <- s.sh("client.eu", asTalkers+"="+to+" "+self) }()
+		time.Sleep(3 * time.Second)
+		do()
+		out := <-done
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Fatalf("%s: %v\n%s", what, err, out)
+		}
+		t.Logf("%s: %d of %d connections lived on, %d numbered answers, the longest pause %v", what, got.Whole, talking, got.Said, got.Pause.Round(10*time.Millisecond))
+		if got.Whole != talking {
+			t.Errorf("%s: %q\n%s\n%s", what, got.Errors, s.log(a)+s.sh(a, "cat $RUNTIME_DIRECTORY/again.log"), s.log(b))
+		}
+	}
+	during("IPv4, the active director is killed and its cable pulled", "192.0.2.5:80", func() {
+		s.sh(a, "ip -4 route show default >/tmp/route4; ip -6 route show default >/tmp/route6; kill -9 "+s.pid(a)+"; ip link set e0 down")
+	})
+	holds(b)
+	during("IPv4, it comes back and takes the VIPs back after its delay", "192.0.2.5:80", func() {
+		s.sh(a, "ip link set e0 up; ip addr add 2001:db8:0:1::11/64 dev e0 nodad; ip route add $(cat /tmp/route4); ip -6 route add $(cat /tmp/route6); "+
+			fmt.Sprintf(`%s run %s --node '%s' >$RUNTIME_DIRECTORY/again.log 2>&1 &`, program(t, "director"), s.file, a))
+	})
+	holds(a)
+	lacks(b)
+	during("IPv6, an operator moves the VIPs", "[2001:db8:0:1::5]:80", func() {
+		if out := s.sh(a, program(t, "director")+" failover failover.front"); !strings.Contains(out, "has given up the VIPs") {
+			t.Error(out)
+		}
+	})
+	holds(b)
+	lacks(a)
+	if out := status(a); !has("failover.front  192.0.2.5, 2001:db8:0:1::5: backup for", "an operator said so", "an operator's will: yield", `heard director.front["b"] with priority 190`)(out) {
+		t.Errorf("status\n%s", out)
+	}
+	during("IPv4, and takes that back", "192.0.2.5:80", func() {
+		s.sh(a, program(t, "director")+" failover failover.front --back")
+	})
+	holds(a)
+	lacks(b)
+	if out := status(b); !has(": backup for", "is active with priority 200")(out) {
+		t.Errorf("status\n%s", out)
+	}
+	during("IPv4, the active director is stopped", "192.0.2.5:80", func() {
+		s.sh(a, program(t, "director")+" stop")
+	})
+	holds(b)
+	lacks(a)
+	if out := s.log(b); !strings.Contains(out, "the active router resigned") {
+		t.Errorf("it did not resign\n%s", out)
+	}
+}
