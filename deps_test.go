@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"internal/siphash":   {},
 	"report":             {"topology", "tiers"},
 	"vrrp":               {},
+	"wiring":             {"topology", "tiers"},
 	// Effects.
 	"conf/load":               {"conf"},
 	"steering/geo":            {"topology", "steering"},
@@ -46,7 +47,7 @@ var rooms = map[string][]string{
 	"dataplane":               {"tiers"},
 	"dataplane/fake":          {"tiers", "dataplane"},
 	"dataplane/ipvs":          {"topology", "tiers", "dataplane"},
-	"dataplane/hostnet":       {"topology", "tiers"},
+	"dataplane/hostnet":       {"wiring", "topology", "tiers"},
 	"dataplane/dataplanetest": {"topology", "tiers", "dataplane"},
 	"vrrp/conn":               {"vrrp"},
 	"lab":                     {"topology", "health", "tiers", "dnsserver/client", "dataplane/ipvs"},
@@ -61,12 +62,12 @@ var rooms = map[string][]string{
 	// Mains.
 	"lab/uml/umlrun": {"lab/debian", "lab/uml"},
 	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "tiers", "dataplane/ipvs", "dataplane/hostnet", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/systemd", "internal/cli"},
-	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near", "internal/secret", "report", "vrrp", "vrrp/conn"},
+	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near", "internal/secret", "report", "vrrp", "vrrp/conn", "wiring"},
 }
 
 // pure are the rooms whose functions are arithmetic on values: what they may
 // import of the standard library is what cannot do anything else.
-var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "dnsserver/zonefile", "explain", "internal/near", "internal/siphash", "vrrp", "report"}
+var pure = []string{"topology", "conf", "conf/format", "conf/codes", "health", "steering", "tiers", "graph", "plan", "dnsserver/rr", "dnsserver/zonefile", "explain", "internal/near", "internal/siphash", "vrrp", "report", "wiring"}
 
 // effects are the packages of the standard library with which a pure room
 // could do I/O, read the clock's consequences or throw dice.

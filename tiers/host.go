@@ -78,6 +78,20 @@ type Reply struct {
 	MSS  int
 }
 
+// What is ours in a kernel, by the numbers it goes by there.
+const (
+	// ReplyTable is the routing table of [Reply], and the rules lead there: the
+	// first for more specific routes of the main table, the second for the rest.
+	ReplyTable     = 0x4753
+	ReplyMainRule  = 0x4752
+	ReplyTableRule = 0x4753
+	// RouteProtocol marks our routes.
+	RouteProtocol = 0x47
+	// MarkPreference4 and MarkPreference6 are those of the filters of [Mark].
+	MarkPreference4 = 0x4753
+	MarkPreference6 = 0x4754
+)
+
 // tunnelMSS is the largest TCP segment to a VIP that fits a 1500 byte link
 // behind the header of a tunnel to address to. Without it uploads hang for
 // clients that drop the ICMP messages of path MTU discovery.

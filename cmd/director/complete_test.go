@@ -31,6 +31,9 @@ farm "web" {
 	for name, c := range map[string]struct{ args, want string }{
 		"a director runs as a director":       {"run --node", "director.front[a] director.front[b]"},
 		"a server or director is prepared":    {"realserver apply --node", "director.front[a] director.front[b] farm.web.server.x"},
+		"and its configuration printed":       {"realserver print --node", "director.front[a] director.front[b] farm.web.server.x"},
+		"and verified":                        {"realserver verify --node", "director.front[a] director.front[b] farm.web.server.x"},
+		"the forms of configuration":          {"realserver print --as", "shell networkd ifupdown netplan"},
 		"nothing is offered for what is free": {"list --json", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

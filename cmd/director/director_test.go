@@ -41,6 +41,16 @@ func TestArguments(t *testing.T) {
 		"run with a bad variable":         {[]string{"run", file, "--node", "director.tun", "--var", "x"}, 64, "", "NAME=VALUE"},
 		"apply without a node":            {[]string{"realserver", "apply", file}, 64, "", "--node is missing"},
 		"apply as nobody of the file":     {[]string{"realserver", "apply", file, "--node", "farm.nat"}, 1, "", `farm.nat.server.web["a"]`},
+		"print without a node":            {[]string{"realserver", "print", file}, 64, "", "--node is missing"},
+		"print in no form":                {[]string{"realserver", "print", file, "--node", "farm.dr.server.big", "--as", "nm"}, 64, "", "--as nm: it is one of shell, networkd, ifupdown, netplan"},
+		"print for another host":          {[]string{"realserver", "print", file, "--node", "farm.dr.server.big", "--as", "netplan"}, 64, "", "--link 192.0.2.40=NAME"},
+		"a link that is no name":          {[]string{"realserver", "print", file, "--node", "farm.dr.server.big", "--link", "192.0.2.40=e 0"}, 64, "", "as in 192.0.2.31=eth0"},
+		"a link that is not asked for":    {[]string{"realserver", "print", file, "--node", "farm.dr.server.big", "--link", "192.0.2.41=e0"}, 64, "", "but with 192.0.2.40"},
+		"a gateway that is none":          {[]string{"realserver", "print", file, "--node", "farm.dr.server.big", "--gateway", "router"}, 64, "", "address of a router"},
+		"nobody says the router":          {[]string{"realserver", "print", file, "--node", "farm.far.server.web[0]", "--as", "netplan", "--link", "198.51.100.30=e0"}, 64, "", "--gateway ADDR"},
+		"verify without a node":           {[]string{"realserver", "verify", file}, 64, "", "--node is missing"},
+		"verify as nobody of the file":    {[]string{"realserver", "verify", file, "--node", "farm.nat"}, 1, "", `farm.nat.server.web["a"]`},
+		"filtered is no tunnel":           {[]string{"realserver", "verify", file, "--node", "farm.dr.server.big", "--filtered", "lo"}, 64, "", "no such tunnel"},
 		"an unknown part of realserver":   {[]string{"realserver", "aply"}, 64, "", "unknown command"},
 		"list takes no arguments":         {[]string{"list", "x"}, 64, "", "unknown command"},
 	} {
@@ -190,5 +200,64 @@ func TestShort(t *testing.T) {
 		if got := short(v); got != want {
 			t.Errorf("%v is %s, want %s", v, got, want)
 		}
+	}
+}
+
+// A host that was not made ready: what is missing is a screen, and JSON.
+func TestVerifyOfAnotherHost(t *testing.T) {
+	const file = "../../examples/direct.hcl"
+	var stdout, stderr bytes.Buffer
+	if status := run([]string{"realserver", "verify", file, "--node", `farm.nat.server.web["a"]`}, &stdout, &stderr); status != 1 {
+		t.Errorf("status %d\n%s%s", status, &stdout, &stderr)
+	}
+	for _, want := range []string{"address_missing: no interface of this host has the address 10.10.1.10", "    ip -4 address add 10.10.1.10/24 dev INTERFACE\n"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, &stdout)
+		}
+	}
+	stdout.Reset()
+	if status := run([]string{"realserver", "verify", file, "--json", "--node", `farm.nat.server.web["a"]`}, &stdout, &stderr); status != 1 {
+		t.Errorf("status %d\n%s", status, &stderr)
+	}
+	var got struct {
+		FormatVersion int `json:"format_version"`
+		Node          string
+		Findings      []struct{ Code, Object, Wrong, Why string }
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil || got.FormatVersion != 1 || len(got.Findings) == 0 || got.Findings[0].Code != "address_missing" {
+		t.Errorf("%v in\n%s", err, &stdout)
+	}
+}
+
+func TestPrintedFiles(t *testing.T) {
+	const file = "../../examples/direct.hcl"
+	dir := t.TempDir()
+	var stdout, stderr bytes.Buffer
+	args := []string{"realserver", "print", file, "--node", `farm.dr.server.big`, "--as", "networkd", "--link", "192.0.2.40=eth0"}
+	if status := run(args, &stdout, &stderr); status != 0 {
+		t.Fatalf("status %d\n%s", status, &stderr)
+	}
+	want := `##### /etc/sysctl.d/60-gslb.conf
+# What farm.dr.server.big needs to be forwarded to, as its topology file says.
+net/ipv4/conf/eth0/arp_ignore = 1
+net/ipv4/conf/eth0/arp_announce = 2
+
+##### /etc/systemd/network/50-gslb-lo.network
+# What farm.dr.server.big needs to be forwarded to, as its topology file says.
+[Match]
+Name=lo
+
+[Address]
+Address=192.0.2.7/32
+`
+	if diff := cmp.Diff(want, stdout.String()); diff != "" {
+		t.Errorf("printed (-want +got):\n%s", diff)
+	}
+	if status := run(append(args, "--out", dir), &stdout, &stderr); status != 0 {
+		t.Fatalf("status %d\n%s", status, &stderr)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "etc/systemd/network/50-gslb-lo.network"))
+	if err != nil || !strings.HasSuffix(want, string(text)) {
+		t.Errorf("written is %q (%v)", text, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/internal/cli"
+	"gslb/wiring"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -24,12 +25,16 @@ func runOn(open opener, args []string, stdout, stderr io.Writer) int {
   director status
   director drain 'farm.web["fra"].server.web[0]' --deadline 30m
   director realserver apply shop.hcl --node 'farm.web["fra"].server.web[0]'
+  director realserver verify shop.hcl --node 'farm.web["fra"].server.web[0]'
   director stop --flush`,
 	}
 	root.AddCommand(runCmd(open), statusCmd(), listCmd(open), connsCmd(open), topCmd(open), drainCmd(), maintCmd(), enableCmd("enable"), enableCmd("undrain"), failoverCmd(), realserverCmd(), stopCmd(open))
 	root.AddCommand(cli.Man(root))
 	cli.Flag(root, "run", "node", cli.Objects("director"))
-	cli.Flag(root, "realserver apply", "node", cli.Objects("server", "director"))
+	for _, verb := range []string{"print", "apply", "verify"} {
+		cli.Flag(root, "realserver "+verb, "node", cli.Objects("server", "director"))
+	}
+	cli.Flag(root, "realserver print", "as", cli.Words(wiring.Forms()...))
 	return cli.Run(root, args, stdout, stderr)
 }
 

@@ -8,8 +8,8 @@ import (
 
 	"gslb/dataplane/hostnet"
 	"gslb/internal/cli"
-	"gslb/tiers"
 	"gslb/topology"
+	"gslb/wiring"
 )
 
 func realserverCmd() *cobra.Command {
@@ -17,7 +17,7 @@ func realserverCmd() *cobra.Command {
 		Use:   "realserver",
 		Short: "Prepare a node to be forwarded to",
 	}
-	c.AddCommand(realserverApplyCmd())
+	c.AddCommand(realserverPrintCmd(), realserverApplyCmd(), realserverVerifyCmd())
 	return c
 }
 
@@ -36,19 +36,17 @@ func realserverApplyCmd() *cobra.Command {
   tun, dr: the host never answers ARP for the VIP (arp_ignore=1, arp_announce=2)
 
 ADDR is a real server of the file, or a director of a second tier. Applying a
-second time changes nothing.`,
+second time changes nothing. It lasts until the host starts again; "print" says
+the same as configuration that stays.`,
 		Example: `  director realserver apply shop.hcl --node 'farm.web["fra"].server.web[0]'
   director realserver apply shop.hcl --node 'director.nat["fra1"]'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, paths []string) error {
-			if node == "" {
-				return cli.Usagef("--node is missing: the address of this host's object in the file")
-			}
-			topo, err := in.Topology(paths, c.ErrOrStderr())
+			topo, err := topologyOf(node, &in, paths, c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			host, err := hostOf(topo, node)
+			needs, err := needsOf(topo, node)
 			if err != nil {
 				return err
 			}
@@ -60,7 +58,7 @@ second time changes nothing.`,
 				return err
 			}
 			defer held.Close()
-			changes, err := hostnet.Converge(host, hostPath(dir))
+			changes, err := hostnet.Converge(needs.Host, hostPath(dir))
 			for _, change := range changes {
 				fmt.Fprintln(c.OutOrStdout(), change)
 			}
@@ -76,13 +74,10 @@ second time changes nothing.`,
 	return c
 }
 
-// hostOf is what the kernel of the node at an address must be like.
-func hostOf(topo *topology.Topology, node string) (tiers.Host, error) {
-	if d, ok := topo.Director(node); ok {
-		return tiers.DirectorHost(topo, d), nil
-	}
-	if s, ok := topo.Server(node); ok {
-		return tiers.ServerHost(topo, s), nil
+// needsOf is what the kernel of the node at an address must be like, and why.
+func needsOf(topo *topology.Topology, node string) (wiring.Needs, error) {
+	if n, ok := wiring.Of(topo, node); ok {
+		return n, nil
 	}
 	var have []string
 	for _, f := range topo.Farms {
@@ -93,5 +88,5 @@ func hostOf(topo *topology.Topology, node string) (tiers.Host, error) {
 	for _, d := range topo.Directors {
 		have = append(have, d.ID)
 	}
-	return tiers.Host{}, cli.NoNode(node, "real server or director", have)
+	return wiring.Needs{}, cli.NoNode(node, "real server or director", have)
 }

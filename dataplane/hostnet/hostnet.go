@@ -20,16 +20,6 @@ import (
 	"gslb/tiers"
 )
 
-// The routing table, and the preferences of the two rules, for what is sent
-// from a VIP that has come in by a tunnel: more specific routes of the main
-// table first, then the default route with the smaller segment size.
-const (
-	replyTable      = 0x4753
-	replyMainRule   = 0x4752
-	replyTableRule  = 0x4753
-	routingProtocol = 0x47 // marks our routes in `ip route`
-)
-
 // Converge makes the kernel be as want says and returns what it changed, a
 // line for each; nothing when all was well. What it cannot change is in the
 // error, and the rest is done all the same. The record is kept in the file at
@@ -323,7 +313,7 @@ func (k *kernel) route(r tiers.Route) {
 		return
 	}
 	next := &netlink.Route{
-		LinkIndex: link.Attrs().Index, Dst: everything(r.Via.Is6()), Gw: r.Via.AsSlice(), AdvMSS: r.MSS, Protocol: routingProtocol,
+		LinkIndex: link.Attrs().Index, Dst: everything(r.Via.Is6()), Gw: r.Via.AsSlice(), AdvMSS: r.MSS, Protocol: tiers.RouteProtocol,
 	}
 	if k.dry {
 		k.planned[r.Via.Is6()] = next
@@ -358,13 +348,13 @@ func (k *kernel) reply(r tiers.Reply) {
 		return
 	}
 	want := netlink.Route{
-		LinkIndex: main.LinkIndex, Dst: everything(v6), Gw: main.Gw, AdvMSS: r.MSS, Table: replyTable, Protocol: routingProtocol,
+		LinkIndex: main.LinkIndex, Dst: everything(v6), Gw: main.Gw, AdvMSS: r.MSS, Table: tiers.ReplyTable, Protocol: tiers.RouteProtocol,
 		Flags: main.Flags & int(netlink.FLAG_ONLINK), // the gateway may be outside the host's prefixes
 	}
 	if by6 {
 		want.Gw, want.Via = nil, &netlink.Via{AddrFamily: unix.AF_INET6, Addr: main.Gw}
 	}
-	have, err := routes(v6, replyTable)
+	have, err := routes(v6, tiers.ReplyTable)
 	if err != nil || len(have) != 1 || !have[0].Gw.Equal(want.Gw) || !sameVia(have[0].Via, want.Via) || have[0].LinkIndex != want.LinkIndex || have[0].AdvMSS != want.AdvMSS {
 		k.do(func() error { return netlink.RouteReplace(&want) }, nil, "default route for replies by %s%s", main.Gw, segment(r.MSS))
 	}
@@ -390,8 +380,8 @@ func replyRules(from netip.Addr) []*netlink.Rule {
 		r.Src = netlink.NewIPNet(from.AsSlice())
 		r.Family = netlinkFamily(from.Is6())
 	}
-	specific.Table, specific.Priority, specific.SuppressPrefixlen = unix.RT_TABLE_MAIN, replyMainRule, 0
-	reply.Table, reply.Priority = replyTable, replyTableRule
+	specific.Table, specific.Priority, specific.SuppressPrefixlen = unix.RT_TABLE_MAIN, tiers.ReplyMainRule, 0
+	reply.Table, reply.Priority = tiers.ReplyTable, tiers.ReplyTableRule
 	return []*netlink.Rule{specific, reply}
 }
 
@@ -444,9 +434,9 @@ func (k *kernel) remove(before, wanted Record) (left Record) {
 
 // emptyReplyTable removes the default route that the last reply of a family used.
 func (k *kernel) emptyReplyTable(v6 bool) {
-	list, err := routes(v6, replyTable)
+	list, err := routes(v6, tiers.ReplyTable)
 	if err != nil {
-		k.did(err, "empty table %d", replyTable)
+		k.did(err, "empty table %d", tiers.ReplyTable)
 		return
 	}
 	for _, r := range list {

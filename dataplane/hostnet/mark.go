@@ -20,16 +20,11 @@ import (
 // does not take them away, and they need no program beside the kernel. Ours have
 // preferences of their own, one for each family, which is all that tells them
 // from those of others.
-const (
-	markPreference4 = 0x4753
-	markPreference6 = 0x4754
-)
-
 func markPreference(v6 bool) (preference, protocol uint16) {
 	if v6 {
-		return markPreference6, unix.ETH_P_IPV6
+		return tiers.MarkPreference6, unix.ETH_P_IPV6
 	}
-	return markPreference4, unix.ETH_P_IP
+	return tiers.MarkPreference4, unix.ETH_P_IP
 }
 
 // resolveMarks notes the devices that are to mark packets, and of which the

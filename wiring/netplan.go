@@ -1,0 +1,141 @@
+package wiring
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"gslb/tiers"
+)
+
+// netplan is a file for netplan with networkd behind it, and what netplan has no
+// words for: parameters, rules that leave default routes out, VIPs of IPv6 for
+// which no duplicates are looked for, filters.
+func (r *renderer) netplan() []File {
+	out := r.sysctlFile()
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	b.WriteString(r.head("netplan joins it with the other files of this folder, so only what is added is here.",
+		"An interface that is no ethernet belongs under bonds:, vlans: or bridges:, as in the",
+		"file that describes it. What netplan has no words for is in files of its own."))
+	say("network:\n  version: 2\n  renderer: networkd")
+	var rest []File
+	ethernets := ""
+	for _, device := range r.links() {
+		text := r.planned(device)
+		if text != "" {
+			if device == "lo" {
+				text = "      match: {name: lo}\n" + text
+			}
+			ethernets += "    " + device + ":\n" + text
+		}
+		if unsaid := r.unsaid(device); unsaid != "" {
+			path := "etc/systemd/network/10-netplan-" + device + ".network.d/50-gslb.conf"
+			rest = append(rest, File{path, r.head("netplan has no words for it: a drop-in for the file that it makes for "+device+".") + strings.TrimPrefix(unsaid, "\n"), 0o644})
+		}
+	}
+	if ethernets != "" {
+		say("  ethernets:\n%s", strings.TrimSuffix(ethernets, "\n"))
+	}
+	if len(r.Host.Tunnels) > 0 {
+		say("  tunnels:")
+	}
+	for _, t := range r.Host.Tunnels {
+		_, mode := tunnelKind(t)
+		say("    %s:\n      mode: %s\n      local: %q\n      remote: %q\n      link-local: []\n      accept-ra: false\n      optional: true", t.Name, mode, t.Local, t.Remote)
+		b.WriteString(r.planned(t.Name))
+	}
+	if ethernets != "" || len(r.Host.Tunnels) > 0 {
+		out = append(out, File{"etc/netplan/90-gslb.yaml", b.String(), 0o600})
+	}
+	return append(append(out, rest...), r.markUnits()...)
+}
+
+// sayable reports whether netplan can say a VIP of a device: it cannot have
+// duplicates not looked for, which a device with neighbours does.
+func (r *renderer) sayable(vip netip.Addr, device string) bool {
+	if vip.Is4() || device == "lo" {
+		return true
+	}
+	for _, t := range r.Host.Tunnels {
+		if t.Name == device {
+			return true
+		}
+	}
+	return false
+}
+
+// planned is what netplan has words for.
+func (r *renderer) planned(device string) string {
+	var addresses, routes, rules string
+	for _, vip := range r.on(device) {
+		switch {
+		case !r.sayable(vip, device):
+		case vip.Is6():
+			addresses += fmt.Sprintf("        - %q: {lifetime: 0}\n", host(vip))
+		default:
+			addresses += fmt.Sprintf("        - %q\n", host(vip))
+		}
+	}
+	route := func(g Gateway, mss, table int) {
+		routes += fmt.Sprintf("        - to: %s\n          via: %q\n", everywhere(g.Via.Is6()), g.Via)
+		if g.OnLink {
+			routes += "          on-link: true\n"
+		}
+		if mss != 0 {
+			routes += fmt.Sprintf("          advertised-mss: %d\n", mss)
+		}
+		if table != 0 {
+			routes += fmt.Sprintf("          table: %d\n", table)
+		}
+	}
+	for _, w := range r.Host.Routes {
+		if r.device(w.Link) == device {
+			route(Gateway{Via: w.Via}, w.MSS, 0)
+		}
+	}
+	for _, v6 := range []bool{false, true} {
+		g, ok := r.gateway(v6)
+		if !ok || !r.Replies(v6) || g.Link != device {
+			continue
+		}
+		route(g, r.replyMSS(v6), tiers.ReplyTable)
+		for _, rule := range r.rules() {
+			if rule.From.Is6() == v6 && !rule.Suppress {
+				rules += fmt.Sprintf("        - from: %q\n          table: %d\n          priority: %d\n", host(rule.From), rule.Table, rule.Preference)
+			}
+		}
+	}
+	out := ""
+	for _, list := range [][2]string{{"addresses", addresses}, {"routes", routes}, {"routing-policy", rules}} {
+		if list[1] != "" {
+			out += "      " + list[0] + ":\n" + list[1]
+		}
+	}
+	return out
+}
+
+// everywhere is the prefix of a default route. "default" would do for both, but
+// not with every version of netplan.
+func everywhere(v6 bool) string {
+	if v6 {
+		return `"::/0"`
+	}
+	return `"0.0.0.0/0"`
+}
+
+// unsaid is what netplan has no words for, as sections of networkd.
+func (r *renderer) unsaid(device string) string {
+	out := ""
+	for _, vip := range r.on(device) {
+		if !r.sayable(vip, device) {
+			out += addressSection(vip)
+		}
+	}
+	for _, rule := range r.rules() {
+		if g, ok := r.gateway(rule.From.Is6()); ok && g.Link == device && rule.Suppress {
+			out += ruleSection(rule)
+		}
+	}
+	return out
+}
