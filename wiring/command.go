@@ -38,8 +38,11 @@ func noAddress(a netip.Prefix, device string) string {
 
 // tunnelKind is the type of a tunnel's device, and its mode.
 func tunnelKind(t tiers.Tunnel) (kind, mode string) {
-	if t.Local.Is6() {
-		return "ip6tnl", "ip6ip6"
+	switch {
+	case t.Local.Is6(): // one device for both families
+		return "ip6tnl", "any"
+	case t.Six:
+		return "sit", "ip6ip"
 	}
 	return "ipip", "ipip"
 }
@@ -56,6 +59,11 @@ func tunnelUp(device string) string { return "ip link set dev " + device + " up"
 // setSysctl sets a parameter. With slashes it takes devices with a dot in their names.
 func setSysctl(path, value string) string { return "sysctl -qw " + path + "=" + value }
 
+// addTunnelOnce is addTunnel where there may be one.
+func addTunnelOnce(t tiers.Tunnel) string {
+	return "ip link show dev " + t.Name + " >/dev/null 2>&1 || " + addTunnel(t)
+}
+
 // addRoute is a default route; by is "via ADDR dev NAME", table 0 the main one.
 func addRoute(v6 bool, by string, mss, table int) string {
 	s := ip(v6) + " route replace default " + by
@@ -68,8 +76,13 @@ func addRoute(v6 bool, by string, mss, table int) string {
 	return s + fmt.Sprintf(" proto %d", tiers.RouteProtocol)
 }
 
-func by(via netip.Addr, device string, onLink bool) string {
-	s := "via " + via.String() + " dev " + device
+// by is the way of a route of a family.
+func by(v6 bool, via netip.Addr, device string, onLink bool) string {
+	s := "via "
+	if via.Is6() && !v6 {
+		s += "inet6 "
+	}
+	s += via.String() + " dev " + device
 	if onLink {
 		s += " onlink"
 	}

@@ -45,9 +45,10 @@ type Site struct {
 
 // A Gateway is the router of a default route.
 type Gateway struct {
-	Via    netip.Addr
-	Link   string // "": the interface with the node's own address
-	OnLink bool   // Via is outside the host's prefixes
+	V6     bool       // the family that goes by it
+	Via    netip.Addr // of IPv6 also for IPv4 (RFC 8950)
+	Link   string     // "": the interface with the node's own address
+	OnLink bool       // Via is outside the host's prefixes
 }
 
 // A File is one file of a host's configuration.
@@ -153,11 +154,11 @@ func (r *renderer) marked(device string) []tiers.Mark {
 func (r *renderer) gateway(v6 bool) (Gateway, bool) {
 	for _, w := range r.Host.Routes {
 		if w.Via.Is6() == v6 {
-			return Gateway{Via: w.Via, Link: r.device(w.Link)}, true
+			return Gateway{V6: v6, Via: w.Via, Link: r.device(w.Link)}, true
 		}
 	}
 	for _, g := range r.site.Gateways {
-		if g.Via.Is6() != v6 {
+		if g.V6 != v6 {
 			continue
 		}
 		for _, p := range r.Parts {

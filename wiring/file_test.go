@@ -35,6 +35,8 @@ func TestFiles(t *testing.T) {
 		"server-nat":            `farm.nat["one"].server.s`,
 		"server-nat-behind-tun": `farm.nat["tun"].server.s`,
 		"server-tun":            "farm.tun.server.s",
+		"server-tun-four":       `farm.other["four"].server.s`,
+		"server-tun-six":        `farm.other["six"].server.s`,
 		"server-dr":             "farm.dr.server.s",
 		"front":                 `director.front["b"]`,
 		"director-nat":          `director.nat["one"]`,
@@ -54,7 +56,15 @@ func TestFiles(t *testing.T) {
 				}
 			}
 			for _, via := range n.Gateways {
-				s.Gateways = append(s.Gateways, Gateway{Via: via})
+				switch {
+				case name == "server-tun-four" && via.Is6():
+					via = netip.MustParseAddr("fe80::1")
+				case name == "server-tun-six" && via.Is4():
+					via = n.Gateways[1]
+					s.Gateways = append(s.Gateways, Gateway{Via: via})
+					continue
+				}
+				s.Gateways = append(s.Gateways, Gateway{V6: via.Is6(), Via: via})
 			}
 			var b strings.Builder
 			for _, form := range []Form{Shell, Networkd, Ifupdown, Netplan} {
@@ -87,7 +97,7 @@ func TestFiles(t *testing.T) {
 func TestFilesAreRepeatable(t *testing.T) {
 	n, _ := Of(site(t), "farm.tun.server.s")
 	s := Site{Links: map[netip.Addr]string{netip.MustParseAddr("192.0.2.31"): "eth0", netip.MustParseAddr("2001:db8:1::31"): "eth0"},
-		Gateways: []Gateway{{Via: netip.MustParseAddr("192.0.2.1"), Link: "eth7", OnLink: true}, {Via: netip.MustParseAddr("fe80::1")}}}
+		Gateways: []Gateway{{Via: netip.MustParseAddr("192.0.2.1"), Link: "eth7", OnLink: true}, {V6: true, Via: netip.MustParseAddr("fe80::1")}}}
 	for _, word := range Forms() {
 		form, _ := ParseForm(word)
 		first := Files(form, n, s)

@@ -26,7 +26,7 @@ func (r *renderer) ifupdown() []File {
 func (r *renderer) stanza(b *strings.Builder, device string, t *tiers.Tunnel) {
 	var before, up, down []string // down: in the opposite order
 	if t != nil {
-		before = append(before, "[ -d /sys/class/net/"+device+" ] || "+addTunnel(*t))
+		before = append(before, addTunnelOnce(*t))
 		up = append(up, tunnelUp(device))
 		down = append(down, noTunnel(device))
 	} else if device == r.first() {
@@ -48,8 +48,8 @@ func (r *renderer) stanza(b *strings.Builder, device string, t *tiers.Tunnel) {
 	}
 	for _, w := range r.Host.Routes {
 		if r.device(w.Link) == device {
-			up = append(up, addRoute(w.Via.Is6(), by(w.Via, device, false), w.MSS, 0))
-			down = append(down, ip(w.Via.Is6())+" route del default "+by(w.Via, device, false)+" || true")
+			up = append(up, addRoute(w.Via.Is6(), by(w.Via.Is6(), w.Via, device, false), w.MSS, 0))
+			down = append(down, ip(w.Via.Is6())+" route del default "+by(w.Via.Is6(), w.Via, device, false)+" || true")
 		}
 	}
 	for _, v6 := range []bool{false, true} {
@@ -57,7 +57,7 @@ func (r *renderer) stanza(b *strings.Builder, device string, t *tiers.Tunnel) {
 		if !ok || !r.Replies(v6) || g.Link != device {
 			continue
 		}
-		up = append(up, addRoute(v6, by(g.Via, device, g.OnLink), r.replyMSS(v6), tiers.ReplyTable))
+		up = append(up, addRoute(v6, by(v6, g.Via, device, g.OnLink), r.replyMSS(v6), tiers.ReplyTable))
 		down = append(down, ip(v6)+" route flush table "+strconv.Itoa(tiers.ReplyTable)+" || true")
 		for _, rule := range r.rules() {
 			if rule.From.Is6() == v6 {

@@ -37,7 +37,7 @@ type Part struct {
 type Peer struct {
 	ID    string
 	Near  netip.Addr   // the address that packets go to or come from
-	Addrs []netip.Addr // all it has of the family
+	Addrs []netip.Addr // all it has
 }
 
 // Of returns what the node at an address of the file needs; false when it is
@@ -67,7 +67,7 @@ func ofDirector(topo *topology.Topology, self *topology.Director) Needs {
 				}
 				p := Part{VIP: vip, Link: tiers.Link{Holds: own}}
 				if i > 0 {
-					p.By, p.From = s.Tiers[i-1].Method, directors(s.Tiers[i-1].Directors, vip, self.Network)
+					p.By, p.From = s.Tiers[i-1].Method, directors(s.Tiers[i-1].Directors, own, self.Network)
 				}
 				if tier.Method == topology.DR {
 					p.To = destinations(s, i, vip, self.Network)
@@ -88,7 +88,7 @@ func ofServer(topo *topology.Topology, self *topology.Server) Needs {
 		}
 		tier := s.Tiers[len(s.Tiers)-1]
 		for _, vip := range s.VIPs {
-			own, ok := self.Addrs.Like(vip)
+			own, ok := self.Addrs.Reach(vip, tier.Method)
 			if !ok {
 				continue
 			}
@@ -97,7 +97,7 @@ func ofServer(topo *topology.Topology, self *topology.Server) Needs {
 				from = []*topology.Director{self.Farm.Gateway}
 			}
 			n.add(Part{
-				VIP: vip, Link: tiers.Link{Holds: own}, By: tier.Method, From: directors(from, vip, self.Farm.Network),
+				VIP: vip, Link: tiers.Link{Holds: own}, By: tier.Method, From: directors(from, own, self.Farm.Network),
 			})
 		}
 	}
@@ -132,7 +132,9 @@ func (n *Needs) on(network *topology.Network) {
 	}
 }
 
-func directors(list []*topology.Director, vip netip.Addr, on *topology.Network) []Peer {
+// directors are those that have an address of own's family, which is the one
+// that packets travel in.
+func directors(list []*topology.Director, own netip.Addr, on *topology.Network) []Peer {
 	var out []Peer
 	for _, d := range list {
 		if d == nil {
@@ -142,17 +144,11 @@ func directors(list []*topology.Director, vip netip.Addr, on *topology.Network) 
 		if near == nil {
 			near = d.Addrs
 		}
-		p := Peer{ID: d.ID}
-		legs := []topology.Addrs{d.Addrs}
+		p := Peer{ID: d.ID, Addrs: d.Addrs}
 		if d.Inside != nil {
-			legs = append(legs, d.Inside.Addrs)
+			p.Addrs = slices.Concat(d.Addrs, d.Inside.Addrs)
 		}
-		for _, addrs := range legs {
-			if a, ok := addrs.Like(vip); ok {
-				p.Addrs = append(p.Addrs, a)
-			}
-		}
-		if a, ok := near.Like(vip); ok {
+		if a, ok := near.Like(own); ok {
 			p.Near = a
 			out = append(out, p)
 		}

@@ -10,7 +10,8 @@ import (
 
 // netplan is a file for netplan with networkd behind it, and what netplan has no
 // words for: parameters, rules that leave default routes out, VIPs of IPv6 for
-// which no duplicates are looked for, filters.
+// which no duplicates are looked for, tunnels that take both families, gateways
+// of the other family, filters.
 func (r *renderer) netplan() []File {
 	out := r.sysctlFile()
 	var b strings.Builder
@@ -37,18 +38,40 @@ func (r *renderer) netplan() []File {
 	if ethernets != "" {
 		say("  ethernets:\n%s", strings.TrimSuffix(ethernets, "\n"))
 	}
-	if len(r.Host.Tunnels) > 0 {
-		say("  tunnels:")
-	}
+	tunnels := 0
 	for _, t := range r.Host.Tunnels {
-		_, mode := tunnelKind(t)
+		mode, ok := r.netplanMode(t)
+		if !ok {
+			rest = append(rest, r.networkdTunnel(t)...)
+			continue
+		}
+		if tunnels++; tunnels == 1 {
+			say("  tunnels:")
+		}
 		say("    %s:\n      mode: %s\n      local: %q\n      remote: %q\n      link-local: []\n      accept-ra: false\n      optional: true", t.Name, mode, t.Local, t.Remote)
 		b.WriteString(r.planned(t.Name))
 	}
-	if ethernets != "" || len(r.Host.Tunnels) > 0 {
+	if ethernets != "" || tunnels > 0 {
 		out = append(out, File{"etc/netplan/90-gslb.yaml", b.String(), 0o600})
 	}
 	return append(append(out, rest...), r.markUnits()...)
+}
+
+// netplanMode is netplan's word for what a tunnel takes; it has none for both
+// families at once.
+func (r *renderer) netplanMode(t tiers.Tunnel) (string, bool) {
+	kind, _ := tunnelKind(t)
+	if kind != "ip6tnl" {
+		return kind, true
+	}
+	four, six := false, false
+	for _, vip := range r.on(t.Name) {
+		four, six = four || vip.Is4(), six || vip.Is6()
+	}
+	if four {
+		return "ipip6", !six
+	}
+	return "ip6ip6", true
 }
 
 // sayable reports whether netplan can say a VIP of a device: it cannot have
@@ -91,7 +114,7 @@ func (r *renderer) planned(device string) string {
 	}
 	for _, w := range r.Host.Routes {
 		if r.device(w.Link) == device {
-			route(Gateway{Via: w.Via}, w.MSS, 0)
+			route(Gateway{V6: w.Via.Is6(), Via: w.Via}, w.MSS, 0)
 		}
 	}
 	for _, v6 := range []bool{false, true} {
@@ -99,7 +122,9 @@ func (r *renderer) planned(device string) string {
 		if !ok || !r.Replies(v6) || g.Link != device {
 			continue
 		}
-		route(g, r.replyMSS(v6), tiers.ReplyTable)
+		if g.Via.Is6() == v6 {
+			route(g, r.replyMSS(v6), tiers.ReplyTable)
+		}
 		for _, rule := range r.rules() {
 			if rule.From.Is6() == v6 && !rule.Suppress {
 				rules += fmt.Sprintf("        - from: %q\n          table: %d\n          priority: %d\n", host(rule.From), rule.Table, rule.Preference)
@@ -131,6 +156,9 @@ func (r *renderer) unsaid(device string) string {
 		if !r.sayable(vip, device) {
 			out += addressSection(vip)
 		}
+	}
+	if g, ok := r.gateway(false); ok && r.Replies(false) && g.Link == device && g.Via.Is6() {
+		out += routeSection(g, r.replyMSS(false), tiers.ReplyTable)
 	}
 	for _, rule := range r.rules() {
 		if g, ok := r.gateway(rule.From.Is6()); ok && g.Link == device && rule.Suppress {

@@ -14,14 +14,7 @@ import (
 func (r *renderer) networkd() []File {
 	out := r.sysctlFile()
 	for _, t := range r.Host.Tunnels {
-		kind, mode := tunnelKind(t)
-		dev := r.head() + "[NetDev]\nName=" + t.Name + "\nKind=" + kind + "\n\n[Tunnel]\nIndependent=yes\n" +
-			"Local=" + t.Local.String() + "\nRemote=" + t.Remote.String() + "\n"
-		if t.Local.Is6() {
-			dev += "Mode=" + mode + "\n"
-		}
-		net := r.head() + "[Match]\nName=" + t.Name + "\n\n[Link]\nRequiredForOnline=no\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n" + r.networkSections(t.Name)
-		out = append(out, File{"etc/systemd/network/50-" + t.Name + ".netdev", dev, 0o644}, File{"etc/systemd/network/50-" + t.Name + ".network", net, 0o644})
+		out = append(out, r.networkdTunnel(t)...)
 	}
 	for _, device := range r.links() {
 		sections := r.networkSections(device)
@@ -40,6 +33,18 @@ func (r *renderer) networkd() []File {
 	return append(out, r.markUnits()...)
 }
 
+// networkdTunnel is a tunnel's device and its network.
+func (r *renderer) networkdTunnel(t tiers.Tunnel) []File {
+	kind, mode := tunnelKind(t)
+	dev := r.head() + "[NetDev]\nName=" + t.Name + "\nKind=" + kind + "\n\n[Tunnel]\nIndependent=yes\n" +
+		"Local=" + t.Local.String() + "\nRemote=" + t.Remote.String() + "\n"
+	if kind == "ip6tnl" {
+		dev += "Mode=" + mode + "\n"
+	}
+	net := r.head() + "[Match]\nName=" + t.Name + "\n\n[Link]\nRequiredForOnline=no\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n" + r.networkSections(t.Name)
+	return []File{{"etc/systemd/network/50-" + t.Name + ".netdev", dev, 0o644}, {"etc/systemd/network/50-" + t.Name + ".network", net, 0o644}}
+}
+
 // networkSections are the addresses, routes and rules of a device.
 func (r *renderer) networkSections(device string) string {
 	out := ""
@@ -48,7 +53,7 @@ func (r *renderer) networkSections(device string) string {
 	}
 	for _, w := range r.Host.Routes {
 		if r.device(w.Link) == device {
-			out += routeSection(Gateway{Via: w.Via}, w.MSS, 0)
+			out += routeSection(Gateway{V6: w.Via.Is6(), Via: w.Via}, w.MSS, 0)
 		}
 	}
 	for _, v6 := range []bool{false, true} {
@@ -76,6 +81,9 @@ func addressSection(vip netip.Addr) string {
 
 func routeSection(g Gateway, mss, table int) string {
 	out := "\n[Route]\nGateway=" + g.Via.String() + "\n"
+	if g.Via.Is6() != g.V6 {
+		out += "Destination=0.0.0.0/0\n"
+	}
 	if g.OnLink {
 		out += "GatewayOnLink=yes\n"
 	}

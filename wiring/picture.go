@@ -48,15 +48,14 @@ type Addr struct {
 type Tunnel struct {
 	Local, Remote netip.Addr // the zero Addr or the unspecified one: any
 	V6            bool       // in packets of IPv6
-	// Inner is the protocol that is taken out, 4 or 41; 0: any.
-	Inner int
+	Four, Six     bool       // what is taken out
 }
 
 // A Route is a default route.
 type Route struct {
 	V6     bool
 	Table  int
-	Via    netip.Addr // the zero Addr: on the link
+	Via    netip.Addr // the zero Addr: on the link; of IPv6 also for IPv4 (RFC 8950)
 	OnLink bool       // Via is outside the host's prefixes
 	Link   string
 	MSS    int // 0: what the link's MTU leaves

@@ -64,7 +64,7 @@ func (r *renderer) script() string {
 		}
 	}
 	for _, t := range r.Host.Tunnels {
-		say("[ -d /sys/class/net/%s ] || %s", t.Name, addTunnel(t))
+		say("%s", addTunnelOnce(t))
 		for _, s := range r.of(t.Name) {
 			say("parameter %s %s", pathOf(s.Key, t.Name), s.Value)
 		}
@@ -74,7 +74,7 @@ func (r *renderer) script() string {
 		say("%s", addAddress(a.Addr, r.device(a.Link)))
 	}
 	for _, w := range r.Host.Routes {
-		say("%s", addRoute(w.Via.Is6(), by(w.Via, r.device(w.Link), false), w.MSS, 0))
+		say("%s", addRoute(w.Via.Is6(), by(w.Via.Is6(), w.Via, r.device(w.Link), false), w.MSS, 0))
 	}
 	for _, v6 := range []bool{false, true} {
 		if !r.Replies(v6) {
@@ -125,14 +125,21 @@ parameter() {
 }
 
 `
-	gatewayFunction = `# gateway FAMILY: what the default route goes by.
-gateway() {
-	by=$(ip "$1" route show default table main | awk 'NR == 1 {
+	gatewayFunction = `# hop FAMILY: what the default route goes by, "" without a gateway.
+hop() {
+	ip "$1" route show default table main | awk 'NR == 1 && / via / {
 		for (i = 1; i <= NF; i++) {
 			if ($i == "via" || $i == "dev") printf "%s %s ", $i, $(i + 1)
+			if ($i == "inet6") printf "%s ", $(i + 1)
 			if ($i == "onlink") printf "onlink"
 		}
-	}')
+	}'
+}
+
+# gateway FAMILY: the same for replies. IPv4 may go by a gateway of IPv6.
+gateway() {
+	by=$(hop "$1")
+	[ -n "$by" ] || [ "$1" = -6 ] || by=$(hop -6 | sed 's/^via /via inet6 /')
 	case $by in
 	*via*) echo "$by" ;;
 	*)
@@ -157,7 +164,7 @@ rule() {
 // gatewayText is how the script knows the gateway of replies.
 func (r *renderer) gatewayText(v6 bool) string {
 	if g, ok := r.gateway(v6); ok {
-		return `"` + by(g.Via, strings.Trim(g.Link, `"`), g.OnLink) + `"`
+		return `"` + by(v6, g.Via, strings.Trim(g.Link, `"`), g.OnLink) + `"`
 	}
 	return "$(gateway " + strings.TrimPrefix(ip(v6), "ip ") + ")"
 }

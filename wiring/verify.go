@@ -209,16 +209,37 @@ func (v *verifier) by(m topology.Method, v6 bool) bool {
 	return slices.ContainsFunc(v.n.Parts, func(p Part) bool { return p.By == m && p.VIP.Is6() == v6 })
 }
 
+// over reports whether packets come here in packets of a family.
+func (v *verifier) over(v6 bool) bool {
+	return slices.ContainsFunc(v.n.Host.Tunnels, func(w tiers.Tunnel) bool { return w.Local.Is6() == v6 })
+}
+
 func (t *Tunnel) open() bool { return !t.Remote.IsValid() || t.Remote.IsUnspecified() }
 
 func (t *Tunnel) is(w tiers.Tunnel) bool { return t.Local == w.Local && t.Remote == w.Remote }
+
+// like reports whether a device is of the kind that w takes. Over IPv4 there is
+// one for each family.
+func (t *Tunnel) like(w tiers.Tunnel) bool {
+	if w.Local.Is6() {
+		return t.V6
+	}
+	return !t.V6 && (w.Six && t.Six || !w.Six && t.Four)
+}
+
+// takes reports whether a tunnel's device takes out the packets of its VIPs.
+func (v *verifier) takes(t *Tunnel, w tiers.Tunnel) bool {
+	return !slices.ContainsFunc(v.n.Host.Addresses, func(a tiers.Address) bool {
+		return a.Link.Name == w.Name && (a.Addr.Is6() && !t.Six || a.Addr.Is4() && !t.Four)
+	})
+}
 
 // allTunnels finds the device of each tunnel, by its ends.
 func (v *verifier) allTunnels() {
 	taken := map[string]bool{}
 	for _, w := range v.n.Host.Tunnels {
 		for _, l := range v.p.Links {
-			if l.Tunnel != nil && (l.Tunnel.is(w) || l.Filtered && l.Up && l.Tunnel.open() && l.Tunnel.V6 == w.Local.Is6()) {
+			if l.Tunnel != nil && l.Tunnel.like(w) && (l.Tunnel.is(w) || l.Filtered && l.Up && l.Tunnel.open()) {
 				v.tunnels[w.Name] = l.Name
 				taken[l.Name] = true
 			}
@@ -232,33 +253,34 @@ func (v *verifier) allTunnels() {
 			continue
 		}
 		l, _ := v.p.link(name)
-		inner := 4
-		if w.Local.Is6() {
-			inner = 41
-		}
 		switch {
 		case !l.Up:
 			v.broken[w.Name] = true
 			v.find(Finding{"tunnel_down", name, fmt.Sprintf("the tunnel %s from %s is down", name, w.Remote),
 				"packets of that director are not taken out of the tunnel and are lost", append([]string{tunnelUp(name)}, v.inhabit(w, name)...)})
-		case l.Tunnel.Inner != 0 && l.Tunnel.Inner != inner:
+		case !v.takes(l.Tunnel, w):
 			v.broken[w.Name] = true
-			v.find(Finding{"tunnel_mode", name, fmt.Sprintf("the tunnel %s takes out packets of protocol %d, the director sends %d", name, l.Tunnel.Inner, inner),
-				"packets of that director are not taken out of the tunnel and are lost", append([]string{noTunnel(name)}, v.build(w)...)})
+			v.find(v.mode(l, w))
 		}
 	}
 	for _, l := range v.p.Links {
-		if l.Tunnel == nil || !l.Up || !l.Tunnel.open() || l.Filtered || taken[l.Name] || !v.by(topology.TUN, l.Tunnel.V6) {
+		if l.Tunnel == nil || !l.Up || !l.Tunnel.open() || l.Filtered || taken[l.Name] || !v.over(l.Tunnel.V6) {
 			continue
 		}
 		v.find(openTunnel(&l, nil))
 	}
 }
 
+// mode is the finding of a tunnel with the right ends and another inside.
+func (v *verifier) mode(l *Link, w tiers.Tunnel) Finding {
+	return Finding{"tunnel_mode", l.Name, fmt.Sprintf("the tunnel %s from %s does not take out packets of the VIP's family", l.Name, w.Remote),
+		"what that director sends is not taken out of the tunnel and is lost", append([]string{noTunnel(l.Name)}, v.build(w)...)}
+}
+
 // openTunnel is the finding of a device that takes packets from anybody.
 func openTunnel(l *Link, instead []string) Finding {
 	mend := noTunnel(l.Name)
-	if l.Name == "tunl0" || l.Name == "ip6tnl0" { // the kernel's own stay
+	if l.Name == "tunl0" || l.Name == "ip6tnl0" || l.Name == "sit0" { // the kernel's own stay
 		mend = "ip link set dev " + l.Name + " down"
 	}
 	return Finding{"tunnel_open", l.Name, fmt.Sprintf("the tunnel %s is up and bound to no sender", l.Name),
@@ -287,6 +309,8 @@ func (v *verifier) noTunnel(w tiers.Tunnel, taken map[string]bool) {
 	taken[l.Name] = true
 	instead := append([]string{noTunnel(l.Name)}, v.build(w)...)
 	switch {
+	case l.Tunnel.is(w):
+		v.find(v.mode(l, w))
 	case l.Tunnel.open():
 		v.find(openTunnel(l, v.build(w)))
 	case l.Tunnel.Remote != w.Remote:
@@ -468,7 +492,13 @@ func (v *verifier) reversePath() {
 	for _, w := range v.n.Host.Tunnels {
 		device, ok := v.tunnels[w.Name]
 		l, there := v.p.link(device)
-		if !ok || !there || v.broken[w.Name] || w.Local.Is6() {
+		var vips []netip.Addr
+		for _, a := range v.n.Host.Addresses {
+			if a.Link.Name == w.Name && a.Addr.Is4() {
+				vips = append(vips, a.Addr)
+			}
+		}
+		if !ok || !there || v.broken[w.Name] || len(vips) == 0 {
 			continue
 		}
 		switch filter := v.p.larger(key, device); {
@@ -478,12 +508,6 @@ func (v *verifier) reversePath() {
 				"clients are not reached through the tunnel, so a strict filter drops every packet that comes out of it",
 				[]string{setSysctl(pathOf(key, device), "2")}})
 		case filter == 2 && !l.holds4():
-			var vips []netip.Addr
-			for _, a := range v.n.Host.Addresses {
-				if a.Link.Name == w.Name && a.Addr.Is4() {
-					vips = append(vips, a.Addr)
-				}
-			}
 			if slices.ContainsFunc(vips, func(a netip.Addr) bool { return v.missing[a] }) {
 				continue // comes back with the VIP
 			}
@@ -506,9 +530,21 @@ func replaceDefault(have Route, there bool, v6 bool, by string, mss int) []strin
 	return append(out, addRoute(v6, by, mss, 0))
 }
 
+// main is the default route that a family goes by: IPv4 may go by a gateway of
+// IPv6 where there is no other.
+func (v *verifier) main(v6 bool) (Route, bool) {
+	have, there := v.p.Default(v6)
+	if !v6 && (!there || !have.Via.IsValid()) && len(v.n.Host.Replies) > 0 {
+		if six, ok := v.p.Default(true); ok {
+			return six, true
+		}
+	}
+	return have, there
+}
+
 // defaultRoute is by the director for NAT, and past it for TUN and DR.
 func (v *verifier) defaultRoute(v6 bool) {
-	have, there := v.p.Default(v6)
+	have, there := v.main(v6)
 	var wanted []tiers.Route
 	for _, r := range v.n.Host.Routes {
 		if r.Via.Is6() == v6 {
@@ -523,7 +559,7 @@ func (v *verifier) defaultRoute(v6 bool) {
 		}
 		if there && have.Via == w.Via && have.Link == device {
 			if w.MSS != 0 && v.p.segment(have) > w.MSS {
-				v.find(v.segment(have, w.MSS, addRoute(v6, by(w.Via, device, have.OnLink), w.MSS, 0)))
+				v.find(v.segment(have, w.MSS, addRoute(v6, by(v6, w.Via, device, have.OnLink), w.MSS, 0)))
 			}
 			return
 		}
@@ -531,7 +567,7 @@ func (v *verifier) defaultRoute(v6 bool) {
 			v.routeless[v6] = true
 			v.find(Finding{"default_route", family(v6), fmt.Sprintf("the default route is %s, not the director %s on %s", describe(have, there), w.Via, device),
 				"replies must pass the director, which puts the VIP back as their source: past it the client gets packets from an address it does not know",
-				replaceDefault(have, there, v6, by(w.Via, device, false), w.MSS)})
+				replaceDefault(have, there, v6, by(v6, w.Via, device, false), w.MSS)})
 		}
 	}
 	if len(wanted) > 0 || !v.by(topology.TUN, v6) && !v.by(topology.DR, v6) {
@@ -543,8 +579,8 @@ func (v *verifier) defaultRoute(v6 bool) {
 		device = "INTERFACE"
 	}
 	router := "via ROUTER dev " + device
-	if gateway, ok := v.n.Gateways.Like(part.VIP); ok {
-		router = by(gateway, device, false)
+	if gateway, ok := v.n.Gateways.Reach(part.VIP, part.By); ok {
+		router = by(v6, gateway, device, false)
 	}
 	if !there {
 		v.routeless[v6] = true
@@ -594,17 +630,17 @@ func (v *verifier) segment(r Route, want int, mend string) Finding {
 
 // replyRoute is for what comes from a VIP behind a tunnel.
 func (v *verifier) replyRoute(v6 bool) {
-	main, there := v.p.Default(v6)
+	main, there := v.main(v6)
 	mss := 0
 	for _, r := range v.n.Host.Replies {
 		if r.From.Is6() == v6 && (mss == 0 || r.MSS < mss) {
 			mss = r.MSS
 		}
 	}
-	if mss == 0 || !there || v.routeless[v6] || !main.Via.IsValid() || v.p.segment(main) <= mss {
+	if mss == 0 || !there || v.routeless[v6] || !main.Via.IsValid() || main.V6 == v6 && v.p.segment(main) <= mss {
 		return
 	}
-	mend := addRoute(v6, by(main.Via, main.Link, main.OnLink), mss, tiers.ReplyTable)
+	mend := addRoute(v6, by(v6, main.Via, main.Link, main.OnLink), mss, tiers.ReplyTable)
 	have, ok := v.p.replies(v6)
 	switch {
 	case !ok || have.Via != main.Via || have.Link != main.Link:

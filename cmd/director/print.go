@@ -101,10 +101,10 @@ func siteOf(form wiring.Form, n wiring.Needs, links, gateways []string) (wiring.
 		if err != nil || via.Zone() != "" {
 			return s, cli.Usagef("--gateway %s: it is the address of a router", text)
 		}
-		if slices.ContainsFunc(s.Gateways, func(g wiring.Gateway) bool { return g.Via.Is6() == via.Is6() }) {
+		if slices.ContainsFunc(s.Gateways, func(g wiring.Gateway) bool { return g.V6 == via.Is6() }) {
 			return s, cli.Usagef("--gateway %s: there is one of its family already", text)
 		}
-		s.Gateways = append(s.Gateways, wiring.Gateway{Via: via})
+		s.Gateways = append(s.Gateways, wiring.Gateway{V6: via.Is6(), Via: via})
 	}
 	if !form.Needs() {
 		return s, nil
@@ -135,11 +135,13 @@ func complete(s *wiring.Site, n wiring.Needs, links []netip.Addr) error {
 		}
 		s.Links[a] = name
 	}
+	said := s.Gateways
+	s.Gateways = nil
 	for _, v6 := range []bool{false, true} {
-		if !n.Replies(v6) || slices.ContainsFunc(s.Gateways, func(g wiring.Gateway) bool { return g.Via.Is6() == v6 }) {
+		if !n.Replies(v6) {
 			continue
 		}
-		g, ok := gatewayOf(n, here, v6)
+		g, ok := gatewayOf(n, here, said, v6)
 		if !ok {
 			family := "IPv4"
 			if v6 {
@@ -152,20 +154,30 @@ func complete(s *wiring.Site, n wiring.Needs, links []netip.Addr) error {
 	return nil
 }
 
-// gatewayOf is the router of replies: what the host itself has where this is
-// the host, else what the file says.
-func gatewayOf(n wiring.Needs, here wiring.Picture, v6 bool) (wiring.Gateway, bool) {
-	for _, p := range n.Parts {
-		if p.VIP.Is6() != v6 {
-			continue
+// gatewayOf is the router of replies of a family: what the user says, else what
+// the host itself has where this is the host, else what the file says. IPv4 may
+// go by a router of IPv6 where there is no other.
+func gatewayOf(n wiring.Needs, here wiring.Picture, said []wiring.Gateway, v6 bool) (wiring.Gateway, bool) {
+	families := []bool{v6}
+	if !v6 {
+		families = []bool{false, true}
+	}
+	for _, of := range families {
+		if i := slices.IndexFunc(said, func(g wiring.Gateway) bool { return g.V6 == of }); i >= 0 {
+			return wiring.Gateway{V6: v6, Via: said[i].Via}, true
 		}
-		if r, ok := here.Default(v6); ok && r.Via.IsValid() && isLinkName(r.Link) {
-			if _, is := here.Holder(p.Link.Holds); is {
-				return wiring.Gateway{Via: r.Via, Link: r.Link, OnLink: r.OnLink}, true
-			}
+	}
+	i := slices.IndexFunc(n.Parts, func(p wiring.Part) bool { return p.VIP.Is6() == v6 })
+	own := n.Parts[i].Link.Holds
+	for _, of := range families {
+		r, ok := here.Default(of)
+		if _, is := here.Holder(own); is && ok && r.Via.IsValid() && isLinkName(r.Link) {
+			return wiring.Gateway{V6: v6, Via: r.Via, Link: r.Link, OnLink: r.OnLink}, true
 		}
-		if via, ok := n.Gateways.Like(p.VIP); ok {
-			return wiring.Gateway{Via: via}, true
+	}
+	for _, of := range families {
+		if j := slices.IndexFunc(n.Gateways, func(a netip.Addr) bool { return a.Is6() == of }); j >= 0 {
+			return wiring.Gateway{V6: v6, Via: n.Gateways[j]}, true
 		}
 	}
 	return wiring.Gateway{}, false

@@ -45,7 +45,7 @@ Exit status 0 when all is well, 1 when something is wrong.`,
 			if err != nil {
 				return err
 			}
-			if err := filter(&picture, filtered); err != nil {
+			if err := behindFirewall(&picture, filtered); err != nil {
 				return err
 			}
 			found := wiring.Verify(needs, picture)
@@ -65,8 +65,8 @@ Exit status 0 when all is well, 1 when something is wrong.`,
 	return c
 }
 
-// filter notes what the user says of tunnels.
-func filter(p *wiring.Picture, names []string) error {
+// behindFirewall notes what the user says of tunnels.
+func behindFirewall(p *wiring.Picture, names []string) error {
 	for _, name := range names {
 		found := false
 		for i := range p.Links {

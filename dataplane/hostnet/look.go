@@ -61,6 +61,9 @@ func Look(n wiring.Needs) (wiring.Picture, error) {
 					V6: v6, Table: table, OnLink: r.Flags&int(netlink.FLAG_ONLINK) != 0, Link: names[r.LinkIndex], MSS: r.AdvMSS, Metric: r.Priority,
 				}
 				out.Via, _ = ours(r.Gw)
+				if via, ok := r.Via.(*netlink.Via); ok {
+					out.Via, _ = ours(via.Addr)
+				}
 				p.Routes = append(p.Routes, out)
 			}
 		}
@@ -101,18 +104,25 @@ func ends(l netlink.Link) *wiring.Tunnel {
 	var t wiring.Tunnel
 	switch l := l.(type) {
 	case *netlink.Iptun:
-		t.Inner = int(l.Proto)
 		t.Local, _ = ours(l.Local)
 		t.Remote, _ = ours(l.Remote)
+		t.Four = takes(l.Proto, unix.IPPROTO_IPIP)
+	case *netlink.Sittun:
+		t.Local, _ = ours(l.Local)
+		t.Remote, _ = ours(l.Remote)
+		t.Four, t.Six = takes(l.Proto, unix.IPPROTO_IPIP), takes(l.Proto, unix.IPPROTO_IPV6)
 	case *netlink.Ip6tnl:
-		t.V6, t.Inner = true, int(l.Proto)
 		t.Local, _ = ours(l.Local)
 		t.Remote, _ = ours(l.Remote)
+		t.V6, t.Four, t.Six = true, takes(l.Proto, unix.IPPROTO_IPIP), takes(l.Proto, unix.IPPROTO_IPV6)
 	default:
 		return nil
 	}
 	return &t
 }
+
+// takes reports whether a tunnel that takes out proto, 0 for any, takes one.
+func takes(proto uint8, one int) bool { return proto == 0 || int(proto) == one }
 
 // marksOn are the filters of ours that a device has.
 func marksOn(l netlink.Link) ([]wiring.Mark, error) {

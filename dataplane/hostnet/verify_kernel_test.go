@@ -32,6 +32,8 @@ var nodes = map[string]struct {
 	"server of a NAT farm behind a tunnel": {
 		`farm.nat["tun"].server.s`, []string{"10.0.2.10/24", "2001:db8:12::10/64"}, nil, []string{"10.0.2.254", "2001:db8:12::fe"}},
 	"server behind tunnels":        {"farm.tun.server.s", []string{"192.0.2.31/24", "2001:db8:1::31/64"}, nil, edgeRouters},
+	"server of IPv4 alone":         {`farm.other["four"].server.s`, []string{"192.0.2.51/24"}, nil, []string{"192.0.2.1", "fe80::1"}},
+	"server of IPv6 alone":         {`farm.other["six"].server.s`, []string{"2001:db8:1::61/64"}, nil, []string{"", "2001:db8:1::1"}},
 	"server behind DR":             {"farm.dr.server.s", []string{"192.0.2.41/24", "2001:db8:1::41/64"}, nil, edgeRouters},
 	"director of the first tier":   {`director.front["b"]`, []string{"192.0.2.12/24", "2001:db8:1::12/64"}, nil, edgeRouters},
 	"NAT director":                 {`director.nat["one"]`, []string{"192.0.2.21/24", "2001:db8:1::21/64"}, []string{"10.0.1.1/24", "2001:db8:11::1/64"}, edgeRouters},
@@ -82,9 +84,11 @@ func newNode(t *testing.T, topo *topology.Topology, kind string) (wiring.Needs, 
 			ip(t, fmt.Sprintf("addr add %s dev e%d%s", a, i, nodad))
 		}
 	}
-	ip(t, "route add default via "+node.routers[0])
+	if node.routers[0] != "" {
+		ip(t, "route add default via "+node.routers[0])
+	}
 	ip(t, "-6 route add default via "+node.routers[1]+" dev e0")
-	for _, kind := range []string{"ipip local 192.0.2.11 remote 192.0.2.12", "ip6tnl local 2001:db8::11 remote 2001:db8::12"} {
+	for _, kind := range []string{"ipip local 192.0.2.11 remote 192.0.2.12", "ip6tnl local 2001:db8::11 remote 2001:db8::12", "sit local 192.0.2.11 remote 192.0.2.12"} {
 		ip(t, "link add warm type "+kind)
 		ip(t, "link del warm")
 	}
@@ -181,6 +185,13 @@ func TestEachWrongConditionIsFound(t *testing.T) {
 		"TUN: from somebody else, IPv6":                         {tun, "ip -6 tunnel change {A6} remote 2001:db8:1::77 local 2001:db8:1::31", "tunnel_remote {A6}"},
 		"TUN: to another own address":                           {tun, "ip tunnel change {A4} mode ipip remote 192.0.2.11 local 192.0.2.102", "tunnel_local {A4}"},
 		"TUN: of another mode":                                  {tun, "ip -6 tunnel change {A6} mode ipip6 remote 2001:db8:1::11 local 2001:db8:1::31", "tunnel_mode {A6}"},
+		"TUN, IPv4 alone: no tunnel for the VIP of IPv6":        {"server of IPv4 alone", "ip link del {S4}", "tunnel_missing {S4}"},
+		"TUN, IPv4 alone: an open one":                          {"server of IPv4 alone", "ip link set sit0 up", "tunnel_open sit0"},
+		"TUN, IPv4 alone: segments too large":                   {"server of IPv4 alone", "ip -6 route replace default via fe80::1 dev e0 advmss 1440 table 18259", "segment_size IPv6"},
+		"TUN, IPv6 alone: not both families":                    {"server of IPv6 alone", "ip -6 tunnel change {A6} mode ip6ip6 remote 2001:db8:1::11 local 2001:db8:1::61", "tunnel_mode {A6}"},
+		"TUN, IPv6 alone: the filter is strict":                 {"server of IPv6 alone", "sysctl -qw net/ipv4/conf/{A6}/rp_filter=1 net/ipv4/conf/all/rp_filter=0", "rp_filter net/ipv4/conf/{A6}/rp_filter"},
+		"TUN, IPv6 alone: no table for replies of IPv4":         {"server of IPv6 alone", "ip route flush table 18259", "reply_route table 18259"},
+		"TUN, IPv6 alone: replies of IPv4 in large parts":       {"server of IPv6 alone", "ip route replace default via inet6 2001:db8:1::1 dev e0 table 18259", "segment_size IPv4"},
 		"TUN: one more, open to anybody":                        {tun, "ip link set tunl0 up", "tunnel_open tunl0"},
 		"TUN: one more of IPv6":                                 {tun, "ip link set ip6tnl0 up", "tunnel_open ip6tnl0"},
 		"TUN: an open one instead":                              {tun, "ip link del {A4}; ip link set tunl0 up; ip addr add 192.0.2.102/32 dev tunl0", "tunnel_open tunl0"},
@@ -250,6 +261,9 @@ func tunnels(n wiring.Needs) *strings.Replacer {
 	for _, w := range n.Host.Tunnels {
 		remote := w.Remote.String()
 		end := map[string]string{"11": "{A", "12": "{B"}[remote[len(remote)-2:]]
+		if w.Six {
+			end = "{S"
+		}
 		names = append(names, end+map[bool]string{false: "4}", true: "6}"}[w.Remote.Is6()], w.Name)
 	}
 	return strings.NewReplacer(names...)
@@ -315,7 +329,8 @@ func seen(t *testing.T) string {
 func TestTheScriptDoesTheSame(t *testing.T) {
 	topo := site(t)
 	for _, kind := range []string{
-		"server of a NAT farm behind a tunnel", "server behind tunnels", "server behind DR", "NAT director behind a tunnel", "NAT director behind DR",
+		"server of a NAT farm behind a tunnel", "server behind tunnels", "server of IPv4 alone", "server of IPv6 alone", "server behind DR",
+		"NAT director behind a tunnel", "NAT director behind DR",
 	} {
 		t.Run(kind, func(t *testing.T) {
 			n, record := newNode(t, topo, kind)

@@ -44,6 +44,11 @@ farm "tun" {
   network = network.edge
   server "s" { address = ["192.0.2.31", "2001:db8:1::31"] }
 }
+farm "other" { # of one family alone, behind tunnels that carry both
+  for_each = { four = "192.0.2.51", six = "2001:db8:1::61" }
+  network  = network.edge
+  server "s" { address = parent.value }
+}
 farm "dr" {
   network = network.edge
   server "s" { address = ["192.0.2.41", "2001:db8:1::41"] }
@@ -80,6 +85,17 @@ virtual_service "also" { # the second director that sends to the same servers
     directors = [director.front["b"]]
     method    = "tun"
     farms     = [farm.tun]
+  }
+}
+virtual_service "other" {
+  region = region.eu
+  vip    = ["192.0.2.107", "2001:db8:1::107"]
+  ports  = ["tcp/80"]
+  check  = check.web
+  tier "one" {
+    directors = [director.front["a"]]
+    method    = "tun"
+    farms     = [farm.other["four"], farm.other["six"]]
   }
 }
 virtual_service "dr" {
