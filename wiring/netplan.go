@@ -9,9 +9,9 @@ import (
 )
 
 // netplan is a file for netplan with networkd behind it, and what netplan has no
-// words for: parameters, rules that leave default routes out, VIPs of IPv6 for
-// which no duplicates are looked for, tunnels that take both families, gateways
-// of the other family, filters.
+// words for: parameters, routes with a segment size (0.106 knows none), rules that
+// leave default routes out, VIPs of IPv6 for which no duplicates are looked for,
+// tunnels that take both families, filters.
 func (r *renderer) netplan() []File {
 	out := r.sysctlFile()
 	var b strings.Builder
@@ -100,35 +100,14 @@ func (r *renderer) planned(device string) string {
 			addresses += fmt.Sprintf("        - %q\n", host(vip))
 		}
 	}
-	route := func(g Gateway, mss, table int) {
-		routes += fmt.Sprintf("        - to: %s\n          via: %q\n", everywhere(g.Via.Is6()), g.Via)
-		if g.OnLink {
-			routes += "          on-link: true\n"
-		}
-		if mss != 0 {
-			routes += fmt.Sprintf("          advertised-mss: %d\n", mss)
-		}
-		if table != 0 {
-			routes += fmt.Sprintf("          table: %d\n", table)
-		}
-	}
 	for _, w := range r.Host.Routes {
-		if r.device(w.Link) == device {
-			route(Gateway{V6: w.Via.Is6(), Via: w.Via}, w.MSS, 0)
+		if r.device(w.Link) == device && w.MSS == 0 {
+			routes += fmt.Sprintf("        - to: %s\n          via: %q\n", everywhere(w.Via.Is6()), w.Via)
 		}
 	}
-	for _, v6 := range []bool{false, true} {
-		g, ok := r.gateway(v6)
-		if !ok || !r.Replies(v6) || g.Link != device {
-			continue
-		}
-		if g.Via.Is6() == v6 {
-			route(g, r.replyMSS(v6), tiers.ReplyTable)
-		}
-		for _, rule := range r.rules() {
-			if rule.From.Is6() == v6 && !rule.Suppress {
-				rules += fmt.Sprintf("        - from: %q\n          table: %d\n          priority: %d\n", host(rule.From), rule.Table, rule.Preference)
-			}
+	for _, rule := range r.rules() {
+		if g, ok := r.gateway(rule.From.Is6()); ok && g.Link == device && !rule.Suppress {
+			rules += fmt.Sprintf("        - from: %q\n          table: %d\n          priority: %d\n", host(rule.From), rule.Table, rule.Preference)
 		}
 	}
 	out := ""
@@ -157,8 +136,15 @@ func (r *renderer) unsaid(device string) string {
 			out += addressSection(vip)
 		}
 	}
-	if g, ok := r.gateway(false); ok && r.Replies(false) && g.Link == device && g.Via.Is6() {
-		out += routeSection(g, r.replyMSS(false), tiers.ReplyTable)
+	for _, w := range r.Host.Routes {
+		if r.device(w.Link) == device && w.MSS != 0 {
+			out += routeSection(Gateway{V6: w.Via.Is6(), Via: w.Via}, w.MSS, 0)
+		}
+	}
+	for _, v6 := range []bool{false, true} {
+		if g, ok := r.gateway(v6); ok && r.Replies(v6) && g.Link == device {
+			out += routeSection(g, r.replyMSS(v6), tiers.ReplyTable)
+		}
 	}
 	for _, rule := range r.rules() {
 		if g, ok := r.gateway(rule.From.Is6()); ok && g.Link == device && rule.Suppress {
