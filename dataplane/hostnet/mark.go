@@ -233,7 +233,7 @@ func (k *kernel) unhook(link netlink.Link) bool {
 		list, err := netlink.FilterList(link, parent)
 		if k.dry { // those of ours are still there
 			list = slices.DeleteFunc(list, func(f netlink.Filter) bool {
-				return f.Attrs().Priority == markPreference4 || f.Attrs().Priority == markPreference6
+				return f.Attrs().Priority == tiers.MarkPreference4 || f.Attrs().Priority == tiers.MarkPreference6
 			})
 		}
 		if err == nil && len(list) > 0 {
