@@ -191,7 +191,7 @@ func TestEachWrongConditionIsFound(t *testing.T) {
 		"TUN, IPv6 alone: not both families":                    {"server of IPv6 alone", "ip -6 tunnel change {A6} mode ip6ip6 remote 2001:db8:1::11 local 2001:db8:1::61", "tunnel_mode {A6}"},
 		"TUN, IPv6 alone: the filter is strict":                 {"server of IPv6 alone", "sysctl -qw net/ipv4/conf/{A6}/rp_filter=1 net/ipv4/conf/all/rp_filter=0", "rp_filter net/ipv4/conf/{A6}/rp_filter"},
 		"TUN, IPv6 alone: no table for replies of IPv4":         {"server of IPv6 alone", "ip route flush table 18259", "reply_route table 18259"},
-		"TUN, IPv6 alone: replies of IPv4 in large parts":       {"server of IPv6 alone", "ip route replace default via inet6 2001:db8:1::1 dev e0 table 18259", "segment_size IPv4"},
+		"TUN, IPv6 alone: replies of IPv4 in large parts":       {"server of IPv6 alone", "ip -4 route replace default via inet6 2001:db8:1::1 dev e0 table 18259", "segment_size IPv4"},
 		"TUN: one more, open to anybody":                        {tun, "ip link set tunl0 up", "tunnel_open tunl0"},
 		"TUN: one more of IPv6":                                 {tun, "ip link set ip6tnl0 up", "tunnel_open ip6tnl0"},
 		"TUN: an open one instead":                              {tun, "ip link del {A4}; ip link set tunl0 up; ip addr add 192.0.2.102/32 dev tunl0", "tunnel_open tunl0"},
