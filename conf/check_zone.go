@@ -23,6 +23,9 @@ func (p *parser) checkZones() {
 			continue
 		}
 		name, why := canonical(s, ownerName)
+		if s == "." {
+			why = "\".\" is the root, which is not served"
+		}
 		if strings.HasPrefix(name, "*") {
 			why = fmt.Sprintf("%q is a wildcard", s)
 		}

@@ -73,7 +73,11 @@ func (p *parser) problems() {
 		if x.Large {
 			code = "GS018"
 		}
-		p.report(fault{code: code, at: x.By.at, what: x.Name, detail: fmt.Sprintf("%s: %s.", x.Name, x.Reason)})
+		f := fault{code: code, at: x.By.at, what: x.Name, detail: fmt.Sprintf("%s: %s.", x.Name, x.Reason)}
+		if x.Name == "." && x.By == (Include{}) { // as where no file is given
+			f.help = "Name the files, or go to the folder that they are in."
+		}
+		p.report(f)
 	}
 }
 

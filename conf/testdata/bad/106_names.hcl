@@ -1,6 +1,7 @@
 region "eu" {}
 
 zone "shop" { name = "shop..example" } # ERROR GS106: Invalid domain name
+zone "root" { name = "." } # ERROR GS106: Invalid domain name
 zone "good" { name = "good.example" }
 nameserver "ns_1" { # ERROR GS106: Invalid domain name
   region    = region.eu
