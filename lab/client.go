@@ -173,6 +173,7 @@ type Questions struct {
 type Response struct {
 	Rcode string
 	Addrs []netip.Addr
+	Hosts []string
 	Err   string
 }
 
@@ -188,7 +189,7 @@ func (Users) Ask(q Questions, responses *[]Response) error {
 			ctx, cancel := context.WithTimeout(context.Background(), q.Timeout)
 			defer cancel()
 			answer, err := client.Ask(ctx, q.Network, q.Server, from, q.Name, q.Type)
-			(*responses)[i] = Response{Rcode: answer.Rcode, Addrs: answer.Addrs}
+			(*responses)[i] = Response{Rcode: answer.Rcode, Addrs: answer.Addrs, Hosts: answer.Hosts}
 			if err != nil {
 				(*responses)[i].Err = lastCause(err)
 			}

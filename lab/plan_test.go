@@ -220,3 +220,41 @@ func TestElsewhere(t *testing.T) {
 		t.Errorf("VIPs of the file are elsewhere: %v", got)
 	}
 }
+
+func TestExpectedAnswers(t *testing.T) {
+	addr := netip.MustParseAddr
+	names := func(types []string, answers ...*topology.Answer) *topology.Domain {
+		return &topology.Domain{Policy: &topology.Policy{}, Types: types, Answers: answers}
+	}
+	two := []*topology.Answer{
+		{Weight: 3, Addrs: topology.Addrs{addr("192.0.2.5"), addr("2001:db8::5")}},
+		{Weight: 1, Addrs: topology.Addrs{addr("198.51.100.5")}},
+		{Weight: 0, Addrs: topology.Addrs{addr("203.0.113.5")}},
+	}
+	hosts := []*topology.Answer{
+		{Weight: 1, Target: "mx-eu.example.", Priority: 10, Addrs: topology.Addrs{addr("192.0.2.5")}},
+		{Weight: 1, Target: "mx-us.example.", Priority: 20},
+	}
+	for name, c := range map[string]struct {
+		domain *topology.Domain
+		typ    string
+		want   map[string]bool
+		choosy bool
+	}{
+		"addresses of a family":        {names([]string{"A", "AAAA"}, two...), "A", map[string]bool{"192.0.2.5": true, "198.51.100.5": true}, false},
+		"hints of both":                {names([]string{"A", "AAAA", "HTTPS"}, two...), "HTTPS", map[string]bool{"192.0.2.5": true, "198.51.100.5": true, "2001:db8::5": true}, false},
+		"hosts, not their addresses":   {names([]string{"MX"}, hosts...), "MX", map[string]bool{"mx-eu.example.": true, "mx-us.example.": true}, false},
+		"a type that it does not have": {names([]string{"MX"}, hosts...), "A", nil, false},
+		"another name beside hosts":    {names([]string{"HTTPS"}, &topology.Answer{Weight: 1, Target: "cdn.example."}), "HTTPS", map[string]bool{"cdn.example.": true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, _ := expectedAnswers(c.domain, c.typ)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if got := choosy(c.domain); got != c.choosy {
+				t.Errorf("choosy is %v, want %v", got, c.choosy)
+			}
+		})
+	}
+}

@@ -346,7 +346,7 @@ func answerBound(d *topology.Domain) time.Duration {
 
 // untilAnswers asks until every nameserver gives users of every region all of
 // want and nothing else, and reports it.
-func (w *World) untilAnswers(ctx context.Context, report *Report, name string, d *topology.Domain, typ string, want map[netip.Addr]bool, questions int, network string, bound time.Duration) error {
+func (w *World) untilAnswers(ctx context.Context, report *Report, name string, d *topology.Domain, typ string, want map[string]bool, questions int, network string, bound time.Duration) error {
 	good, all := func(a answers) bool { return a.exactly(want) }, fmt.Sprintf("%d", len(want))
 	if choosy(d) {
 		good, all = func(a answers) bool { return a.only(want) }, fmt.Sprintf("of %d what the policy leaves each user", len(want))
@@ -381,18 +381,21 @@ func (w *World) untilAnswers(ctx context.Context, report *Report, name string, d
 func (w *World) testElsewhere(ctx context.Context, report *Report) error {
 	places := elsewhere(w.Topo)
 	for _, d := range w.Topo.Domains {
+		if d.Hosts() {
+			continue // one that has an address left stays, and what is unplugged is an address
+		}
 		for _, typ := range questionTypes {
 			want, questions := expectedAnswers(d, typ)
 			i := slices.IndexFunc(places, func(f foreigner) bool {
-				gone := slices.ContainsFunc(f.at, func(e endpoint) bool { return want[e.addr.Addr()] })
-				return gone && slices.ContainsFunc(slices.Collect(maps.Keys(want)), func(a netip.Addr) bool { return !f.addrs.Has(a) })
+				gone := slices.ContainsFunc(f.at, func(e endpoint) bool { return want[e.addr.Addr().String()] })
+				return gone && slices.ContainsFunc(slices.Collect(maps.Keys(want)), func(a string) bool { return !slices.Contains(texts(f.addrs), a) })
 			})
 			if i < 0 {
 				continue
 			}
 			left := maps.Clone(want)
 			for _, a := range places[i].addrs {
-				delete(left, a)
+				delete(left, a.String())
 			}
 			node := places[i].id
 			if err := w.Unplug(node); err != nil {
@@ -410,8 +413,9 @@ func (w *World) testElsewhere(ctx context.Context, report *Report) error {
 	return nil
 }
 
-// questionTypes are the types whose answers are addresses, as records or hints.
-var questionTypes = []string{"A", "AAAA", "HTTPS", "SVCB"}
+// questionTypes are the types whose answers are addresses, as records or hints,
+// or hosts.
+var questionTypes = []string{"A", "AAAA", "HTTPS", "SVCB", "SRV", "MX"}
 
 // recordType is the type of addresses of a family.
 func recordType(v6 bool) string {
@@ -421,11 +425,12 @@ func recordType(v6 bool) string {
 	return "A"
 }
 
-// expectedAnswers are the addresses a domain gives when everybody is up, and
-// how many questions show them all: the rarest twelve times on average.
-func expectedAnswers(d *topology.Domain, typ string) (map[netip.Addr]bool, int) {
-	out := map[netip.Addr]bool{}
-	if !d.Has(typ) || d.Hosts() {
+// expectedAnswers are the addresses, or the hosts, that a domain gives when
+// everybody is up, and how many questions show them all: the rarest twelve times
+// on average.
+func expectedAnswers(d *topology.Domain, typ string) (map[string]bool, int) {
+	out := map[string]bool{}
+	if !d.Has(typ) {
 		return nil, 0
 	}
 	sum, least := 0, math.MaxInt
@@ -436,9 +441,14 @@ func expectedAnswers(d *topology.Domain, typ string) (map[netip.Addr]bool, int) 
 		if a.Weight == 0 && sum > 0 {
 			continue
 		}
+		if d.Hosts() {
+			out[a.Target] = true
+			least = min(least, max(a.Weight, 1))
+			continue
+		}
 		for _, addr := range a.Addrs {
 			if of := recordType(addr.Is6()); of == typ || typ != "A" && typ != "AAAA" && d.Has(of) {
-				out[addr] = true
+				out[addr.String()] = true
 				least = min(least, max(a.Weight, 1))
 			}
 		}
@@ -449,22 +459,22 @@ func expectedAnswers(d *topology.Domain, typ string) (map[netip.Addr]bool, int) 
 	return out, min(max(24, 12*max(sum, len(d.Answers))/least), 600)
 }
 
-// answers are the addresses that came back.
+// answers are the addresses, or the hosts, that came back.
 type answers struct {
 	questions, errors int
-	seen              map[netip.Addr]int
+	seen              map[string]int
 	askers            int // pairs of region and nameserver
 	incomplete        int // pairs that have not seen all
 	empty             int // pairs that have seen nothing
 	last              string
 }
 
-func (a answers) exactly(want map[netip.Addr]bool) bool {
+func (a answers) exactly(want map[string]bool) bool {
 	if a.errors > 0 || a.incomplete > 0 || a.askers == 0 || len(a.seen) != len(want) {
 		return false
 	}
-	for addr := range want {
-		if a.seen[addr] == 0 {
+	for what := range want {
+		if a.seen[what] == 0 {
 			return false
 		}
 	}
@@ -472,9 +482,9 @@ func (a answers) exactly(want map[netip.Addr]bool) bool {
 }
 
 // only is exactly for a policy that gives each user a part of the answers.
-func (a answers) only(want map[netip.Addr]bool) bool {
-	for addr := range a.seen {
-		if !want[addr] {
+func (a answers) only(want map[string]bool) bool {
+	for what := range a.seen {
+		if !want[what] {
 			return false
 		}
 	}
@@ -484,6 +494,9 @@ func (a answers) only(want map[netip.Addr]bool) bool {
 // choosy reports whether what users get depends on who they are, or on the
 // order of the answers: then nobody need see all of them.
 func choosy(d *topology.Domain) bool {
+	if d.Hosts() && slices.ContainsFunc(d.Answers, d.Alias) {
+		return true // which stands alone
+	}
 	return slices.ContainsFunc(d.Policy.All(), func(s topology.Placed) bool {
 		switch s.Kind {
 		case topology.StepPrefixes, topology.StepGeo, topology.StepASN, topology.StepNearest, topology.StepFailover, topology.StepSticky:
@@ -495,8 +508,8 @@ func choosy(d *topology.Domain) bool {
 
 func (a answers) String() string {
 	var parts []string
-	for _, addr := range slices.SortedFunc(maps.Keys(a.seen), netip.Addr.Compare) {
-		parts = append(parts, fmt.Sprintf("%s %d times", addr, a.seen[addr]))
+	for _, what := range slices.SortedFunc(maps.Keys(a.seen), byAddress) {
+		parts = append(parts, fmt.Sprintf("%s %d times", what, a.seen[what]))
 	}
 	text := fmt.Sprintf("%d questions, %d errors, %s", a.questions, a.errors, strings.Join(parts, ", "))
 	if a.incomplete > 0 {
@@ -508,9 +521,27 @@ func (a answers) String() string {
 	return text
 }
 
+func texts(addrs []netip.Addr) []string {
+	var out []string
+	for _, a := range addrs {
+		out = append(out, a.String())
+	}
+	return out
+}
+
+// byAddress compares texts, addresses as such.
+func byAddress(a, b string) int {
+	x, errX := netip.ParseAddr(a)
+	y, errY := netip.ParseAddr(b)
+	if errX != nil || errY != nil {
+		return strings.Compare(a, b)
+	}
+	return x.Compare(y)
+}
+
 // askAll asks every nameserver from every region, n questions each.
 func (w *World) askAll(ctx context.Context, d *topology.Domain, typ, network string, n int) (answers, error) {
-	out := answers{seen: map[netip.Addr]int{}}
+	out := answers{seen: map[string]int{}}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	var failed error
@@ -518,13 +549,13 @@ func (w *World) askAll(ctx context.Context, d *topology.Domain, typ, network str
 		region *topology.Region
 		server netip.Addr
 	}
-	var perAsker []map[netip.Addr]bool
+	var perAsker []map[string]bool
 	for _, region := range w.Topo.Regions {
 		for _, ns := range w.Topo.Nameservers {
 			for _, server := range ns.Addrs {
 				a := asker{region, server}
 				wait.Go(func() {
-					seen := map[netip.Addr]bool{}
+					seen := map[string]bool{}
 					q := Questions{
 						Network: network, Server: netip.AddrPortFrom(a.server, 53), From: w.users[a.region].from(a.server, 0, n),
 						Name: d.Name, Type: typ, Timeout: 2 * requestTimeout,
@@ -547,9 +578,13 @@ func (w *World) askAll(ctx context.Context, d *topology.Domain, typ, network str
 							out.errors++
 							out.last = r.Rcode
 						}
-						for _, addr := range r.Addrs {
-							out.seen[addr]++
-							seen[addr] = true
+						came := texts(r.Addrs)
+						if d.Hosts() {
+							came = r.Hosts
+						}
+						for _, what := range came {
+							out.seen[what]++
+							seen[what] = true
 						}
 					}
 					perAsker = append(perAsker, seen)

@@ -23,6 +23,7 @@ type Answer struct {
 	Rcode   string // "NOERROR", "NXDOMAIN", ...
 	AA, TC  bool
 	Addrs   []netip.Addr    // of the A and AAAA records of the answer section, and the hints of HTTPS and SVCB, in their order
+	Hosts   []string        // that its HTTPS, SVCB, SRV and MX records lead to, in their order
 	Records []string        // the answer section as zone-file text
 	TTLs    []time.Duration // of Records, one each
 }
@@ -167,6 +168,9 @@ func read(reply *dns.Msg) Answer {
 			a.Addrs = append(a.Addrs, addr)
 		}
 		a.Addrs = append(a.Addrs, hints(r)...)
+		if host, ok := target(r); ok {
+			a.Hosts = append(a.Hosts, host)
+		}
 		a.Records = append(a.Records, r.String())
 		a.TTLs = append(a.TTLs, time.Duration(r.Header().Ttl)*time.Second)
 	}
@@ -184,6 +188,27 @@ func bare(ctx context.Context, err error) error {
 		return op.Err
 	}
 	return err
+}
+
+// target is the host that a record leads to, in lower case.
+func target(r dns.RR) (string, bool) {
+	itself := func(host string) string {
+		if host == "." {
+			host = r.Header().Name // RFC 9460, section 2.5.2
+		}
+		return host
+	}
+	switch r := r.(type) {
+	case *dns.HTTPS:
+		return dns.CanonicalName(itself(r.Target)), true
+	case *dns.SVCB:
+		return dns.CanonicalName(itself(r.Target)), true
+	case *dns.SRV:
+		return dns.CanonicalName(r.Target), true
+	case *dns.MX:
+		return dns.CanonicalName(r.Mx), true
+	}
+	return "", false
 }
 
 // hints are the addresses in a service binding (RFC 9460, section 7.3).

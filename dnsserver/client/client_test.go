@@ -152,3 +152,20 @@ func TestAskRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestAskReadsHosts(t *testing.T) {
+	server := serve(t, func(query *dns.Msg) []*dns.Msg {
+		m := new(dns.Msg).SetReply(query)
+		for _, text := range []string{"SRV 1 2 443 Web.example.org.", "MX 10 mx.example.org.", "MX 0 .", "HTTPS 1 .", "SVCB 0 cdn.example.", "A 192.0.2.1"} {
+			m.Answer = append(m.Answer, record(t, "www.example.org. 5 IN "+text))
+		}
+		return []*dns.Msg{m}
+	})
+	got, err := Ask(t.Context(), "udp", server, netip.Addr{}, "www.example.org", "SRV")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"web.example.org.", "mx.example.org.", ".", "www.example.org.", "cdn.example."}, got.Hosts); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
