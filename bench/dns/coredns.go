@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -73,46 +74,67 @@ func findCoreDNS(ctx context.Context, say func(string, ...any)) (string, error) 
 		{"go: downloading ", "modules fetched", []string{"mod", "tidy"}},
 		{"\n", "packages built", []string{"build", "-v", "-trimpath", "-o", "coredns", "."}},
 	} {
-		said := &progress{every: 10 * time.Second, say: say, mark: step.mark, done: step.done}
+		said := &progress{mark: step.mark}
 		cmd := exec.CommandContext(bounded, "go", step.args...)
 		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, env, said, said
 		// It ends its compilers and tidies up when it is asked to.
 		cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, 10*time.Second
-		if err := cmd.Run(); err != nil {
+		quiet := said.tell(10*time.Second, func(n int) { say("CoreDNS: %d %s so far", n, step.done) })
+		err := cmd.Run()
+		quiet()
+		if err != nil {
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
 			}
 			if bounded.Err() != nil {
 				err = fmt.Errorf("not done after %v", building)
 			}
-			return "", fmt.Errorf("go %s: %w: %s", strings.Join(step.args, " "), err, last(said.last))
+			return "", fmt.Errorf("go %s: %w: %s", strings.Join(step.args, " "), err, last(said.text))
 		}
 	}
 	// Renamed, so that there is a whole program there or none.
 	return made, os.Rename(filepath.Join(folder, "coredns"), made)
 }
 
-// A progress counts what a command says it has done, and tells how much that is
-// every now and then.
+// A progress counts what a command says it has done.
 type progress struct {
-	every      time.Duration
-	say        func(string, ...any)
-	mark, done string // what the command writes for each, and what they are
-	count      int
-	told       time.Time
-	last       []byte // of what was written, for errors
+	mark string // what the command writes for each
+	mu   sync.Mutex
+	text []byte // the end of what was written, for errors
+	n    int
 }
 
 func (p *progress) Write(b []byte) (int, error) {
-	if p.told.IsZero() {
-		p.told = time.Now()
-	}
-	p.count += bytes.Count(b, []byte(p.mark))
-	p.last = append(p.last, b...)
-	p.last = p.last[max(0, len(p.last)-1<<12):]
-	if time.Since(p.told) >= p.every {
-		p.told = time.Now()
-		p.say("CoreDNS: %d %s", p.count, p.done)
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n += bytes.Count(b, []byte(p.mark))
+	p.text = append(p.text, b...)
+	p.text = p.text[max(0, len(p.text)-1<<12):]
 	return len(b), nil
+}
+
+func (p *progress) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.n
+}
+
+// tell says how much it is every now and then, until the function that it
+// returns is called.
+func (p *progress) tell(every time.Duration, say func(n int)) (stop func()) {
+	end := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				say(p.count())
+			case <-end:
+				return
+			}
+		}
+	})
+	return func() { close(end); wait.Wait() }
 }
