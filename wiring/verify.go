@@ -146,6 +146,8 @@ var parameters = map[string]parameter{
 		"the host does not route IPv6: replies of the servers behind it are dropped here"},
 	"expire_nodest_conn": {"ipvs_sysctl", false, equal,
 		"packets of a connection whose destination was taken out are dropped without a word; a UDP flow stays with the dead for ever"},
+	"sloppy_tcp": {"ipvs_sysctl", false, equal,
+		"connections that the other member of the pair began are refused here when it fails"},
 	"expire_quiescent_template": {"ipvs_sysctl", false, equal,
 		"clients that are kept by persistence are sent to a destination that drains or is down, as long as they come"},
 }
