@@ -173,8 +173,12 @@ func (s *Server) patience() time.Duration {
 // has closed, or is idle between two queries.
 func (s *Server) converse(conn *net.TCPConn, from netip.Addr, g *guest) error {
 	in := bufio.NewReaderSize(conn, 4096)
-	if conn.SetDeadline(time.Now().Add(s.patience())) != nil {
-		return nil // it is closed
+	err := conn.SetDeadline(time.Now().Add(s.patience()))
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	if s.configured().Proxies.list(from) {
 		asker, err := readProxied(in, from)

@@ -73,13 +73,17 @@ type destination struct {
 
 // Prepare works out what director self forwards.
 func Prepare(topo *topology.Topology, self *topology.Director) *Ground {
-	return (&Ground{}).Next(topo, self)
+	return follow(&Ground{}, topo, self)
 }
 
 // Next is [Prepare] for the reading of the file that follows on g's. What is
 // the same object in both is taken over: objects are never changed, and a service is
 // another one when anything that it names is.
-func (before *Ground) Next(topo *topology.Topology, self *topology.Director) *Ground {
+func (g *Ground) Next(topo *topology.Topology, self *topology.Director) *Ground {
+	return follow(g, topo, self)
+}
+
+func follow(before *Ground, topo *topology.Topology, self *topology.Director) *Ground {
 	g := &Ground{
 		Owner: Owner{VIPs: make(map[netip.Addr]bool, len(before.Owner.VIPs)), Marks: map[uint32]bool{}},
 		made:  make(map[*topology.Service][]row, len(topo.Services)),
