@@ -494,11 +494,13 @@ func TestLoop(t *testing.T) {
 		if err := k.Plane.Apply(ctx, meddled); err != nil {
 			t.Fatal(err)
 		}
+		ask() // from here on the daemon sees it
 		time.Sleep(driftInterval)
 		is("put right", "forwarding", 1, full)
 
 		// The kernel refuses changes.
 		k.refuse, k.applied = errors.New("no buffer space available"), nil
+		ask() // from here on the daemon sees it
 		if err := os.WriteFile(filepath.Join(out, "10.1.0.12"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -508,6 +510,7 @@ func TestLoop(t *testing.T) {
 			t.Errorf("%d tries within 9 seconds; want some, with waits that double", n)
 		}
 		k.refuse = nil
+		ask() // from here on the daemon sees it
 		time.Sleep(retryLast)
 		is("well again", "forwarding", 1, strings.Replace(full, "  -> 10.1.0.12:80 nat weight 1\n", "", 1))
 		var kinds []string
