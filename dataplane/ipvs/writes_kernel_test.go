@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,6 +114,7 @@ func TestStartingOverAMatchingTableWritesNothing(t *testing.T) {
 		t.Errorf("starting again takes %d writes", n)
 	}
 	t.Logf("started again in %v", time.Since(begin))
+	want.Services[0].Destinations = slices.Clone(want.Services[0].Destinations) // others use them
 	want.Services[0].Destinations[0].Weight++
 	if _, err := dataplane.Converge(t.Context(), p, want, all); err != nil {
 		t.Fatal(err)
