@@ -50,7 +50,7 @@ var rooms = map[string][]string{
 	"dataplane/hostnet":       {"wiring", "topology", "tiers"},
 	"dataplane/dataplanetest": {"topology", "tiers", "dataplane"},
 	"vrrp/conn":               {"vrrp"},
-	"lab":                     {"topology", "health", "tiers", "dnsserver/client", "dataplane/ipvs"},
+	"lab":                     {"topology", "health", "tiers", "dnsserver/client", "dataplane/ipvs", "internal/secret"},
 	"lab/uml":                 {"lab/debian"},
 	"lab/debian":              {},
 	"bench/dns":               {"lab/debian"},

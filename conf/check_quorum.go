@@ -3,6 +3,7 @@ package conf
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -77,11 +78,12 @@ func bound(g *node, name string) (part, bool) {
 }
 
 // checkQuorum compares a quorum with the destinations of tier t, that of the
-// service with its last one. Members is -1 where they are not all known.
-func (p *parser) checkQuorum(g, t *node, members int) {
+// service with its last one.
+func (p *parser) checkQuorum(g, t *node, m membership) {
 	if g == nil || g.broken {
 		return
 	}
+	members := m.count
 	if g.str("by") == "weight" {
 		members = -1 // weights are not counted here
 	}
@@ -90,8 +92,8 @@ func (p *parser) checkQuorum(g, t *node, members int) {
 			return true
 		}
 		p.report(fault{
-			code: "GS242", at: b.at.at, detail: fmt.Sprintf("%s asks for %d living destinations and %s has %d: the service could never be up.", name, b.Count, t.id, members),
-			help: fmt.Sprintf("Give a count up to %d, or a percentage.", members), rel: []Related{t.here()},
+			code: "GS242", at: b.at.at, detail: fmt.Sprintf("%s asks for %d living destinations and %s has %d: the service could never be up.", name, b.Count, m.of.id, members),
+			help: fmt.Sprintf("Give a count up to %d, or a percentage.", members), rel: []Related{m.of.here()},
 		})
 		return false
 	}
@@ -142,25 +144,49 @@ func times(part float64) string {
 	return fmt.Sprintf("%.3g times", 1/part)
 }
 
-// members counts the destinations of a tier, -1 where they are not all known.
-func members(tiers []*node, i int) int {
+// A membership is how many destinations there are, -1 where they are not all
+// known, and whose: a tier's, or those of the gateway that has the fewest of a
+// NAT tier, each of whose directors has the farms behind it and no others.
+type membership struct {
+	count int
+	of    *node
+}
+
+// members counts the destinations of a tier.
+func members(tiers []*node, i int) membership {
+	t := tiers[i]
+	unknown := membership{-1, t}
 	if i < len(tiers)-1 {
 		if !complete(tiers[i+1], "directors") || !tiers[i+1].gave("directors") {
-			return -1
+			return unknown
 		}
-		return len(tiers[i+1].list("directors"))
+		return membership{len(tiers[i+1].list("directors")), t}
 	}
-	if !complete(tiers[i], "farms") || !tiers[i].gave("farms") {
-		return -1
+	if !complete(t, "farms") || !t.gave("farms") {
+		return unknown
 	}
-	sum := 0
-	for _, f := range tiers[i].nodes("farms") {
+	var gateways []*node
+	behind := map[*node]int{}
+	for _, f := range t.nodes("farms") {
 		if f.broken {
-			return -1
+			return unknown
 		}
-		sum += len(f.of("server"))
+		gateway := t
+		if g := f.ref("gateway"); g != nil && t.method() == topology.NAT {
+			gateway = g
+		}
+		if !slices.Contains(gateways, gateway) {
+			gateways = append(gateways, gateway)
+		}
+		behind[gateway] += len(f.of("server"))
 	}
-	return sum
+	fewest := membership{0, t}
+	for k, g := range gateways {
+		if k == 0 || behind[g] < fewest.count {
+			fewest = membership{behind[g], g}
+		}
+	}
+	return fewest
 }
 
 // checkTrip warns of a tier whose directors are in another region than those

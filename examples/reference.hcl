@@ -359,8 +359,8 @@ virtual_service "eu" {
       netmask6 = 64   # default: 128
     }
     quorum = { # default: the service's
-      min_up  = 2          # default: 1
-      restore = 3          # default: min_up
+      min_up  = 1          # default; of those behind each director
+      restore = 2          # default: min_up
       by      = "count"    # default
       on_loss = "withdraw" # default
     }

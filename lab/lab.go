@@ -41,6 +41,8 @@ type World struct {
 	thread   *thread
 	dir      string // logs and state of the programs
 	gslb     string // this program, once the lab is up
+	// environment is what every program gets beside this one's.
+	environment []string
 
 	mu        sync.Mutex
 	processes []*Process
@@ -65,7 +67,11 @@ func NewWorld(topo *topology.Topology, plan *Plan, dir string) (*World, error) {
 		return nil, fmt.Errorf("become the parent of orphans: %w", err)
 	}
 	w := &World{Plan: plan, Topo: topo, places: map[string]*place{}, thread: newThread(), dir: dir, servers: map[string]*realServer{}, users: map[*topology.Region]*users{}}
-	if err := w.build(); err != nil {
+	var err error
+	if w.environment, err = secrets(topo, filepath.Join(dir, "secrets")); err == nil {
+		err = w.build()
+	}
+	if err != nil {
 		w.Close()
 		return nil, err
 	}
@@ -460,7 +466,7 @@ func (w *World) start(node string, cmd *exec.Cmd, log string) (*Process, error) 
 // startNice starts a program with a niceness, which a child has from the
 // thread that starts it.
 func (w *World) startNice(node string, cmd *exec.Cmd, log string, nice int) (*Process, error) {
-	cmd.Env = append(cmd.Environ(), "RUNTIME_DIRECTORY="+filepath.Join(w.dir, w.fileName(node)))
+	cmd.Env = append(append(cmd.Environ(), w.environment...), "RUNTIME_DIRECTORY="+filepath.Join(w.dir, w.fileName(node)))
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &unix.SysProcAttr{}
 	}

@@ -7,11 +7,17 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
 // maxBytes bounds what is read.
 const maxBytes = 64 << 10
+
+// RootVar is the environment variable that names a folder in which the files
+// are looked for: "file:/etc/key" is then DIR/etc/key. A lab gives its nodes
+// secrets of their own so.
+const RootVar = "GSLB_SECRETS"
 
 // Read returns the secret at a place, "file:PATH" or "env:NAME". Errors name the
 // place and never what is there.
@@ -25,7 +31,7 @@ func Read(place string) (string, error) {
 		}
 		return text, nil
 	case "file":
-		text, err := read(where)
+		text, err := read(filepath.Join(os.Getenv(RootVar), where))
 		var path *fs.PathError
 		if errors.As(err, &path) {
 			err = path.Err

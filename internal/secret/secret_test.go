@@ -36,3 +36,20 @@ func TestRead(t *testing.T) {
 		}
 	}
 }
+
+func TestReadBelowARoot(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "etc"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "etc", "key"), []byte("the lab's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(RootVar, root)
+	if got, err := Read("file:/etc/key"); err != nil || got != "the lab's" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := Read("file:/etc/hostname"); err == nil {
+		t.Errorf("what lies beside the root was read: %q", got)
+	}
+}

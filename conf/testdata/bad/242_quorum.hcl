@@ -88,3 +88,41 @@ virtual_service "percent" {
     farms     = [farm.four]
   }
 }
+network "in" {
+  for_each = { a = 1, b = 2 }
+  region   = region.eu
+  cidr     = "10.0.${each.value}.0/24"
+}
+director "nat" {
+  for_each = { a = 21, b = 22 }
+  network  = network.edge
+  address  = cidrhost("192.0.2.0/24", each.value)
+  inside   = { network = network.in[each.key], address = cidrhost(network.in[each.key].cidr, 1) }
+}
+farm "behind" {
+  for_each = { a = 3, b = 2 }
+  network  = network.in[each.key]
+  gateway  = director.nat[each.key]
+  server "s" {
+    for_each = range(parent.value)
+    address  = cidrhost(network.in[parent.key].cidr, 10 + each.value)
+  }
+}
+virtual_service "each" {
+  region = region.eu
+  vip    = "192.0.2.10"
+  ports  = ["tcp/80"]
+  tier "front" {
+    directors = [director.front["a"]]
+    method    = "tun"
+  }
+  tier "nat" {
+    directors = [for k in ["a", "b"] : director.nat[k]]
+    method    = "nat"
+    farms     = [for k in ["a", "b"] : farm.behind[k]]
+    quorum {
+      min_up  = 2
+      restore = 3 # ERROR GS242: Quorum that cannot work
+    }
+  }
+}
