@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,39 @@ func (k Key) String() string { return fmt.Sprintf("key %d", k.ID) }
 
 // GoString does not either.
 func (k Key) GoString() string { return k.String() }
+
+// ParseKeys reads keys as people write them: a line each, of 32 to 64 characters,
+// at most [MaxKeys]. Empty lines and those that begin with # do not count. The
+// number of a key is made from it, so that it is the same at all nodes in
+// whatever order; that two have the same one by chance is an error. Errors name
+// lines and tell nothing of what stands there.
+func ParseKeys(text string) ([]Key, error) {
+	var keys []Key
+	lines := map[uint8]int{}
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if n := len(line); n < MinKeySize || n > MaxKeySize {
+			return nil, fmt.Errorf("line %d: a key of %d characters: %d to %d", i+1, n, MinKeySize, MaxKeySize)
+		}
+		sum := sha256.Sum256([]byte(line))
+		k := Key{ID: 1 + uint8(binary.BigEndian.Uint32(sum[:])%255), Secret: []byte(line)}
+		if first, ok := lines[k.ID]; ok {
+			return nil, fmt.Errorf("lines %d and %d: the keys are the same, or have the number %d by chance: make another one", first, i+1, k.ID)
+		}
+		lines[k.ID] = i + 1
+		keys = append(keys, k)
+	}
+	switch {
+	case len(keys) == 0:
+		return nil, errors.New("there is no key in it")
+	case len(keys) > MaxKeys:
+		return nil, fmt.Errorf("%d keys, %d at most", len(keys), MaxKeys)
+	}
+	return keys, nil
+}
 
 func checkKeys(keys []Key) error {
 	var errs []error

@@ -382,6 +382,45 @@ func TestVirtualAddresses(t *testing.T) {
 	}
 }
 
+func TestKeysAsPeopleWriteThem(t *testing.T) {
+	one, two := strings.Repeat("a", 32), strings.Repeat("b", 64)
+	keys, err := ParseKeys("# old and new\n" + one + "\n\n  " + two + "\t\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := ParseKeys(two + "\n" + one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(keys[0].Secret) != one || string(keys[1].Secret) != two || keys[0].ID != other[1].ID || keys[1].ID != other[0].ID {
+		t.Errorf("got %v, and in the other order %v", keys, other)
+	}
+	if err := checkKeys(keys); err != nil {
+		t.Error(err)
+	}
+	for text, want := range map[string]string{
+		"# nothing\n":        "there is no key in it",
+		one + "\n" + one:     "lines 1 and 2: the keys are the same",
+		one + "\n" + one[1:]: "line 2: a key of 31 characters: 32 to 64",
+		two + "b":            "line 1: a key of 65 characters",
+		one + "\n" + strings.Repeat("c", 32) + "\n" + strings.Repeat("d", 32) + "\n" + strings.Repeat("e", 32) + "\n" + two: "5 keys, 4 at most",
+	} {
+		if _, err := ParseKeys(text); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "aaa") {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func FuzzKeys(f *testing.F) {
+	f.Add("# one\n0123456789abcdef0123456789abcdef\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		keys, err := ParseKeys(text)
+		if (err == nil) != (len(keys) > 0) || checkKeys(keys) != nil {
+			t.Errorf("%v, %v", keys, err)
+		}
+	})
+}
+
 func TestASecretIsNotPrinted(t *testing.T) {
 	text := fmt.Sprintf("%v %+v %#v %s", draft, one(11), Instance{Keys: []Key{draft}}, []Key{draft})
 	if strings.Contains(text, "0x1f") || strings.Contains(text, "31") && strings.Contains(text, "30 31") {

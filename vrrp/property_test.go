@@ -92,8 +92,8 @@ func newWorld(seed uint64) *world {
 		c := Config{
 			Name: "front", Instances: two(byte(11 + i))[:instances], Interval: w.interval,
 			Priority: uint8(100 + 50*w.r.IntN(3)), Preempt: w.r.IntN(3) > 0,
-			PreemptDelay: time.Duration(w.r.IntN(3)) * time.Second,
-			Flap:         Flap{Count: 2, Window: 5 * time.Second, Hold: w.interval * 5, Max: w.interval * 20},
+			PreemptDelay: time.Duration(w.r.IntN(3)) * time.Second, PreemptBelow: uint8(50 * w.r.IntN(4)),
+			Flap: Flap{Count: 2, Window: 5 * time.Second, Hold: w.interval * 5, Max: w.interval * 20},
 		}
 		for k := range c.Instances {
 			if signed {

@@ -45,7 +45,8 @@ type State struct {
 	Learned  time.Duration `json:"learned"`   // the active one's interval
 	Resigned bool          `json:"resigned"`  // the active one has
 	Overs    bool          `json:"overslept"` // it has been given another interval
-	// LowerSince is since when the active one has a lower priority.
+	// LowerSince is since when the active one has a lower priority and is one to be
+	// taken over from.
 	LowerSince time.Duration `json:"lower_since"`
 
 	// Peer is who was heard last as active, At when.
@@ -421,7 +422,7 @@ func (s *step) heardBackup(h Heard) {
 		return
 	}
 	st.Peer = s.peer(h)
-	if h.Priority >= s.Priority() {
+	if h.Priority >= s.Priority() || !s.yields() {
 		st.LowerSince = 0
 	} else if st.LowerSince == 0 {
 		st.LowerSince = s.now
@@ -433,6 +434,12 @@ func (s *step) heardBackup(h Heard) {
 	st.DownAt = s.now + DownInterval(h.Interval, s.Priority())
 }
 
+// yields reports whether the active router, which was heard last, is one to be
+// taken over from, were its priority lower.
+func (s *step) yields() bool {
+	return s.Config.Preempt || s.State.Will == Claim || s.State.Peer.Priority < s.Config.PreemptBelow
+}
+
 // preempts reports whether the router takes over from one of lower priority
 // that lives.
 func (s *step) preempts() bool {
@@ -440,7 +447,7 @@ func (s *step) preempts() bool {
 	if st.Will == Claim {
 		return true
 	}
-	return s.Config.Preempt && !st.Waits && s.now >= st.LowerSince+s.Config.PreemptDelay && s.now >= st.HeldUntil
+	return s.yields() && !st.Waits && s.now >= st.LowerSince+s.Config.PreemptDelay && s.now >= st.HeldUntil
 }
 
 func (s *step) tracked(t Tracked) {

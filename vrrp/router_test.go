@@ -62,6 +62,8 @@ func (p *play) config(t *testing.T, words []string) Config {
 			c.Interval = d
 		case "preempt":
 			c.Preempt = true
+		case "below":
+			c.PreemptBelow = uint8(n)
 		case "delay":
 			c.PreemptDelay = d
 		case "instances":

@@ -87,6 +87,9 @@ type Config struct {
 	// when it has listened to it for PreemptDelay, which is 0 or more.
 	Preempt      bool
 	PreemptDelay time.Duration
+	// PreemptBelow lets the router do so without Preempt from one whose priority
+	// is below it: the node is there, and not well.
+	PreemptBelow uint8
 	Flap         Flap
 }
 
