@@ -55,6 +55,23 @@ func makeVirtual(in vrrp.Instance) (*virtual, error) {
 	return v, nil
 }
 
+// removeVirtual takes away the device that an earlier process has left, whose
+// instance had a virtual MAC address.
+func removeVirtual(in vrrp.Instance) error {
+	parent, err := net.InterfaceByName(in.Interface)
+	if err != nil {
+		return fault(in, "find the interface", err)
+	}
+	link, err := netlink.LinkByName(virtualName(in, parent.Index))
+	if err != nil {
+		return nil // as nearly always
+	}
+	if err := netlink.LinkDel(link); err != nil {
+		return fault(in, "remove "+link.Attrs().Name, err)
+	}
+	return nil
+}
+
 // A framer sends packets to all routers from a virtual MAC address. It writes
 // the headers itself: the kernel sends from an IPv6 address only by the device
 // that has it.
@@ -152,8 +169,12 @@ func (v *virtual) quieten(in vrrp.Instance) error {
 
 func (v *virtual) remove() error {
 	link, err := netlink.LinkByName(v.name)
-	if err == nil {
+	var gone netlink.LinkNotFoundError
+	switch {
+	case err == nil:
 		err = netlink.LinkDel(link)
+	case errors.As(err, &gone): // went with the interface
+		err = nil
 	}
 	for key, value := range v.before {
 		err = errors.Join(err, setSysctl(key, value))

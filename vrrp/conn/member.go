@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -29,11 +28,15 @@ type Options struct {
 	// Log hears of changes of role, of what is refused, once a minute for each
 	// reason, and of what fails. nil: nobody.
 	Log *slog.Logger
-	// Notice is called with every report of the router. It must not wait, nor
-	// call the member.
+	// Notice is called with every report of the router, with what a take-over has
+	// taken, and with what is refused, once a minute for each reason: these two do
+	// not change the role. It must not wait, nor call the member, and may be called
+	// by several goroutines.
 	Notice func(vrrp.Report)
 	// Saved lets the member go on where another process of the node ended.
 	Saved *Saved
+	// Wire is what the member speaks by; nil: this host's sockets.
+	Wire Wire
 	// First is told before the router starts, or when it has gone on.
 	First []vrrp.Event
 }
@@ -60,6 +63,7 @@ type Member struct {
 	hands  Hands
 	log    *slog.Logger
 	notice func(vrrp.Report)
+	wire   Wire
 
 	heard    chan heard
 	requests chan func() // done by the loop
@@ -69,7 +73,9 @@ type Member struct {
 	router   vrrp.Router // the loop's
 	ended    bool
 	leaves   bool // what it made stays for another process
-	worker   *worker
+	// remindedAt is when switches were reminded of a virtual MAC address.
+	remindedAt time.Duration
+	worker     *worker
 
 	mu     sync.Mutex
 	status Status
@@ -92,13 +98,11 @@ type heard struct {
 // A link is an instance at work.
 type link struct {
 	*counter
-	listen *socket
-	speak  speaker // the same, or what speaks from the virtual MAC address
-	out    vrrp.Outbox
-	place  atomic.Pointer[place]
-	mine   *virtual                   // the device of the virtual MAC address, or nil
-	want   atomic.Pointer[vrrp.Inbox] // what the configuration says, without marks
-	marks  atomic.Pointer[[]vrrp.Mark]
+	line  Line
+	out   vrrp.Outbox
+	place atomic.Pointer[place]
+	want  atomic.Pointer[vrrp.Inbox] // what the configuration says, without marks
+	marks atomic.Pointer[[]vrrp.Mark]
 }
 
 // A place is where the addresses of an instance belong.
@@ -111,7 +115,7 @@ type place struct {
 // its Check has let pass.
 func Join(config vrrp.Config, hands Hands, options Options) (*Member, error) {
 	m := &Member{
-		hands: hands, log: options.Log, notice: options.Notice,
+		hands: hands, log: options.Log, notice: options.Notice, wire: options.Wire,
 		heard: make(chan heard, 64), requests: make(chan func(), 64), over: make(chan struct{}),
 		timer: time.NewTimer(time.Hour),
 	}
@@ -119,23 +123,25 @@ func Join(config vrrp.Config, hands Hands, options Options) (*Member, error) {
 		m.log = slog.New(slog.DiscardHandler)
 	}
 	m.log = m.log.With("router", config.Name)
+	if m.wire == nil {
+		m.wire = host{}
+	}
 	for i, in := range config.Instances {
 		l, err := m.link(in, config.Interval, savedLink(options.Saved, in))
 		if err != nil {
-			_ = l.close(false)
 			m.close()
 			return nil, fmt.Errorf("%s: instance %d: %w", config.Name, i+1, err)
 		}
 		m.links = append(m.links, l)
 	}
 	m.worker = newWorker(m)
-	go m.worker.run()
 	for _, l := range m.links {
-		go m.receive(l, l.listen)
+		go m.receive(l, l.line)
 	}
 	if options.Saved != nil {
 		var actions []vrrp.Action
-		m.router, actions = vrrp.Resume(config, options.Saved.Router, clock())
+		m.router, actions = vrrp.Resume(config, options.Saved.Router, m.wire.Clock())
+		m.worker.has = m.router.State.Role == vrrp.Active
 		m.act(actions)
 		m.tell(options.First...)
 	} else {
@@ -143,6 +149,7 @@ func Join(config vrrp.Config, hands Hands, options Options) (*Member, error) {
 		m.tell(options.First...)
 		m.tell(vrrp.Start{})
 	}
+	go m.worker.run()
 	go m.loop()
 	return m, nil
 }
@@ -161,71 +168,38 @@ func savedLink(s *Saved, in vrrp.Instance) SavedLink {
 // link opens an instance. Nobody listens yet.
 func (m *Member) link(in vrrp.Instance, interval time.Duration, saved SavedLink) (*link, error) {
 	l := &link{counter: newCounter(in, m.log)}
+	l.odd = m.odd
 	l.out = vrrp.Outbox{Instance: in, Sequence: saved.Sequence, Pseudo: saved.Pseudo}
 	l.want.Store(&vrrp.Inbox{Instance: in, Interval: interval})
 	l.marks.Store(&saved.Marks)
-	return l, l.open(in)
-}
-
-func (l *link) open(in vrrp.Instance) error {
-	mac, err := hardware(in.Interface)
+	line, err := m.wire.Open(in)
 	if err != nil {
-		return fault(in, "find the MAC address", err)
+		return nil, err
 	}
-	l.place.Store(&place{in.Interface, mac})
-	if l.listen, err = open(in); err != nil {
-		return err
-	}
-	l.speak = l.listen
-	if !in.VirtualMAC {
-		return nil
-	}
-	if l.mine, err = makeVirtual(in); err != nil {
-		return err
-	}
-	l.place.Store(&place{l.mine.name, vrrp.MAC(in.ID, in.Source.Is6())})
-	if !in.Unicast {
-		l.speak, err = newFramer(in, l.mine.name)
-	}
-	return err
+	l.lay(line)
+	return l, nil
 }
 
-// A speaker sends packets.
-type speaker interface {
-	send(vrrp.Packet) error
-	close() error
-}
-
-// close leaves the device of the virtual MAC address to whom the member is
-// handed over.
-func (l *link) close(leave bool) error {
-	var err error
-	if l.listen != nil {
-		_ = l.listen.close()
-	}
-	if f, ok := l.speak.(*framer); ok {
-		_ = f.close()
-	}
-	if l.mine != nil && !leave {
-		err = l.mine.remove()
-	}
-	return err
+// lay puts a line in place.
+func (l *link) lay(line Line) {
+	device, mac := line.Place()
+	l.line = line
+	l.place.Store(&place{device, mac})
 }
 
 func (m *Member) close() {
 	for _, l := range m.links {
-		if err := l.close(m.leaves); err != nil {
+		if err := l.line.Close(m.leaves); err != nil {
 			m.log.Warn("close", "err", err)
 		}
 	}
 }
 
 // receive hears what comes in until the socket is closed.
-func (m *Member) receive(l *link, s *socket) {
-	buffer, control := make([]byte, 2048), make([]byte, 128)
+func (m *Member) receive(l *link, line Line) {
 	box := vrrp.Inbox{Marks: *l.marks.Load()}
 	for {
-		p, err := s.receive(buffer, control)
+		p, err := line.Receive()
 		switch {
 		case errors.Is(err, os.ErrClosed):
 			return
@@ -244,8 +218,8 @@ func (m *Member) receive(l *link, s *socket) {
 		box = after
 		marks := after.Marks
 		l.marks.Store(&marks)
-		l.counter.heard(p, want.Instance, a)
-		a.Trailer = nil // lies in the buffer
+		l.counter.heard(p, want.Instance, a, m.wire.Clock())
+		a.Trailer = nil // lies where the next packet will
 		select {
 		case m.heard <- heard{l, p.Src, a}:
 		case <-m.over:
@@ -275,6 +249,7 @@ func (m *Member) loop() {
 			do()
 		case <-look.C:
 			m.reopen()
+			m.remind()
 		}
 	}
 	m.close()
@@ -293,11 +268,22 @@ func (m *Member) hear(h heard) {
 	}
 }
 
+// odd tells of what is no step of the router's.
+func (m *Member) odd(why string) {
+	if m.notice == nil {
+		return
+	}
+	m.mu.Lock()
+	role := m.status.Router.State.Role
+	m.mu.Unlock()
+	m.notice(vrrp.Report{From: role, To: role, Why: why})
+}
+
 // tell is the router's next step.
 func (m *Member) tell(events ...vrrp.Event) {
 	for _, e := range events {
 		var actions []vrrp.Action
-		m.router, actions = m.router.Next(clock(), e)
+		m.router, actions = m.router.Next(m.wire.Clock(), e)
 		m.act(actions)
 	}
 }
@@ -308,16 +294,16 @@ func (m *Member) act(actions []vrrp.Action) {
 		case vrrp.Send:
 			m.send(a)
 		case vrrp.Take:
-			m.worker.want(holdings(m.router.Config, m.device))
+			m.worker.want(holdings(m.router.Config, m.device), m.router.State)
 		case vrrp.Drop:
-			m.worker.want(nil)
+			m.worker.want(nil, m.router.State)
 		case vrrp.Announce:
 			m.worker.announce()
 		case vrrp.Wake:
 			if a.At == 0 {
 				m.timer.Stop()
 			} else {
-				m.timer.Reset(a.At - clock())
+				m.timer.Reset(a.At - m.wire.Clock())
 			}
 		case vrrp.Report:
 			m.log.Info("vrrp", "from", a.From, "to", a.To, "why", a.Why)
@@ -337,7 +323,7 @@ func (m *Member) send(s vrrp.Send) {
 		var packets []vrrp.Packet
 		l.out, packets = l.out.Write(s.Priority, s.Interval, now)
 		for _, p := range packets {
-			l.sent(l.speak.send(p))
+			l.sent(l.line.Send(p))
 		}
 	}
 }
@@ -356,21 +342,37 @@ func (m *Member) device(in vrrp.Instance) string {
 func (m *Member) reopen() {
 	for _, l := range m.links {
 		in := l.want.Load().Instance
-		dev, err := net.InterfaceByName(in.Interface)
-		if err != nil || dev.Index == l.listen.index {
+		if !l.line.Stale() {
 			continue
 		}
-		fresh := &link{}
-		if err := fresh.open(in); err != nil {
-			_ = fresh.close(false)
+		fresh, err := m.wire.Open(in)
+		if err != nil {
 			m.log.Warn("interface came back", "err", err)
 			continue
 		}
-		_ = l.close(true) // its virtual device went with it
-		l.listen, l.speak, l.mine = fresh.listen, fresh.speak, fresh.mine
-		l.place.Store(fresh.place.Load())
-		go m.receive(l, l.listen)
+		_ = l.line.Close(true) // its virtual device went with it
+		l.lay(fresh)
+		go m.receive(l, l.line)
 		m.log.Info("interface came back", "interface", in.Interface)
+	}
+}
+
+// reminded is how often switches are reminded of where a virtual MAC address is
+// that advertisements do not come from. They forget it after five minutes.
+const reminded = time.Minute
+
+// remind announces the addresses again that have such a MAC address.
+func (m *Member) remind() {
+	now := m.wire.Clock()
+	if m.router.State.Role != vrrp.Active || now-max(m.remindedAt, m.router.State.AnnouncedAt) < reminded {
+		return
+	}
+	for _, in := range m.router.Config.Instances {
+		if in.VirtualMAC && in.Unicast {
+			m.remindedAt = now
+			m.worker.announce()
+			return
+		}
 	}
 }
 
@@ -405,7 +407,7 @@ func (m *Member) Status() Status {
 	s := m.status
 	links := m.links
 	m.mu.Unlock()
-	s.Clock, s.Held = clock(), m.worker.holds()
+	s.Clock, s.Held = m.wire.Clock(), m.worker.holds()
 	for _, l := range links {
 		s.Counts = append(s.Counts, l.counts())
 	}
@@ -433,8 +435,8 @@ func (m *Member) reload(config vrrp.Config) error {
 		if l == nil {
 			var err error
 			if l, err = m.link(in, config.Interval, SavedLink{}); err != nil {
-				for _, f := range append(fresh, l) {
-					_ = f.close(false)
+				for _, f := range fresh {
+					_ = f.line.Close(false)
 				}
 				return fmt.Errorf("%s: instance %d: %w", config.Name, i+1, err)
 			}
@@ -452,11 +454,11 @@ func (m *Member) reload(config vrrp.Config) error {
 		l.want.Store(&vrrp.Inbox{Instance: config.Instances[i], Interval: config.Interval})
 	}
 	for _, l := range fresh {
-		go m.receive(l, l.listen)
+		go m.receive(l, l.line)
 	}
 	for _, l := range old {
 		if !kept[l] {
-			if err := l.close(false); err != nil {
+			if err := l.line.Close(false); err != nil {
 				m.log.Warn("close", "err", err)
 			}
 		}
@@ -473,7 +475,7 @@ func (m *Member) Save() (saved Saved) {
 }
 
 func (m *Member) save() Saved {
-	s := Saved{Router: m.router.Save(clock())}
+	s := Saved{Router: m.router.Save(m.wire.Clock())}
 	for _, l := range m.links {
 		in := l.out.Instance
 		s.Links = append(s.Links, SavedLink{in.ID, in.Interface, in.Source.Is6(), l.out.Sequence, l.out.Pseudo, *l.marks.Load()})

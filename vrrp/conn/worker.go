@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -27,6 +28,8 @@ type worker struct {
 	done   uint64        // the generation that the node has
 	tell   bool          // announce when it has
 	err    error         // of the last try
+	of     vrrp.State    // the router when it wanted that
+	has    bool          // the node has addresses; its goroutine's
 }
 
 // retry is between tries to drop addresses.
@@ -45,9 +48,9 @@ func (w *worker) wake() {
 	}
 }
 
-func (w *worker) want(held []Holding) {
+func (w *worker) want(held []Holding, by vrrp.State) {
 	w.mu.Lock()
-	w.held = held
+	w.held, w.of = held, by
 	w.gen++
 	if held == nil {
 		w.tell = false
@@ -97,7 +100,7 @@ func (w *worker) run() {
 // step does the latest, and reports whether it is done with.
 func (w *worker) step() bool {
 	w.mu.Lock()
-	held, gen, done := w.held, w.gen, w.done
+	held, gen, done, of := w.held, w.gen, w.done, w.of
 	w.mu.Unlock()
 	if gen != done {
 		err := w.m.hands.Hold(w.ctx, held)
@@ -120,6 +123,10 @@ func (w *worker) step() bool {
 			w.m.Tell(vrrp.Unable{Why: err.Error()})
 			return true
 		}
+		if held != nil && !w.has {
+			w.m.tookOver(of)
+		}
+		w.has = held != nil
 	}
 	w.mu.Lock()
 	tell := w.tell && w.gen == w.done
@@ -150,6 +157,21 @@ func (w *worker) settle(ctx context.Context) error {
 	}
 }
 
+// tookOver tells how long a take-over took.
+func (m *Member) tookOver(of vrrp.State) {
+	now := m.wire.Clock()
+	took := now - of.TakenAt
+	attrs := []any{"addresses", took.Round(time.Microsecond)}
+	why := fmt.Sprintf("has the addresses, %v after it was to", took.Round(time.Millisecond))
+	if of.Peer.At != 0 {
+		silence := (now - of.Peer.At).Round(time.Millisecond)
+		attrs = append(attrs, "from", of.Peer.From, "silence", silence)
+		why += fmt.Sprintf(" and %v after the last word of %v", silence, of.Peer.From)
+	}
+	m.log.Info("took over", attrs...)
+	m.odd(why)
+}
+
 // announce says on each device which addresses are there.
 func (m *Member) announce(held []Holding) {
 	m.mu.Lock()
@@ -163,7 +185,7 @@ func (m *Member) announce(held []Holding) {
 				addrs = append(addrs, h.Addr)
 			}
 		}
-		if err := announce(at.device, at.mac, addrs); err != nil {
+		if err := m.wire.Announce(at.device, at.mac, addrs); err != nil {
 			m.log.Warn("announce", "err", err)
 		}
 	}
