@@ -121,16 +121,16 @@ func (p *parser) build() *topology.Topology {
 			b.director(n)
 		}
 	}
-	for _, n := range p.all("failover") {
-		if !again(b.pairs, n, &b.t.Failovers) {
-			b.failover(n)
-		}
-	}
 	for _, n := range p.all("check") {
 		if !again(b.checks, n, &b.t.Checks) {
 			c := b.check(n)
 			b.checks[n] = c
 			b.t.Checks = append(b.t.Checks, c)
+		}
+	}
+	for _, n := range p.all("failover") {
+		if !again(b.pairs, n, &b.t.Failovers) {
+			b.failover(n)
 		}
 	}
 	for _, n := range p.all("farm") {
@@ -253,7 +253,17 @@ func (b *builder) failover(n *node) {
 	}
 	vrrp := b.p.groupOr(n, "vrrp")
 	f.RouterID = uint8(routerID(n))
-	f.Advert, f.PreemptDelay = vrrp.duration("advert"), vrrp.duration("preempt_delay")
+	f.Advert, f.Preempt, f.PreemptDelay = vrrp.duration("advert"), vrrp.flag("preempt"), vrrp.duration("preempt_delay")
+	f.Unicast, f.VirtualMAC = vrrp.flag("unicast"), vrrp.flag("virtual_mac")
+	if key, ok := get[*secret](vrrp, "key"); ok {
+		f.Key = key.where
+	}
+	f.Flap = flapOf(b.p.groupOr(n, "flap"))
+	for _, k := range n.of("track") {
+		t := &topology.Track{ID: k.id, Check: b.checks[k.ref("check")], Penalty: uint8(k.num("penalty")), Unfit: k.flag("unfit")}
+		t.Addr, _ = get[netip.Addr](k, "address")
+		f.Tracks = append(f.Tracks, t)
+	}
 	b.pairs[n] = f
 	b.t.Failovers = append(b.t.Failovers, f)
 }
@@ -274,6 +284,10 @@ func (b *builder) farm(n *node) {
 	b.t.Farms = append(b.t.Farms, f)
 }
 
+func flapOf(g *node) topology.Flap {
+	return topology.Flap{Count: g.num("count"), Window: g.duration("window"), Hold: g.duration("hold"), Max: g.duration("max")}
+}
+
 func (b *builder) check(n *node) *topology.Check {
 	c := &topology.Check{
 		ID: n.id, Port: uint16(n.num("port")), Interval: n.duration("interval"), Timeout: n.duration("timeout"),
@@ -282,8 +296,7 @@ func (b *builder) check(n *node) *topology.Check {
 	c.Type, _ = get[topology.CheckType](n, "type")
 	c.Jitter, _ = get[float64](n, "jitter")
 	c.SlowStart = n.duration("slow_start")
-	flap := b.p.groupOr(n, "flap")
-	c.Flap = topology.Flap{Count: flap.num("count"), Window: flap.duration("window"), Hold: flap.duration("hold"), Max: flap.duration("max")}
+	c.Flap = flapOf(b.p.groupOr(n, "flap"))
 	expect := b.p.groupOr(n, "expect")
 	takes := func(name string) bool { return slices.Contains(argumentOf[name], c.Type) }
 	str := func(n *node, name string) string {
@@ -358,10 +371,7 @@ func (b *builder) service(n *node) {
 		last := i == len(tiers)-1
 		t := &topology.Tier{Name: k.name, Method: k.method(), Scheduler: k.str("scheduler"), Check: b.checks[k.ref("check")]}
 		if t.Scheduler == "" {
-			t.Scheduler = "mh"
-			if last {
-				t.Scheduler = "wlc"
-			}
+			t.Scheduler = standardScheduler(k, last)
 		}
 		t.HashPort, t.OnePacket = slices.Contains(k.strings("flags"), "port"), k.flag("one_packet")
 		if inhibit, ok := get[bool](k, "inhibit"); ok {

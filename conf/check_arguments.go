@@ -144,12 +144,19 @@ func (p *parser) checkArguments(c *node, typ topology.CheckType) {
 			code: "GS002", at: c.raw.decl, what: "send", detail: c.id + " needs send: nothing answers a datagram without a question.",
 		})
 	}
-	if g := c.groups["flap"]; g != nil && g.up == c {
-		hold, ok1 := get[time.Duration](g, "hold")
-		most, ok2 := get[time.Duration](g, "max")
-		if ok1 && ok2 && hold > most {
-			p.errorf("GS010", g.at("hold"), "hold: %v is more than max, %v.", hold, most)
-		}
+	p.checkHold(c)
+}
+
+// checkHold compares the times of a block's own flap group.
+func (p *parser) checkHold(n *node) {
+	g := n.groups["flap"]
+	if g == nil || g.up != n {
+		return
+	}
+	hold, ok1 := get[time.Duration](g, "hold")
+	most, ok2 := get[time.Duration](g, "max")
+	if ok1 && ok2 && hold > most {
+		p.errorf("GS010", g.at("hold"), "hold: %v is more than max, %v.", hold, most)
 	}
 }
 

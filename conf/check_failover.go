@@ -95,6 +95,10 @@ func (p *parser) checkFailovers() {
 	for _, f := range p.all("failover") {
 		sound := p.checkMembers(f)
 		p.checkVRRP(f)
+		p.checkHold(f)
+		for _, t := range f.of("track") {
+			p.checkTrack(t)
+		}
 		for _, it := range f.list("vips") {
 			p.checkPairVIP(f, it, vips, served)
 		}
@@ -354,6 +358,7 @@ func (p *parser) checkVRRP(f *node) {
 	delay, given := get[time.Duration](vrrp, "preempt_delay")
 	sync := f.groups["sync"] != nil
 	switch {
+	case vrrp.gave("preempt") && !vrrp.flag("preempt"):
 	case !given && (vrrp.gave("preempt_delay") || vrrp.raw.known["preempt_delay"]):
 	case !given || delay == 0:
 		at := vrrp.raw.at
@@ -372,6 +377,47 @@ func (p *parser) checkVRRP(f *node) {
 		p.warn(fault{
 			code: "GS253", at: vrrp.at("preempt_delay"), detail: fmt.Sprintf("Connections are copied again to a returning member every 2s; after %v it takes the VIPs back without some of them.", delay),
 			help: "Give preempt_delay = \"30s\".",
+		})
+	}
+}
+
+// checkTrack looks at what the members of a pair look at.
+func (p *parser) checkTrack(t *node) {
+	c, typ := t.ref("check"), typeOf(t.ref("check"))
+	switch {
+	case c == nil || typ == topology.NoCheck:
+	case typ == topology.CheckAgent:
+		p.report(fault{
+			code: "GS010", at: t.at("check"), rel: []Related{c.here()}, detail: fmt.Sprintf("check: %s asks an agent what part of its weight it wants, and %s has none.", c.id, t.id),
+			help: "Give a check of another type.",
+		})
+	case needsPort(typ) && !c.gave("port"):
+		p.report(fault{
+			code: "GS408", at: t.at("check"), rel: []Related{c.here()}, detail: fmt.Sprintf("%s names no port, and %s looks at no service that has one.", c.id, t.id),
+			help: "Give the check a port.",
+		})
+	}
+	if v := t.val("penalty"); v != nil && v.own && t.flag("unfit") {
+		p.report(fault{code: "GS010", at: v.at, detail: "penalty: a member that is not fit holds nothing, whatever its priority.", help: "Leave out penalty or unfit."})
+	}
+}
+
+// checkKeepsConnections warns of a pair whose members do not choose alike, and
+// do not tell each other what they have chosen either.
+func (p *parser) checkKeepsConnections(tiers []*node, i int) {
+	name := scheduler(tiers, i)
+	if name == "" || name == "mh" {
+		return
+	}
+	for _, it := range tiers[i].list("directors") {
+		f := it.x.(*node)
+		if f.sch != failoverBlock || f.groups["sync"] != nil {
+			continue
+		}
+		p.warn(fault{
+			code: "GS257", at: tiers[i].at("scheduler"), rel: []Related{f.here()},
+			detail: fmt.Sprintf("When a member of %s takes over, %s sends what comes next of a connection to any destination: established connections break.", f.id, name),
+			help:   "Use mh, by which all members choose alike, or give the pair sync.",
 		})
 	}
 }

@@ -43,7 +43,14 @@ func scheduler(tiers []*node, i int) string {
 		return t.str("scheduler")
 	case t.raw.known["scheduler"]:
 		return ""
-	case i == len(tiers)-1:
+	}
+	return standardScheduler(t, i == len(tiers)-1)
+}
+
+// standardScheduler is that of a tier which does not name one. The members of a
+// pair must choose alike, or connections break when one takes over.
+func standardScheduler(t *node, last bool) string {
+	if last && !slices.ContainsFunc(t.list("directors"), func(it item) bool { return it.x.(*node).sch == failoverBlock }) {
 		return "wlc"
 	}
 	return "mh"
@@ -61,6 +68,7 @@ func (p *parser) checkScheduler(s *node, tiers []*node, i int) {
 		})
 	}
 	p.checkFlags(t, name)
+	p.checkKeepsConnections(tiers, i)
 	if name == "sh" && i > 0 && scheduler(tiers, i-1) == "sh" {
 		p.warn(fault{
 			code: "GS227", at: t.at("scheduler"), detail: fmt.Sprintf("%s and %s choose by the same hash of the client's address: the clients that reach one director of %s all have hashes from the same part of the table, so most of its destinations get nobody.", tiers[i-1].id, t.id, t.id),

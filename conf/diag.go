@@ -115,6 +115,7 @@ var summaries = map[string]string{
 	"GS254": "Unusual advertisement interval",
 	"GS255": "Sync id",
 	"GS256": "Failover members fail together",
+	"GS257": "Connections break at a take-over",
 	"GS301": "Region without fallback",
 	"GS302": "Fallback leads nowhere",
 	"GS303": "Users whom nobody serves",

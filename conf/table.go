@@ -168,7 +168,29 @@ var (
 				attrs: []*attr{
 					{name: "id", typ: tRouterID, doc: "Virtual router id (default the last byte of the first VIP)."},
 					{name: "advert", typ: tDuration, def: `"1s"`, doc: "Time between advertisements, in steps of 10ms."},
+					{name: "preempt", typ: tBool, def: "true", doc: "Whether a member takes the VIPs over from one that is well and comes after it in the order."},
 					{name: "preempt_delay", typ: tDuration, doc: "How long a returning member waits (default not at all)."},
+					{name: "key", typ: tSecret, doc: "Where the key is that advertisements are signed with, 32 to 64 characters; of several lines, four at most, the first signs and each is accepted (default: nothing is signed)."},
+					{name: "unicast", typ: tBool, def: "false", doc: "Whether IPv4 goes from address to address too, as IPv6 always does, instead of by multicast."},
+					{name: "virtual_mac", typ: tBool, def: "false", doc: "Whether the VIPs have a MAC address that moves with them."},
+				},
+			},
+			{
+				name: "flap", one: true, group: true, doc: "How long a member that takes over and loses the VIPs again stays away from them, unless nobody else is there.",
+				attrs: []*attr{
+					{name: "count", typ: tFlaps, def: "3", doc: "From this time in a row on; 0: never."},
+					{name: "window", typ: tInterval, def: `"1m"`, doc: "Losing them within this time after taking over is once more in a row."},
+					{name: "hold", typ: tInterval, def: `"10s"`, doc: "How long it stays away, doubled with every time."},
+					{name: "max", typ: tInterval, def: `"5m"`, doc: "Longest time that it stays away."},
+				},
+			},
+			{
+				name: "track", label: "name", doc: "What every member looks at besides its interface and its services. A member for which it is down counts for less than the others.",
+				attrs: []*attr{
+					{name: "check", typ: ref("check"), must: true, doc: "How it is looked at."},
+					{name: "address", typ: tIP, doc: "What is looked at (default the member's own address)."},
+					{name: "penalty", typ: tPenalty, def: "190", doc: "What is taken off the member's priority while it is down; the first member has 200, each one after it 10 less."},
+					{name: "unfit", typ: tBool, def: "false", doc: "Whether the member holds nothing at all while it is down, even when nobody else does."},
 				},
 			},
 			{
@@ -290,7 +312,7 @@ var (
 		attrs: []*attr{
 			{name: "directors", typ: refs("director", "failover"), must: true, doc: "Who forwards."},
 			{name: "method", typ: tMethod, must: true, doc: "nat, tun or dr."},
-			{name: "scheduler", typ: tScheduler, doc: "Who gets the next connection (default wlc in the last tier, mh before)."},
+			{name: "scheduler", typ: tScheduler, doc: "Who gets the next connection (default mh before the last tier and of a failover pair, else wlc)."},
 			{name: "farms", typ: refs("farm"), doc: "Last tier: the farms it feeds."},
 			{name: "check", typ: ref("check"), doc: "Of its destinations (default the service's)."},
 			{name: "flags", typ: tStrings, doc: "Flags of the scheduler: fallback, port (default fallback for sh and mh)."},

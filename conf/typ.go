@@ -63,6 +63,7 @@ var (
 	tBias     = &typ{doc: "a percentage from -99 to 99", conv: convInt(-99, 99)}
 	tWeight   = &typ{doc: "a weight from 0 to 65535", conv: convInt(0, 65535)}
 	tPriority = &typ{doc: "a priority from 0 to 65535", conv: convInt(0, 65535)}
+	tPenalty  = &typ{doc: "a number from 1 to 254", conv: convInt(1, 254)}
 	tPort     = &typ{doc: "a port from 1 to 65535", conv: convInt(1, 65535)}
 	tMTU      = &typ{doc: "an MTU from 576 to 65535", conv: convInt(576, 65535)}
 	tPercent  = &typ{doc: "a percentage from \"0%\" to \"100%\"", conv: convPercent}
@@ -110,6 +111,7 @@ var (
 		}
 	}}
 
+	tIP    = &typ{doc: "an IP address", conv: convIP}
 	tIPs   = (&typ{conv: convIP}).many("IP addresses")
 	tAddrs = &typ{doc: "an IP address, or one of each family", conv: convIP, list: true, whole: oneOfEach(func(x any) (bool, string) {
 		a := x.(netip.Addr)

@@ -194,7 +194,23 @@ failover "front" { # one of the two has the VIP
   vrrp = {
     id            = 51    # default: the last byte of the first VIP
     advert        = "1s"  # default
+    preempt       = true  # default
     preempt_delay = "30s" # default: none
+    key           = secret("file:/etc/gslb/vrrp.key")
+    unicast       = false # default
+    virtual_mac   = false # default
+  }
+  flap = {
+    count  = 3     # default
+    window = "1m"  # default
+    hold   = "10s" # default
+    max    = "5m"  # default
+  }
+  track "router" {
+    check   = check.router
+    address = "198.51.100.1" # default: the member's own
+    penalty = 190            # default
+    unfit   = false          # default
   }
   #- sync = {
   #-   id = 51
@@ -231,6 +247,9 @@ farm "far" {
   }
 }
 
+check "router" {
+  type = "icmp"
+}
 check "web" {
   type       = "http"
   port       = 80                   # default: the destination's

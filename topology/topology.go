@@ -190,9 +190,32 @@ type Failover struct {
 	// segment for each family.
 	RouterID uint8
 	Advert   time.Duration // between advertisements, 10 ms to 40.95 s in steps of 10 ms
-	// PreemptDelay is how long a member listens to an active one that comes after
-	// it in the order before it takes over.
+	// Preempt lets a member take over from an active one that is well and comes
+	// after it in the order, and PreemptDelay is how long it listens to one of
+	// lower priority before.
+	Preempt      bool
 	PreemptDelay time.Duration
+	// Key is the place of the keys that advertisements are signed with,
+	// "file:PATH" or "env:NAME"; "": they are not signed.
+	Key string
+	// Unicast has IPv4 go from address to address instead of by multicast.
+	Unicast bool
+	// VirtualMAC gives the VIPs a MAC address that moves with them.
+	VirtualMAC bool
+	Flap       Flap // of a member's own take-overs
+	Tracks     []*Track
+}
+
+// A Track is what every member of a pair looks at, besides its interface and
+// its services.
+type Track struct {
+	ID    string     // failover.front.track.router
+	Check *Check     // never of type agent
+	Addr  netip.Addr // the zero Addr: the member's own
+	// Penalty is what is taken off a member's priority while it is down for it,
+	// 1 to 254. Unfit instead: then the member holds nothing, whoever else does.
+	Penalty uint8
+	Unfit   bool
 }
 
 // Network is the segment of all members.
