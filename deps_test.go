@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"conf/codes":         {},
 	"health":             {"topology"},
 	"steering":           {"topology", "health"},
-	"tiers":              {"topology", "health", "internal/siphash", "vrrp"},
+	"tiers":              {"topology", "health", "internal/siphash"},
 	"graph":              {"topology"},
 	"plan":               {"topology", "health", "steering", "tiers"},
 	"dnsserver/rr":       {},
@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 	"dataplane/hostnet":       {"wiring", "topology", "tiers"},
 	"dataplane/dataplanetest": {"topology", "tiers", "dataplane"},
 	"vrrp/conn":               {"vrrp"},
+	"vrrp/conn/fake":          {"vrrp", "vrrp/conn"},
 	"lab":                     {"topology", "health", "tiers", "dnsserver/client", "dataplane/ipvs", "internal/secret"},
 	"lab/uml":                 {"lab/debian"},
 	"lab/debian":              {},
@@ -61,7 +62,7 @@ var rooms = map[string][]string{
 	"internal/cli":            {"topology", "conf", "conf/load", "internal/near"},
 	// Mains.
 	"lab/uml/umlrun": {"lab/debian", "lab/uml"},
-	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "tiers", "dataplane/ipvs", "dataplane/hostnet", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/systemd", "internal/cli"},
+	"cmd/gslb":       {"topology", "conf", "conf/codes", "conf/format", "conf/load", "graph", "health", "health/probe", "tiers", "dataplane/ipvs", "dataplane/hostnet", "steering", "steering/geo", "dnsserver", "dnsserver/zonefile", "explain", "lab", "lab/uml", "plan", "internal/local", "internal/near", "internal/systemd", "internal/cli", "vrrp"},
 	"cmd/director":   {"topology", "health", "health/probe", "tiers", "dataplane", "dataplane/ipvs", "dataplane/hostnet", "internal/cli", "internal/local", "internal/near", "internal/secret", "report", "vrrp", "vrrp/conn", "wiring"},
 }
 

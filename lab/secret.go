@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gslb/internal/secret"
@@ -20,9 +21,14 @@ func secrets(topo *topology.Topology, dir string) (environment []string, err err
 	if c := topo.Cluster; c != nil {
 		places = append(places, c.Key)
 	}
+	for _, f := range topo.Failovers {
+		if f.Key != "" && !slices.Contains(places, f.Key) {
+			places = append(places, f.Key)
+		}
+	}
 	for _, place := range places {
 		kind, where, _ := strings.Cut(place, ":")
-		text := rand.Text()
+		text := rand.Text() + rand.Text() // as long as any of them has to be
 		if kind == "env" {
 			environment = append(environment, where+"="+text)
 			continue

@@ -5,9 +5,9 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"slices"
+	"time"
 
 	"gslb/topology"
-	"gslb/vrrp"
 )
 
 // A Host is what a node's kernel must be like, besides its IPVS table, to play
@@ -52,6 +52,9 @@ type Tunnel struct {
 type Address struct {
 	Addr netip.Addr
 	Link Link
+	// Valid is how long the kernel keeps it when nobody renews it, in whole
+	// seconds; 0: for ever.
+	Valid time.Duration
 }
 
 // A Route is a default route.
@@ -125,20 +128,11 @@ func first[T comparable](seen *map[T]bool, x T) bool {
 	return true
 }
 
-// DirectorHost returns what the kernel of director self must be like while it
-// has the addresses of the pairs in active. Nothing else depends on them: a
-// backup member can forward the moment that it has the addresses.
-func DirectorHost(topo *topology.Topology, self *topology.Director, active ...*topology.Failover) Host {
+// DirectorHost returns what the kernel of director self must be like. The
+// addresses of pairs come beside it while it has them, and nothing else depends
+// on them: a backup member can forward the moment that it has the addresses.
+func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 	var h hostBuilder
-	for _, f := range active {
-		for _, vip := range f.VIPs {
-			own, _ := self.Addrs.Like(vip)
-			h.add(Address{vip, Link{Holds: own}})
-			if vip.Is6() {
-				h.add(Address{vrrp.LinkLocal(f.RouterID), Link{Holds: own}}) // what the VIPs are announced with
-			}
-		}
-	}
 	parts := roles(topo, self)
 	forwards := map[bool]bool{} // families
 	for _, r := range parts {
@@ -152,7 +146,7 @@ func DirectorHost(topo *topology.Topology, self *topology.Director, active ...*t
 				// packet, by the same hash.
 				h.set("net/ipv4/vs/sloppy_tcp", Link{}, "1")
 			case r.index == 0:
-				h.add(Address{vip, link})
+				h.add(Address{Addr: vip, Link: link})
 			default:
 				before := r.service.Tiers[r.index-1]
 				in = h.hold(vip, link, own, before, self.Network)
@@ -237,7 +231,7 @@ func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topo
 		h.set("net/ipv4/conf/%s/arp_announce", link, "2")
 	}
 	if from.Method == topology.DR {
-		h.add(Address{vip, Link{Name: "lo"}})
+		h.add(Address{Addr: vip, Link: Link{Name: "lo"}})
 		return []Link{link}
 	}
 	for _, d := range from.Directors {
@@ -260,7 +254,7 @@ func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topo
 			// must be loose; and loose wants an address on the device.
 			h.set("net/ipv4/conf/%s/rp_filter", Link{Name: t.Name}, "2")
 		}
-		h.add(Address{vip, Link{Name: t.Name}})
+		h.add(Address{Addr: vip, Link: Link{Name: t.Name}})
 		in = append(in, Link{Name: t.Name})
 	}
 	return in

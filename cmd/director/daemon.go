@@ -99,7 +99,7 @@ func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) error {
 	}
 	d.ground = d.ground.Next(topo, self)
 	d.probes = make(map[health.Target]tiers.Probe, len(d.ground.Probes))
-	for _, p := range d.ground.Probes {
+	for _, p := range append(d.pairs.probes(), d.ground.Probes...) { // of two that are the same the destination's
 		d.probes[p.Target] = p
 	}
 	d.view.Keep(func(t health.Target) bool { _, still := d.probes[t]; return still })
@@ -153,6 +153,7 @@ func (d *daemon) run(ctx context.Context) error {
 			}
 		case r := <-d.pairs.reports:
 			d.desk.happened("pair", fmt.Sprintf("%s: %s", r.pair, r.Report))
+			d.pairs.happened(r)
 			continue
 		case c := <-d.desk.calls:
 			why = d.handle(c)
@@ -261,8 +262,11 @@ func (d *daemon) observe(r probe.Result) reason {
 		args = append(args, "on", p.Target.Via)
 	}
 	what := "destination"
-	if p.Check.Type == topology.CheckAgent { // beside the check of a destination, as a rule
+	switch {
+	case p.Check.Type == topology.CheckAgent: // beside the check of a destination, as a rule
 		what = "agent"
+	case d.pairs.tracksAs(p.Object):
+		what = "tracked object"
 	}
 	if before.Agent != after.Agent {
 		d.log.Info("agent has another opinion", append(args, "says", after.Agent.String(), "reason", r.Advice.Reason)...)
@@ -355,7 +359,7 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 	errs = append(errs, err)
 	decision := d.ground.Decide(d.inputs(now))
 	d.desk.remember(decision.Memory)
-	d.pairs.judge(decision)
+	d.pairs.judge(decision, d.view.View())
 	plan, err := d.keeper.Converge(ctx, decision.Table, owner)
 	errs = append(errs, err)
 	d.tell(plan, err, why)

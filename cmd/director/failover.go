@@ -176,21 +176,42 @@ type pairJSON struct {
 	Heard    uint64    `json:"heard"`   // advertisements
 	Refused  uint64    `json:"refused"` // of all reasons
 	Members  []string  `json:"members"`
+	// Peers are the other members that have ever been heard; who is backup says
+	// nothing.
+	Peers  []peerJSON  `json:"peers"`
+	Tracks []trackJSON `json:"tracks"`
+	Flaps  int         `json:"flaps"` // take-overs in a row that were lost again
+	Hold   *time.Time  `json:"held_until,omitempty"`
+	Keys   []int       `json:"keys"`   // the numbers of those that are accepted; the first signs
+	Events []event     `json:"events"` // the last 5 of the pair, the newest last
 }
 
-// A peerJSON is the active member as it was heard last.
+// A trackJSON is something that the member looks at.
+type trackJSON struct {
+	Object  string      `json:"object"`
+	Check   string      `json:"check"`
+	Target  string      `json:"target"`
+	State   string      `json:"state"` // "up", "down" or "unchecked"
+	Since   *time.Time  `json:"since,omitempty"`
+	Penalty int         `json:"penalty"` // while it is down
+	Unfit   bool        `json:"unfit"`
+	Last    *resultJSON `json:"last,omitempty"`
+}
+
+// A peerJSON is a member as it was heard last.
 type peerJSON struct {
 	Node     string    `json:"node"`
 	Address  string    `json:"address"`
-	Priority int       `json:"priority"`
+	Priority int       `json:"priority"` // 0: it has resigned
 	At       time.Time `json:"at"`
+	Heard    uint64    `json:"heard"` // from this address
 }
 
 // status of all pairs, in the order of the file.
-func (ps *pairs) status(topo *topology.Topology, self *topology.Director, now time.Time) []pairJSON {
+func (d *daemon) pairStatus(now time.Time) []pairJSON {
 	out := []pairJSON{}
-	for _, f := range topo.Failovers {
-		p := ps.all[f.ID]
+	for _, f := range d.topo.Failovers {
+		p := d.pairs.all[f.ID]
 		if p == nil {
 			continue
 		}
@@ -199,26 +220,64 @@ func (ps *pairs) status(topo *topology.Topology, self *topology.Director, now ti
 		at := func(t time.Duration) time.Time { return now.Add(t - s.Clock).UTC() }
 		x := pairJSON{
 			Pair: f.ID, Role: st.Role.String(), Since: at(st.Since), Why: st.Why, Held: s.Held, Priority: int(s.Router.Priority()),
-			Will: st.Will.String(), Ready: !st.Waits, VIPs: texts(f.VIPs),
+			Will: st.Will.String(), Ready: !st.Waits, VIPs: texts(f.VIPs), Peers: []peerJSON{}, Tracks: []trackJSON{}, Flaps: st.Flaps,
+			Keys: []int{}, Events: append([]event{}, p.events...),
+		}
+		node := func(a netip.Addr) string {
+			for _, m := range f.Members {
+				if m.Addrs.Has(a) {
+					return m.ID
+				}
+			}
+			return a.String()
 		}
 		for _, m := range f.Members {
 			x.Members = append(x.Members, m.ID)
 		}
 		if st.Peer.At != 0 {
-			x.Peer = &peerJSON{Node: st.Peer.From.String(), Address: st.Peer.From.String(), Priority: int(st.Peer.Priority), At: at(st.Peer.At)}
-			for _, m := range f.Members {
-				if m.Addrs.Has(st.Peer.From) {
-					x.Peer.Node = m.ID
-				}
-			}
+			x.Peer = &peerJSON{Node: node(st.Peer.From), Address: st.Peer.From.String(), Priority: int(st.Peer.Priority), At: at(st.Peer.At)}
 		}
 		for _, c := range s.Counts {
 			x.Heard += c.Heard
 			for _, n := range c.Refused {
 				x.Refused += n
 			}
+			for _, p := range c.Peers {
+				x.Peers = append(x.Peers, peerJSON{Node: node(p.Addr), Address: p.Addr.String(), Priority: int(p.Priority), At: at(p.At), Heard: p.Heard})
+				if x.Peer != nil && x.Peer.Address == p.Addr.String() {
+					x.Peer.Heard = p.Heard
+				}
+			}
+		}
+		for _, t := range p.tracks {
+			x.Tracks = append(x.Tracks, d.trackStatus(t))
+		}
+		if st.HeldUntil > s.Clock {
+			held := at(st.HeldUntil)
+			x.Hold = &held
+		}
+		for _, k := range s.Router.Config.Instances[0].Keys {
+			x.Keys = append(x.Keys, int(k.ID))
 		}
 		out = append(out, x)
+	}
+	return out
+}
+
+func (d *daemon) trackStatus(t track) trackJSON {
+	s := d.view.Of(t.probe.Target)
+	out := trackJSON{
+		Object: t.ID, Check: checkName(t.Check), Target: t.probe.Target.Addr.String(), State: "unchecked", Since: shown(s.Since),
+		Penalty: int(t.Penalty), Unfit: t.Unfit, Last: d.desk.lastOf(t.probe.Target),
+	}
+	if t.probe.Target.Addr.Port() == 0 {
+		out.Target = t.probe.Target.Addr.Addr().String()
+	}
+	switch {
+	case s.Known && s.Up:
+		out.State = "up"
+	case s.Known:
+		out.State = "down"
 	}
 	return out
 }
@@ -247,8 +306,31 @@ func (x *pairJSON) text(out io.Writer, s *statusJSON, paint func(string) string)
 	if x.Peer != nil && x.Role != vrrp.Active.String() {
 		notes = append(notes, fmt.Sprintf("heard %s with priority %d %s ago", x.Peer.Node, x.Peer.Priority, cli.Age(s.At.Sub(x.Peer.At))))
 	}
+	if x.Hold != nil {
+		notes = append(notes, fmt.Sprintf("stays away for %s after %d take-overs that did not last", cli.Age(x.Hold.Sub(s.At)), x.Flaps))
+	}
+	if len(x.Keys) > 0 {
+		notes = append(notes, fmt.Sprintf("signs with key %d", x.Keys[0]))
+	}
 	if x.Refused > 0 {
 		notes = append(notes, fmt.Sprintf("%d advertisements refused", x.Refused))
 	}
 	fmt.Fprintln(out, "  "+strings.Join(notes, "; "))
+	var rows [][]string
+	for _, t := range x.Tracks {
+		weight, reason := fmt.Sprintf("penalty %d", t.Penalty), ""
+		if t.Unfit {
+			weight = "unfit"
+		}
+		if t.Last != nil {
+			reason = t.Last.Reason
+		}
+		rows = append(rows, []string{t.Object, paint(t.State), weight, t.Check + " of " + t.Target, reason})
+	}
+	cli.Table(out, "  ", rows)
+	rows = nil
+	for _, e := range slices.Backward(x.Events) {
+		rows = append(rows, []string{cli.Age(s.At.Sub(e.At)) + " ago", e.Text})
+	}
+	cli.Table(out, "  ", rows)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gslb/dataplane"
@@ -17,6 +18,8 @@ import (
 	"gslb/dataplane/ipvs"
 	"gslb/tiers"
 	"gslb/topology"
+	"gslb/vrrp/conn"
+	fakeconn "gslb/vrrp/conn/fake"
 )
 
 // A fakeKernel is a kernel in memory, or in a file that several processes share.
@@ -30,7 +33,56 @@ type fakeKernel struct {
 	no       error        // what looking for interfaces ends in
 	reads    int
 	applied  []tiers.Plan
-	beats    uint64 // readings of the counters
+	beats    uint64            // readings of the counters
+	segment  *fakeconn.Segment // that pairs speak on; nil: this host's
+	own      []device          // the interfaces with the addresses that they have by themselves
+	down     map[string]bool   // those that have lost their carrier
+	renewed  map[netip.Addr]time.Time
+	mu       sync.Mutex // of host, down and renewed, which pairs use too
+}
+
+// Interfaces are the own ones with what was wanted on them last.
+func (k *fakeKernel) Interfaces() ([]device, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []device
+	for _, d := range k.own {
+		d.addrs = slices.Clone(d.addrs)
+		if len(k.host) > 0 {
+			for _, a := range k.host[len(k.host)-1].Addresses {
+				if a.Link.Name == d.name {
+					d.addrs = append(d.addrs, a.Addr)
+				}
+			}
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (k *fakeKernel) Running(name string) (bool, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.down[name], nil
+}
+
+func (k *fakeKernel) Renew(addrs []tiers.Address) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.renewed == nil {
+		k.renewed = map[netip.Addr]time.Time{}
+	}
+	for _, a := range addrs {
+		k.renewed[a.Addr] = time.Now()
+	}
+	return nil
+}
+
+func (k *fakeKernel) Wire() conn.Wire {
+	if k.segment == nil {
+		return nil
+	}
+	return k.segment
 }
 
 // openFake opens the kernel in the file that FAKE_KERNEL names. In one beside
@@ -202,6 +254,8 @@ func (k *fakeKernel) SetTimeouts(t ipvs.Timeouts) error {
 }
 
 func (k *fakeKernel) Host(want tiers.Host, _ string) ([]string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.host = append(k.host, want)
 	return nil, nil
 }

@@ -3,14 +3,13 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"reflect"
 	"slices"
 	"sync"
 
 	"gslb/tiers"
 	"gslb/topology"
+	"gslb/vrrp"
 )
 
 // A hostKeeper keeps this host as it is wanted to be. It goes by what it has
@@ -25,13 +24,13 @@ type hostKeeper struct {
 	mu     sync.Mutex
 	topo   *topology.Topology
 	self   *topology.Director
-	active map[string]bool // IDs of the pairs whose addresses the host has
+	active map[string][]tiers.Address // the addresses that the host has for each pair, by their IDs
 	known  bool
 	is     tiers.Host
 }
 
 func newHostKeeper(k kernel, record string, log *slog.Logger) *hostKeeper {
-	return &hostKeeper{kernel: k, record: record, log: log, active: map[string]bool{}}
+	return &hostKeeper{kernel: k, record: record, log: log, active: map[string][]tiers.Address{}}
 }
 
 // adopt makes topo the topology in force.
@@ -50,13 +49,13 @@ func (h *hostKeeper) forget() {
 
 // want is what the host must be like with a topology.
 func (h *hostKeeper) want(topo *topology.Topology, self *topology.Director) tiers.Host {
-	var active []*topology.Failover
+	want := tiers.DirectorHost(topo, self)
 	for _, f := range topo.Failovers {
-		if h.active[f.ID] && slices.Contains(f.Members, self) {
-			active = append(active, f)
+		if slices.Contains(f.Members, self) {
+			want.Addresses = append(want.Addresses, h.active[f.ID]...)
 		}
 	}
-	return tiers.DirectorHost(topo, self, active...)
+	return want
 }
 
 // check reports whether the host has every interface that it needs with a topology.
@@ -94,30 +93,43 @@ func (h *hostKeeper) change() ([]string, error) {
 	return changes, err
 }
 
-// hold makes the host have the addresses of a pair, or not have them. Other
-// things that go wrong are for the daemon to say.
-func (h *hostKeeper) hold(f *topology.Failover, on bool) error {
+// hold makes the host have these addresses of a pair, and no others of it.
+// Other things that go wrong are for the daemon to say.
+func (h *hostKeeper) hold(c vrrp.Config, addrs []tiers.Address) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.active[f.ID] = on
+	h.active[c.Name] = addrs
 	h.known = false // what has happened to the addresses meanwhile is not known
 	_, err := h.change()
 	if err == nil {
 		return nil
 	}
-	have, failed := net.InterfaceAddrs()
+	list, failed := h.kernel.Interfaces()
 	if failed != nil {
-		return fmt.Errorf("%w; list the addresses: %w", err, failed)
+		return fmt.Errorf("%w; %w", err, failed)
 	}
-	for _, vip := range f.VIPs {
-		there := slices.ContainsFunc(have, func(a net.Addr) bool {
-			p, err := netip.ParsePrefix(a.String())
-			return err == nil && p.Addr().Unmap() == vip
-		})
-		if there != on {
-			return err
-		}
+	is := heldBy(c, list)
+	same := func(a tiers.Address) bool { return slices.Contains(is, a) }
+	if len(is) != len(addrs) || slices.ContainsFunc(addrs, func(a tiers.Address) bool { return !same(a) }) {
+		return err
 	}
 	h.log.Error("host", "error", err)
 	return nil
+}
+
+// keep says that the host has addresses of a pair from before.
+func (h *hostKeeper) keep(pair string, addrs []tiers.Address) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.active[pair] = addrs
+}
+
+// renew keeps the addresses of a pair that the host has.
+func (h *hostKeeper) renew(pair string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.active[pair]) == 0 {
+		return nil
+	}
+	return h.kernel.Renew(h.active[pair])
 }

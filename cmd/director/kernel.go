@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"net"
+	"net/netip"
 
 	"gslb/dataplane"
 	"gslb/dataplane/hostnet"
 	"gslb/dataplane/ipvs"
 	"gslb/tiers"
+	"gslb/vrrp/conn"
 )
 
 // A kernel is all that the program reads and changes of this host.
@@ -26,7 +30,21 @@ type kernel interface {
 	// changed; CheckHost says whether that can be done.
 	Host(want tiers.Host, record string) ([]string, error)
 	CheckHost(want tiers.Host) error
+	// Interfaces are those of this host. Running reports whether one of them is up
+	// and has a carrier; an error says that it is not there.
+	Interfaces() ([]device, error)
+	Running(name string) (bool, error)
+	// Renew keeps addresses for as long as they are valid from now.
+	Renew([]tiers.Address) error
+	// Wire is what members of pairs speak by; nil: this host's sockets.
+	Wire() conn.Wire
 	Close() error
+}
+
+// A device is a network interface.
+type device struct {
+	name  string
+	addrs []netip.Addr
 }
 
 // An opener connects to the kernel.
@@ -50,3 +68,37 @@ func (linux) Host(want tiers.Host, record string) ([]string, error) {
 }
 
 func (linux) CheckHost(want tiers.Host) error { return hostnet.Check(want) }
+
+func (linux) Interfaces() ([]device, error) {
+	list, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("list the interfaces of this host: %w", err)
+	}
+	var out []device
+	for _, dev := range list {
+		addrs, err := dev.Addrs()
+		if err != nil {
+			continue // it has gone since
+		}
+		x := device{name: dev.Name}
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				x.addrs = append(x.addrs, p.Addr().Unmap())
+			}
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+func (linux) Running(name string) (bool, error) {
+	dev, err := net.InterfaceByName(name)
+	if err != nil {
+		return false, err
+	}
+	return dev.Flags&net.FlagRunning != 0, nil
+}
+
+func (linux) Renew(addrs []tiers.Address) error { return hostnet.Renew(addrs) }
+
+func (linux) Wire() conn.Wire { return nil }

@@ -8,16 +8,18 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"gslb/health"
 	"gslb/internal/local"
+	"gslb/internal/secret"
 	"gslb/tiers"
 	"gslb/topology"
 	"gslb/vrrp"
@@ -39,25 +41,31 @@ const (
 	resignTime = 5 * time.Second
 )
 
-// ownFlaps is how a member's own take-overs are dampened.
-var ownFlaps = vrrp.Flap{Count: 3, Window: time.Minute, Hold: 10 * time.Second, Max: 5 * time.Minute}
-
 // pairsPath is where members are kept between two processes.
 func pairsPath(dir string) string { return filepath.Join(dir, "failover.json") }
 
 // A pair is this director's part in a failover pair.
 type pair struct {
-	of     *topology.Failover
-	config vrrp.Config
 	member *conn.Member
 	keys   []tiers.Key // the services whose VIPs it owns
+	tracks []track
 	stop   context.CancelFunc
+	ready  bool
+	events []event // of its own, the last ones
 
 	mu      sync.Mutex
+	of      *topology.Failover
+	config  vrrp.Config
 	tracked vrrp.Tracked
-	down    string // why the interface is not fit
-	lost    string // a service without quorum
-	ready   bool
+	down    string            // why the interface is not fit
+	lost    string            // a service without quorum
+	missing []*topology.Track // what is down of what it tracks
+}
+
+// A track is what a member looks at, and as which target.
+type track struct {
+	*topology.Track
+	probe tiers.Probe
 }
 
 // pairs are all of the director's. The daemon owns them.
@@ -75,6 +83,7 @@ type pairs struct {
 // A pairReport is a member's.
 type pairReport struct {
 	pair string
+	at   time.Time
 	vrrp.Report
 }
 
@@ -93,14 +102,21 @@ func openPairs(dir string, log *slog.Logger, host *hostKeeper) *pairs {
 }
 
 // configs are what the members of a director are told, by the IDs of the pairs.
-func configs(topo *topology.Topology, self *topology.Director) (map[string]vrrp.Config, error) {
+func (ps *pairs) configs(topo *topology.Topology, self *topology.Director) (map[string]vrrp.Config, error) {
 	out := map[string]vrrp.Config{}
+	if len(topo.Failovers) == 0 {
+		return out, nil
+	}
+	have, err := ps.host.kernel.Interfaces()
+	if err != nil {
+		return nil, err
+	}
 	var errs []error
 	for _, f := range topo.Failovers {
 		if !slices.Contains(f.Members, self) {
 			continue
 		}
-		c, err := configOf(f, self)
+		c, err := configOf(f, self, have)
 		if err == nil {
 			err = c.Check()
 		}
@@ -112,17 +128,40 @@ func configs(topo *topology.Topology, self *topology.Director) (map[string]vrrp.
 	return out, errors.Join(errs...)
 }
 
+// priorityOf is that of the member with a place in the order, from 0.
+func priorityOf(order int) uint8 { return uint8(firstPriority - order*priorityStep) }
+
+// keysOf reads what the members of a pair sign with.
+func keysOf(f *topology.Failover) ([]vrrp.Key, error) {
+	if f.Key == "" {
+		return nil, nil
+	}
+	text, err := secret.Read(f.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: key: %w", f.ID, err)
+	}
+	keys, err := vrrp.ParseKeys(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: key: secret %s: %w", f.ID, f.Key, err)
+	}
+	return keys, nil
+}
+
 // configOf is what a member of a pair is told. IPv4 goes by multicast, as
-// everybody's does; IPv6 from address to address, because the link-local
-// addresses of the others stand in no file.
-func configOf(f *topology.Failover, self *topology.Director) (vrrp.Config, error) {
+// everybody's does, unless the file says otherwise; IPv6 from address to
+// address, because the link-local addresses of the others stand in no file.
+func configOf(f *topology.Failover, self *topology.Director, have []device) (vrrp.Config, error) {
 	order := slices.Index(f.Members, self)
 	c := vrrp.Config{
-		Name: f.ID, Priority: uint8(firstPriority - order*priorityStep), Interval: f.Advert,
-		Preempt: true, PreemptDelay: f.PreemptDelay, Flap: ownFlaps,
+		Name: f.ID, Priority: priorityOf(order), Interval: f.Advert,
+		Preempt: f.Preempt, PreemptDelay: f.PreemptDelay, PreemptBelow: priorityOf(len(f.Members) - 1), Flap: vrrp.Flap(f.Flap),
+	}
+	keys, err := keysOf(f)
+	if err != nil {
+		return c, err
 	}
 	for _, v6 := range []bool{false, true} {
-		in := vrrp.Instance{ID: f.RouterID, Version: 3, Unicast: v6}
+		in := vrrp.Instance{ID: f.RouterID, Version: 3, Unicast: v6 || f.Unicast, VirtualMAC: f.VirtualMAC, Keys: keys}
 		for _, vip := range f.VIPs {
 			if vip.Is6() == v6 {
 				in.Addrs = append(in.Addrs, vip)
@@ -142,8 +181,7 @@ func configOf(f *topology.Failover, self *topology.Director) (vrrp.Config, error
 		if v6 {
 			in.Addrs = slices.Insert(in.Addrs, 0, vrrp.LinkLocal(f.RouterID))
 		}
-		var err error
-		if in.Interface, err = interfaceOf(in.Source); err != nil {
+		if in.Interface, err = interfaceOf(in.Source, have); err != nil {
 			return c, fmt.Errorf("%s: %w", f.ID, err)
 		}
 		c.Instances = append(c.Instances, in)
@@ -152,20 +190,10 @@ func configOf(f *topology.Failover, self *topology.Director) (vrrp.Config, error
 }
 
 // interfaceOf is the name of the interface that has an address.
-func interfaceOf(a netip.Addr) (string, error) {
-	list, err := net.Interfaces()
-	if err != nil {
-		return "", fmt.Errorf("list the interfaces: %w", err)
-	}
-	for _, dev := range list {
-		addrs, err := dev.Addrs()
-		if err != nil {
-			continue // it has gone since
-		}
-		for _, x := range addrs {
-			if p, err := netip.ParsePrefix(x.String()); err == nil && p.Addr().Unmap() == a {
-				return dev.Name, nil
-			}
+func interfaceOf(a netip.Addr, have []device) (string, error) {
+	for _, dev := range have {
+		if slices.Contains(dev.addrs, a) {
+			return dev.name, nil
 		}
 	}
 	return "", fmt.Errorf("no interface of this host has the address %s that the file gives this node", a)
@@ -173,7 +201,7 @@ func interfaceOf(a netip.Addr) (string, error) {
 
 // check reports whether the host can play its part in the pairs of a topology.
 func (ps *pairs) check(topo *topology.Topology, self *topology.Director) error {
-	_, err := configs(topo, self)
+	_, err := ps.configs(topo, self)
 	return err
 }
 
@@ -181,7 +209,7 @@ func (ps *pairs) check(topo *topology.Topology, self *topology.Director) error {
 // member that is in the pair already keeps its role. After an error nothing has
 // changed.
 func (ps *pairs) adopt(topo *topology.Topology, self *topology.Director) error {
-	wanted, err := configs(topo, self)
+	wanted, err := ps.configs(topo, self)
 	if err != nil {
 		return err
 	}
@@ -214,12 +242,14 @@ func (ps *pairs) adopt(topo *topology.Topology, self *topology.Director) error {
 			ps.log.Error("the pair stays as it was", "pair", id, "error", err)
 			continue
 		}
+		p.mu.Lock()
 		p.config = config
+		p.mu.Unlock()
 	}
 	maps.Copy(ps.all, fresh)
 	for _, f := range topo.Failovers {
 		if p := ps.all[f.ID]; p != nil {
-			p.adopt(f, topo)
+			p.adopt(f, topo, self)
 		}
 	}
 	ps.saved = nil // was for those that are there now
@@ -227,10 +257,15 @@ func (ps *pairs) adopt(topo *topology.Topology, self *topology.Director) error {
 }
 
 // adopt notes what the pair is in a topology.
-func (p *pair) adopt(f *topology.Failover, topo *topology.Topology) {
+func (p *pair) adopt(f *topology.Failover, topo *topology.Topology, self *topology.Director) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.of, p.keys = f, nil
+	p.of = f
+	p.mu.Unlock()
+	p.tracks = nil
+	for i, probe := range tiers.Tracked(f, self) {
+		p.tracks = append(p.tracks, track{f.Tracks[i], probe})
+	}
+	p.keys = nil
 	for _, s := range topo.Services {
 		if s.Tiers[0].Pair != f {
 			continue
@@ -252,6 +287,13 @@ func (p *pair) failover() *topology.Failover {
 	return p.of
 }
 
+// told is what the member was told last.
+func (p *pair) told() vrrp.Config {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.config
+}
+
 // Hands of a pair: the host.
 type hands struct {
 	host *hostKeeper
@@ -260,73 +302,123 @@ type hands struct {
 
 // Hold makes the host have the pair's addresses, or none of them.
 func (h hands) Hold(_ context.Context, held []conn.Holding) error {
-	return h.host.hold(h.pair.failover(), len(held) > 0)
+	c := h.pair.told()
+	var addrs []tiers.Address
+	for _, x := range held {
+		addrs = append(addrs, tiers.Address{Addr: x.Addr, Link: tiers.Link{Name: x.Interface}, Valid: valid(c.Interval)})
+	}
+	return h.host.hold(c, addrs)
+}
+
+// Addresses of a pair go from the kernel by themselves when no director has
+// renewed them for so long: whoever is dead, or stuck, does not keep them from the
+// others.
+const (
+	leastValid   = 10 * time.Second
+	validAdverts = 10
+	// renewals is how often they are renewed in that time.
+	renewals = 5
+)
+
+// valid is how long addresses last without renewal, in whole seconds.
+func valid(advert time.Duration) time.Duration {
+	return max(leastValid, (validAdverts*advert + time.Second - 1).Truncate(time.Second))
+}
+
+// heldBy are the addresses of a member that the host has, as another process has
+// left them.
+func heldBy(c vrrp.Config, have []device) []tiers.Address {
+	var out []tiers.Address
+	for _, in := range c.Instances {
+		for _, dev := range have {
+			for _, a := range in.Addrs {
+				if slices.Contains(dev.addrs, a) {
+					out = append(out, tiers.Address{Addr: a, Link: tiers.Link{Name: dev.name}, Valid: valid(c.Interval)})
+				}
+			}
+		}
+	}
+	return out
 }
 
 // join begins to take part. A member may take over from one that lives when all
 // destinations have been checked.
 func (ps *pairs) join(f *topology.Failover, config vrrp.Config) (*pair, error) {
+	have, err := ps.host.kernel.Interfaces()
+	if err != nil {
+		return nil, err
+	}
 	p := &pair{of: f, config: config}
-	options := conn.Options{Log: ps.log, First: []vrrp.Event{vrrp.Ready{Ready: false}}}
+	options := conn.Options{Log: ps.log, Wire: ps.host.kernel.Wire(), First: []vrrp.Event{vrrp.Ready{Ready: false}}}
 	options.Notice = func(r vrrp.Report) {
 		select {
-		case ps.reports <- pairReport{f.ID, r}:
+		case ps.reports <- pairReport{f.ID, time.Now(), r}:
 		default:
 		}
 	}
 	if saved, ok := ps.saved[f.ID]; ok {
 		options.Saved = &saved
 		if saved.Router.Role == vrrp.Active {
-			ps.host.keep(f) // until the member says that another has taken over
+			ps.host.keep(f.ID, heldBy(config, have)) // until the member says that another has taken over
 		}
 	}
-	if p.down = unfit(config); p.down != "" {
+	if p.down = unfit(config, ps.host.kernel); p.down != "" {
 		p.tracked = vrrp.Tracked{Unfit: true, Why: p.down}
 		options.First = append(options.First, p.tracked)
 	}
-	var err error
-	if p.member, err = conn.Join(config, hands{ps.host, p}, options); err != nil {
+	member, err := conn.Join(config, hands{ps.host, p}, options)
+	if err != nil {
 		return nil, err
 	}
+	p.member = member
 	ctx, cancel := context.WithCancel(context.Background())
 	p.stop = cancel
-	go p.watch(ctx)
+	go p.watch(ctx, ps)
 	return p, nil
 }
 
-// keep says that the host has the addresses of a pair from before.
-func (h *hostKeeper) keep(f *topology.Failover) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.active[f.ID] = true
-}
-
 // unfit is why a member cannot be heard; "" when it can.
-func unfit(c vrrp.Config) string {
+func unfit(c vrrp.Config, k kernel) string {
 	for _, in := range c.Instances {
-		dev, err := net.InterfaceByName(in.Interface)
-		if err != nil {
+		switch up, err := k.Running(in.Interface); {
+		case err != nil:
 			return "interface " + in.Interface + " is gone"
-		}
-		if dev.Flags&net.FlagRunning == 0 {
+		case !up:
 			return "interface " + in.Interface + " is down"
 		}
 	}
 	return ""
 }
 
-// watch tracks the interface.
-func (p *pair) watch(ctx context.Context) {
+// watch tracks the interface, and renews the addresses while the member speaks.
+func (p *pair) watch(ctx context.Context, ps *pairs) {
 	tick := time.NewTicker(watchedEvery)
 	defer tick.Stop()
+	renewed, failed := time.Time{}, ""
 	for {
+		var now time.Time
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case now = <-tick.C:
 		}
-		why := unfit(p.member.Status().Router.Config)
+		s := p.member.Status()
+		c, st := s.Router.Config, s.Router.State
+		why := unfit(c, ps.host.kernel)
 		p.track(func() { p.down = why })
+		speaks := st.Role == vrrp.Active && s.Clock-st.SentAt < 3*c.Interval
+		if !speaks || now.Sub(renewed) < valid(c.Interval)/renewals {
+			continue
+		}
+		renewed = now
+		text := ""
+		if err := ps.host.renew(c.Name); err != nil {
+			text = err.Error()
+		}
+		if text != failed && text != "" {
+			ps.log.Error("addresses are not renewed and will go", "pair", c.Name, "error", text)
+		}
+		failed = text
 	}
 }
 
@@ -335,12 +427,25 @@ func (p *pair) track(change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change()
-	next := vrrp.Tracked{Unfit: p.down != "", Why: "all is well again"}
-	switch {
-	case p.down != "":
-		next.Why = p.down
-	case p.lost != "":
-		next.Penalty, next.Why = lostPenalty, p.lost+" has no quorum here"
+	next := vrrp.Tracked{}
+	var why []string
+	note := func(what string, penalty uint8, unfit bool) {
+		why = append(why, what)
+		next.Penalty = uint8(min(255, int(next.Penalty)+int(penalty)))
+		next.Unfit = next.Unfit || unfit
+	}
+	if p.down != "" {
+		note(p.down, 0, true)
+	}
+	if p.lost != "" {
+		note(p.lost+" has no quorum here", lostPenalty, false)
+	}
+	for _, t := range p.missing {
+		note(t.ID+" is down", t.Penalty, t.Unfit)
+	}
+	next.Why = strings.Join(why, ", ")
+	if why == nil {
+		next.Why = "all is well again"
 	}
 	if next != p.tracked && (next.Unfit != p.tracked.Unfit || next.Penalty != p.tracked.Penalty) {
 		p.tracked = next
@@ -350,7 +455,7 @@ func (p *pair) track(change func()) {
 
 // judge tells the members what was decided: who has no quorum here, and who
 // knows all of its destinations.
-func (ps *pairs) judge(d tiers.Decision) {
+func (ps *pairs) judge(d tiers.Decision, view health.View) {
 	if len(ps.all) == 0 {
 		return
 	}
@@ -368,11 +473,51 @@ func (ps *pairs) judge(d tiers.Decision) {
 			}
 			ready = ready && !undecided[k]
 		}
-		p.track(func() { p.lost = lost })
+		var missing []*topology.Track
+		for _, t := range p.tracks {
+			s := view[t.probe.Target]
+			ready = ready && s.Known
+			if s.Known && !s.Up {
+				missing = append(missing, t.Track)
+			}
+		}
+		p.track(func() { p.lost, p.missing = lost, missing })
 		if ready != p.ready {
 			p.ready = ready
 			p.member.Tell(vrrp.Ready{Ready: ready})
 		}
+	}
+}
+
+// probes are those of what the members look at.
+func (ps *pairs) probes() []tiers.Probe {
+	var out []tiers.Probe
+	for _, p := range ps.all {
+		for _, t := range p.tracks {
+			out = append(out, t.probe)
+		}
+	}
+	return out
+}
+
+// tracksAs reports whether something is looked at for a pair.
+func (ps *pairs) tracksAs(object string) bool {
+	for _, p := range ps.all {
+		if slices.ContainsFunc(p.tracks, func(t track) bool { return t.ID == object }) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxPairEvents is how many of a pair's own events are kept to be shown.
+const maxPairEvents = 5
+
+// happened keeps what a member has told.
+func (ps *pairs) happened(r pairReport) {
+	if p := ps.all[r.pair]; p != nil {
+		p.events = append(p.events, event{r.at.UTC(), "pair", r.Report.String()})
+		p.events = p.events[max(len(p.events)-maxPairEvents, 0):]
 	}
 }
 

@@ -24,16 +24,21 @@ func TestWhatAMemberIsTold(t *testing.T) {
 	other, self := director("192.0.2.11", "2001:db8::11"), director("127.0.0.1")
 	f := &topology.Failover{
 		ID: "failover.front", Members: []*topology.Director{other, self}, VIPs: topology.Addrs{addr("192.0.2.5"), addr("192.0.2.6")},
-		RouterID: 51, Advert: 500 * time.Millisecond, PreemptDelay: 30 * time.Second,
+		RouterID: 51, Advert: 500 * time.Millisecond, PreemptDelay: 30 * time.Second, Unicast: true, VirtualMAC: true, Key: "env:GSLB_TEST_VRRP",
+		Flap: topology.Flap{Count: 3, Window: time.Minute, Hold: 10 * time.Second, Max: 5 * time.Minute},
 	}
-	got, err := configOf(f, self)
+	const key = "0123456789abcdef0123456789abcdef"
+	t.Setenv("GSLB_TEST_VRRP", "# the new one\n"+key+"\n")
+	have := []device{{name: "lo", addrs: self.Addrs}}
+	got, err := configOf(f, self, have)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := vrrp.Config{
-		Name: "failover.front", Priority: 190, Interval: 500 * time.Millisecond, Preempt: true, PreemptDelay: 30 * time.Second, Flap: ownFlaps,
+		Name: "failover.front", Priority: 190, Interval: 500 * time.Millisecond, PreemptDelay: 30 * time.Second, PreemptBelow: 190, Flap: vrrp.Flap(f.Flap),
 		Instances: []vrrp.Instance{{
 			ID: 51, Version: 3, Interface: "lo", Source: addr("127.0.0.1"), Addrs: f.VIPs, Peers: []netip.Addr{addr("192.0.2.11")},
+			Unicast: true, VirtualMAC: true, Keys: []vrrp.Key{{ID: 241, Secret: []byte(key)}},
 		}},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(x, y netip.Addr) bool { return x == y })); diff != "" {
@@ -50,7 +55,7 @@ func TestWhatAMemberIsTold(t *testing.T) {
 		"a family that it lacks": {self, "director.127.0.0.1 has no address of the family of 2001:db8::5"},
 		"an address of nobody's": {other, "no interface of this host has the address 192.0.2.11"},
 	} {
-		if _, err := configOf(f, c.self); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := configOf(f, c.self, have); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", what, err, c.want)
 		}
 	}

@@ -284,7 +284,7 @@ func (d *daemon) status(now time.Time) statusJSON {
 	out := statusJSON{
 		FormatVersion: 1, At: now.UTC(), Node: d.self.ID, Topology: d.topo.Name, State: "forwarding", Degraded: d.failing,
 		Started: d.desk.started.UTC(), Generation: d.generation, DriftCount: d.drifts.count, DriftLast: shown(d.drifts.last),
-		Pairs: d.pairs.status(d.topo, d.self, now), Services: []serviceJSON{}, Overrides: []wordJSON{}, Events: append([]event{}, d.desk.events...),
+		Pairs: d.pairStatus(now), Services: []serviceJSON{}, Overrides: []wordJSON{}, Events: append([]event{}, d.desk.events...),
 		Timeouts: timeoutsJSON{spanOf(d.timeouts), []string{}},
 	}
 	for _, x := range []struct {
@@ -345,11 +345,19 @@ func (d *daemon) destination(k tiers.Key, v tiers.DestinationStatus) destination
 		x.Needed = v.Check.Fall
 	}
 	x.Since, x.Held = shown(v.State.Since), shown(v.State.HeldUntil(v.Check))
-	if last, ok := d.desk.last[v.Target]; ok {
-		x.Last = &resultJSON{At: last.at.UTC(), OK: last.err == nil, TookMS: float64(last.took.Microseconds()) / 1000}
-		if last.err != nil {
-			x.Last.Reason = last.err.Error()
-		}
-	}
+	x.Last = d.desk.lastOf(v.Target)
 	return x
+}
+
+// lastOf is the last result of a target, nil when there is none.
+func (k *desk) lastOf(t health.Target) *resultJSON {
+	last, ok := k.last[t]
+	if !ok {
+		return nil
+	}
+	out := &resultJSON{At: last.at.UTC(), OK: last.err == nil, TookMS: float64(last.took.Microseconds()) / 1000}
+	if last.err != nil {
+		out.Reason = last.err.Error()
+	}
+	return out
 }

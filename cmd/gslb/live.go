@@ -23,6 +23,7 @@ import (
 	"gslb/internal/local"
 	"gslb/tiers"
 	"gslb/topology"
+	"gslb/vrrp"
 )
 
 // A left is what the director of this host leaves behind in its state folder,
@@ -227,11 +228,13 @@ func planLive(cmd *cobra.Command, in *cli.Inputs, paths []string, node, dir stri
 	p := &livePlan{Host: []string{}}
 	p.decide(topo, self, have, l, inputs, running)
 	p.settle(self.Timeouts, timeouts, l)
-	active, err := held(topo, self)
+	want := tiers.DirectorHost(topo, self)
+	now, err := held(topo, self)
 	if err != nil {
 		return nil, err
 	}
-	changes, err := hostnet.Plan(tiers.DirectorHost(topo, self, active...), filepath.Join(dir, "host.json"))
+	want.Addresses = append(want.Addresses, now...)
+	changes, err := hostnet.Plan(want, filepath.Join(dir, "host.json"))
 	if err != nil {
 		return nil, fmt.Errorf("look at this host: %w", err)
 	}
@@ -239,20 +242,32 @@ func planLive(cmd *cobra.Command, in *cli.Inputs, paths []string, node, dir stri
 	return p, nil
 }
 
-// held are the pairs whose VIPs this host has: which member has them is no
-// matter of the file.
-func held(topo *topology.Topology, self *topology.Director) ([]*topology.Failover, error) {
-	have, err := net.InterfaceAddrs()
+// held are the addresses of pairs that this host has: which member has them is
+// no matter of the file.
+func held(topo *topology.Topology, self *topology.Director) ([]tiers.Address, error) {
+	list, err := net.Interfaces()
 	if err != nil {
-		return nil, fmt.Errorf("list the addresses of this host: %w", err)
+		return nil, fmt.Errorf("list the interfaces of this host: %w", err)
 	}
-	var out []*topology.Failover
+	ours := map[netip.Addr]bool{}
 	for _, f := range topo.Failovers {
-		if slices.Contains(f.Members, self) && slices.ContainsFunc(have, func(a net.Addr) bool {
-			p, err := netip.ParsePrefix(a.String())
-			return err == nil && f.VIPs.Has(p.Addr().Unmap())
-		}) {
-			out = append(out, f)
+		if slices.Contains(f.Members, self) {
+			ours[vrrp.LinkLocal(f.RouterID)] = true
+			for _, vip := range f.VIPs {
+				ours[vip] = true
+			}
+		}
+	}
+	var out []tiers.Address
+	for _, dev := range list {
+		have, err := dev.Addrs()
+		if err != nil {
+			continue // it has gone since
+		}
+		for _, a := range have {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && ours[p.Addr().Unmap()] {
+				out = append(out, tiers.Address{Addr: p.Addr().Unmap(), Link: tiers.Link{Name: dev.Name}})
+			}
 		}
 	}
 	return out, nil

@@ -36,11 +36,39 @@ func (k *kernel) addresses(all []tiers.Address) {
 			k.did(err, "address %s on %s", a.Addr, device)
 			continue
 		}
-		batch = append(batch, addressChange{unix.RTM_NEWADDR, link, a.Addr, device})
+		batch = append(batch, addressChange{kind: unix.RTM_NEWADDR, link: link, addr: a.Addr, device: device, valid: a.Valid})
 	}
 	for i, err := range changeAddresses(batch) {
 		k.did(err, "address %s on %s", batch[i].addr, batch[i].device)
 	}
+}
+
+// Renew has the kernel keep addresses for as long as they are valid from now on.
+// One that was not renewed in time and has gone comes again. Their links are
+// given by name: nothing is looked up, for there may be many.
+func Renew(all []tiers.Address) error {
+	var k kernel
+	var batch []addressChange
+	var errs []error
+	index := indexes{}
+	for _, a := range all {
+		device, err := k.device(a.Link)
+		var link uint32
+		if err == nil {
+			link, err = index.of(device)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("renew address %s: %w", a.Addr, err))
+			continue
+		}
+		batch = append(batch, addressChange{kind: unix.RTM_NEWADDR, link: link, addr: a.Addr, device: device, valid: a.Valid, again: true})
+	}
+	for i, err := range changeAddresses(batch) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("renew address %s on %s: %w", batch[i].addr, batch[i].device, err))
+		}
+	}
+	return dedupe(errs)
 }
 
 // noAddresses takes the addresses out and returns those it could not take out.
@@ -49,7 +77,7 @@ func (k *kernel) noAddresses(all []RecordedAddress) (left []RecordedAddress) {
 	index := indexes{}
 	for _, a := range all {
 		if link, err := index.of(a.Device); err == nil { // else they went with the device
-			batch = append(batch, addressChange{unix.RTM_DELADDR, link, a.Addr, a.Device})
+			batch = append(batch, addressChange{kind: unix.RTM_DELADDR, link: link, addr: a.Addr, device: a.Device})
 		}
 	}
 	if k.dry {
@@ -87,6 +115,8 @@ type addressChange struct {
 	link   uint32
 	addr   netip.Addr
 	device string
+	valid  time.Duration // 0: for ever
+	again  bool          // it may be there already
 }
 
 // addressBatch is how many changes travel in one sendmsg. An answer to each of
@@ -131,7 +161,10 @@ func sendAddresses(fd int, part []addressChange, verdicts []error, answers []byt
 	var packet []byte
 	for i, c := range part {
 		flags := uint16(unix.NLM_F_REQUEST)
-		if c.kind == unix.RTM_NEWADDR {
+		switch {
+		case c.again:
+			flags |= unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+		case c.kind == unix.RTM_NEWADDR:
 			flags |= unix.NLM_F_CREATE | unix.NLM_F_EXCL
 		}
 		if i == len(part)-1 {
@@ -194,11 +227,19 @@ func (c addressChange) append(b []byte, flags uint16, seq uint32) []byte {
 	}
 	attribute(unix.IFA_LOCAL, c.addr.AsSlice())
 	attribute(unix.IFA_ADDRESS, c.addr.AsSlice())
-	if c.addr.Is6() && c.kind == unix.RTM_NEWADDR {
-		// Deprecated: what the host sends of its own accord, tunnelled packets
-		// included, must not come from the VIP (RFC 6724 section 5, rule 3).
-		lifetimes := binary.NativeEndian.AppendUint32(nil, 0)                   // preferred
-		lifetimes = binary.NativeEndian.AppendUint32(lifetimes, math.MaxUint32) // valid
+	if c.kind == unix.RTM_NEWADDR && (c.addr.Is6() || c.valid > 0) {
+		valid := uint32(math.MaxUint32)
+		if c.valid > 0 {
+			valid = uint32(c.valid / time.Second)
+		}
+		preferred := valid
+		if c.addr.Is6() {
+			// Deprecated: what the host sends of its own accord, tunnelled packets
+			// included, must not come from the VIP (RFC 6724 section 5, rule 3).
+			preferred = 0
+		}
+		lifetimes := binary.NativeEndian.AppendUint32(nil, preferred)
+		lifetimes = binary.NativeEndian.AppendUint32(lifetimes, valid)
 		attribute(unix.IFA_CACHEINFO, append(lifetimes, make([]byte, 8)...))
 	}
 	binary.NativeEndian.PutUint32(b[start:], uint32(len(b)-start))

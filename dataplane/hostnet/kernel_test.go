@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -346,5 +347,62 @@ func BenchmarkAddresses(b *testing.B) {
 		if changes, err := Converge(many(10_000), record); err != nil || len(changes) != 0 {
 			b.Fatalf("%d changes, %v", len(changes), err)
 		}
+	}
+}
+
+// The kernel takes out by itself what nobody renews, in its own time: it looks
+// when the first is due, and rounds to seconds.
+func TestAddressesGoWhenNobodyRenewsThem(t *testing.T) {
+	record := newHost(t)
+	want := tiers.Host{Addresses: []tiers.Address{
+		{Addr: addr("192.0.2.5"), Link: edge, Valid: 2 * time.Second},
+		{Addr: addr("2001:db8::5"), Link: edge, Valid: 2 * time.Second},
+		{Addr: addr("192.0.2.6"), Link: edge},
+	}}
+	converge(t, want, record)
+	has := func() []bool {
+		t.Helper()
+		k, err := look()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []bool
+		for _, a := range want.Addresses {
+			out = append(out, k.has[RecordedAddress{Device: "e0", Addr: a.Addr}])
+		}
+		return out
+	}
+	named := slices.Clone(want.Addresses[:2])
+	for i := range named {
+		named[i].Link = tiers.Link{Name: "e0"}
+	}
+	for range 5 {
+		time.Sleep(800 * time.Millisecond)
+		if err := Renew(named); err != nil {
+			t.Fatal(err)
+		}
+		if got := has(); !slices.Equal(got, []bool{true, true, true}) {
+			t.Fatalf("renewed, and there are %v", got)
+		}
+	}
+	if again := converge(t, want, record); len(again) > 0 {
+		t.Errorf("what is there was changed: %v", again)
+	}
+	time.Sleep(4500 * time.Millisecond)
+	if got := has(); !slices.Equal(got, []bool{false, false, true}) {
+		t.Errorf("not renewed for 4.5 s, and there are %v", got)
+	}
+	if err := Renew(named); err != nil {
+		t.Fatal(err)
+	}
+	if got := has(); !slices.Equal(got, []bool{true, true, true}) {
+		t.Errorf("what had gone does not come again: %v", got)
+	}
+	converge(t, tiers.Host{}, record)
+	if got := has(); !slices.Equal(got, []bool{false, false, false}) {
+		t.Errorf("after all there are %v", got)
+	}
+	if err := Renew([]tiers.Address{{Addr: addr("192.0.2.5"), Link: tiers.Link{Name: "nowhere"}, Valid: time.Second}}); err == nil || !strings.Contains(err.Error(), "192.0.2.5") {
+		t.Errorf("on a device that is not there: %v", err)
 	}
 }
