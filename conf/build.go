@@ -247,7 +247,10 @@ func (b *builder) director(n *node) {
 }
 
 func (b *builder) failover(n *node) {
-	f := &topology.Failover{ID: n.id, VIPs: n.addrs("vips")}
+	f := &topology.Failover{ID: n.id, VIPs: n.addrs("vips"), Addrs: n.addrs("address")}
+	if in := n.groups["inside"]; in != nil {
+		f.Inside = &topology.Leg{Network: b.networks[in.ref("network")], Addrs: in.addrs("address")}
+	}
 	for _, d := range n.nodes("members") {
 		f.Members = append(f.Members, b.dirs[d])
 	}
@@ -269,10 +272,13 @@ func (b *builder) failover(n *node) {
 }
 
 func (b *builder) farm(n *node) {
-	f := &topology.Farm{ID: n.id, Region: b.regions[n.ref("region")], Gateway: b.dirs[n.ref("gateway")], Agent: b.checks[n.ref("agent")]}
+	f := &topology.Farm{ID: n.id, Region: b.regions[n.ref("region")], Agent: b.checks[n.ref("agent")]}
 	if w := n.ref("network"); w != nil {
 		f.Network = b.networks[w]
 		f.Region = f.Network.Region
+	}
+	if g := n.ref("gateway"); g != nil {
+		f.Gateway = topology.Forwarder{Director: b.dirs[g], Pair: b.pairs[g]}
 	}
 	for _, k := range n.of("server") {
 		s := &topology.Server{ID: k.id, Farm: f, Addrs: k.addrs("address"), Weight: k.num("weight"), Port: uint16(k.num("port"))}
@@ -398,7 +404,9 @@ func (b *builder) service(n *node) {
 		}
 		for _, f := range forwarders(k) {
 			t.Directors = append(t.Directors, b.dirs[f.node])
-			t.Pair = b.pairs[f.pair]
+			if f.pair != nil && f.nth == 0 {
+				t.Pairs = append(t.Pairs, b.pairs[f.pair])
+			}
 		}
 		for _, f := range k.nodes("farms") {
 			t.Farms = append(t.Farms, b.farms[f])

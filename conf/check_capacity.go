@@ -97,9 +97,11 @@ func (p *parser) limitOf(d *node) (limit, bool) {
 	return limit{packet, cost}, ok1 && ok2 && cost > 0
 }
 
-// A rewriter is a director of last tiers that forward by NAT.
+// A rewriter is a director, or a pair of which one works at a time, of last
+// tiers that forward by NAT.
 type rewriter struct {
 	d     *node
+	works *node          // it, or the pair's first member
 	tier  *node          // the first such tier it is in
 	farms []*node        // what it forwards to in all of them
 	has   map[*node]bool // those
@@ -109,7 +111,7 @@ type rewriter struct {
 	over  bool // the offer is above the limit
 }
 
-// rewriters lists the NAT directors of all services in file order.
+// rewriters lists the NAT directors and pairs of all services in file order.
 func (p *parser) rewriters() ([]*rewriter, map[*node]*rewriter) {
 	var out []*rewriter
 	by := map[*node]*rewriter{}
@@ -124,13 +126,13 @@ func (p *parser) rewriters() ([]*rewriter, map[*node]*rewriter) {
 		}
 		behind := farmsBehind(t)
 		for _, f := range forwarders(t) {
-			r := by[f.node]
+			r := by[f.head()]
 			if r == nil {
-				r = &rewriter{d: f.node, tier: t, has: map[*node]bool{}}
-				by[f.node] = r
+				r = &rewriter{d: f.head(), works: f.node, tier: t, has: map[*node]bool{}}
+				by[f.head()] = r
 				out = append(out, r)
 			}
-			reached := behind[f.node]
+			reached := behind[f.head()]
 			if t.flag("fullnat") {
 				reached = t.nodes("farms")
 			}
@@ -144,7 +146,7 @@ func (p *parser) rewriters() ([]*rewriter, map[*node]*rewriter) {
 	}
 	for _, r := range out {
 		var ok1, ok2 bool
-		r.limit, ok1 = p.limitOf(r.d)
+		r.limit, ok1 = p.limitOf(r.works)
 		r.offer, ok2 = offered(r.farms)
 		r.known = ok1 && ok2
 		r.over = r.known && r.offer.rate > r.limit.rate()
@@ -186,7 +188,6 @@ func (p *parser) checkCapacity() {
 
 // checkBackup warns of a pair in which one member cannot do the work of all.
 func (p *parser) checkBackup(f *node, by map[*node]*rewriter) {
-	var farms []*node
 	var weakest *node
 	least := math.Inf(1)
 	for _, d := range f.nodes("members") {
@@ -197,24 +198,13 @@ func (p *parser) checkBackup(f *node, by map[*node]*rewriter) {
 		if l.rate() < least {
 			weakest, least = d, l.rate()
 		}
-		r := by[d]
-		if r == nil {
-			continue
-		}
-		if r.over {
-			return // GS231
-		}
-		for _, farm := range r.farms {
-			if !slices.Contains(farms, farm) {
-				farms = append(farms, farm)
-			}
-		}
 	}
-	if len(f.list("members")) < 2 || len(farms) == 0 {
+	r := by[f]
+	if r == nil || r.over || len(f.list("members")) < 2 || len(r.farms) == 0 { // over is GS231
 		return
 	}
 	l, _ := p.limitOf(weakest)
-	o, ok := offered(farms)
+	o, ok := offered(r.farms)
 	if active := f.nodes("members")[0]; !ok && weakest != active {
 		a, _ := p.limitOf(active)
 		p.warn(fault{
@@ -275,16 +265,16 @@ func (p *parser) delivers(t *node, by map[*node]*rewriter, counted map[*node]boo
 	}
 	out := make([]float64, len(t.list("directors")))
 	behind := farmsBehind(t)
-	for _, d := range forwarders(t) {
-		r := by[d.node]
+	for i, d := range t.nodes("directors") {
+		r := by[d]
 		if r == nil || r.over {
 			return nil, false
 		}
-		sum, ok := take(behind[d.node])
+		sum, ok := take(behind[d])
 		if !ok {
 			return nil, false
 		}
-		out[d.of] += sum
+		out[i] = sum
 	}
 	return out, true
 }
@@ -440,7 +430,7 @@ func (p *parser) checkLone(s *node, tiers []*node, i int) {
 	}
 	p.warn(fault{
 		code: "GS238", at: t.at("directors"), detail: fmt.Sprintf("%s is the only director of %s: when it is down, so is %s, whatever its servers do.", ds[0].id, t.id, s.id),
-		help: "Give part of the servers to a second NAT director, each the gateway of a farm of its own.", rel: []Related{ds[0].here()},
+		help: "Give part of the servers to a second NAT director, each the gateway of a farm of its own, or name a failover pair.", rel: []Related{ds[0].here()},
 	})
 }
 

@@ -18,20 +18,19 @@ type forwarder struct {
 	pair *node // nil: named itself
 	nth  int   // of the pair's members
 	it   item  // what names it
-	of   int   // where that stands in the list
 }
 
 // forwarders lists the directors of a tier, those of its pairs among them.
 func forwarders(t *node) []forwarder {
 	var out []forwarder
-	for i, it := range t.list("directors") {
+	for _, it := range t.list("directors") {
 		n := it.x.(*node)
 		if n.sch != failoverBlock {
-			out = append(out, forwarder{node: n, it: it, of: i})
+			out = append(out, forwarder{node: n, it: it})
 			continue
 		}
 		for nth, m := range n.nodes("members") {
-			out = append(out, forwarder{m, n, nth, it, i})
+			out = append(out, forwarder{m, n, nth, it})
 		}
 	}
 	return out
@@ -46,18 +45,23 @@ func (f forwarder) who() string {
 	return f.id
 }
 
+// head is what the tier names: the director or the pair. It is also what the
+// farms behind a NAT tier name.
+func (f forwarder) head() *node {
+	if f.pair != nil {
+		return f.pair
+	}
+	return f.node
+}
+
 // isAmong reports whether a director is one of the forwarders.
 func isAmong(fs []forwarder, d *node) bool {
 	return slices.ContainsFunc(fs, func(f forwarder) bool { return f.node == d })
 }
 
-// plainly are the forwarders' directors.
-func plainly(fs []forwarder) []*node {
-	var out []*node
-	for _, f := range fs {
-		out = append(out, f.node)
-	}
-	return out
+// paired reports whether a tier names a pair whose members are known.
+func paired(t *node) bool {
+	return slices.ContainsFunc(forwarders(t), func(f forwarder) bool { return f.pair != nil })
 }
 
 // segmented reports whether the members of a pair are known to be on one segment.
@@ -93,6 +97,11 @@ func (p *parser) checkFailovers() {
 		}
 	}
 	for _, f := range p.all("failover") {
+		if !f.gave("vips") && !f.gave("address") && !f.raw.known["vips"] && !f.raw.known["address"] {
+			p.report(fault{
+				code: "GS002", at: f.raw.decl, what: "vips", detail: f.id + " needs vips, as a first tier, or address, behind another tier.",
+			})
+		}
 		sound := p.checkMembers(f)
 		p.checkVRRP(f)
 		p.checkHold(f)
@@ -105,33 +114,20 @@ func (p *parser) checkFailovers() {
 		if !sound {
 			continue
 		}
-		p.checkMemberFamilies(f)
-		on := f.nodes("members")[0].ref("network")
+		for _, leg := range pairLegs(f) {
+			p.checkMemberFamilies(f, leg)
+		}
+		p.checkInside(f)
 		vrrp, sync := f.groups["vrrp"], f.groups["sync"]
 		if id := routerID(f); id != 0 && (!vrrp.gave("id") || vrrp.val("id") != nil) {
 			at := f.raw.decl
 			if vrrp.gave("id") {
 				at = vrrp.at("id")
 			}
-			for _, four := range families(f) {
-				k := [2]any{on, [2]any{id, four}}
-				first, ok := routers[k]
-				if !ok {
-					routers[k] = taking{f, item{id, at}}
-					continue
-				}
-				if slices.Equal(first.pair.addrs("vips")[:1], f.addrs("vips")[:1]) && !vrrp.gave("id") {
-					break // said of the VIP
-				}
-				p.report(fault{
-					code: "GS250", at: at, detail: fmt.Sprintf("%s and %s are both virtual router %v on %s: each would take the other's advertisements for its own.", first.pair.id, f.id, id, on.id),
-					help: "Give each pair of a segment an id of its own, from 1 to 255.",
-					rel:  []Related{{first.pair.id + " has it", first.it.at}},
-				})
-				break
-			}
+			p.checkRouter(f, item{id, at}, routers)
 		}
 		if v := sync.val("id"); v != nil {
+			on := f.nodes("members")[0].ref("network")
 			k := [2]any{on, v.items[0].x}
 			first, ok := syncs[k]
 			if !ok {
@@ -147,55 +143,130 @@ func (p *parser) checkFailovers() {
 	}
 }
 
+// checkRouter reports a virtual router id that another pair has on a segment.
+func (p *parser) checkRouter(f *node, id item, routers map[[2]any]taking) {
+	for _, leg := range pairLegs(f) {
+		for _, four := range leg.families() {
+			k := [2]any{leg.on, [2]any{id.x, four}}
+			first, ok := routers[k]
+			if !ok {
+				routers[k] = taking{f, id}
+				continue
+			}
+			if a, b := first.pair.addrs("vips"), f.addrs("vips"); len(a) > 0 && len(b) > 0 && a[0] == b[0] && !f.groups["vrrp"].gave("id") {
+				return // said of the VIP
+			}
+			p.report(fault{
+				code: "GS250", at: id.at, detail: fmt.Sprintf("%s and %s are both virtual router %v on %s: each would take the other's advertisements for its own.", first.pair.id, f.id, id.x, leg.on.id),
+				help: "Give each pair of a segment an id of its own, from 1 to 255.",
+				rel:  []Related{{first.pair.id + " has it", first.it.at}},
+			})
+			return
+		}
+	}
+}
+
+// A pairLeg is what a pair has on one segment.
+type pairLeg struct {
+	on    *node  // network
+	items []item // addresses that move
+	known bool   // all of them are
+	of    func(member *node) *node
+}
+
+// pairLegs are those of a pair whose members are on one segment: where they are,
+// and inside.
+func pairLegs(f *node) []pairLeg {
+	out := []pairLeg{{
+		on: f.nodes("members")[0].ref("network"), items: slices.Concat(f.list("vips"), f.list("address")),
+		known: (!f.gave("vips") || f.val("vips") != nil) && (!f.gave("address") || f.val("address") != nil),
+		of:    func(d *node) *node { return d },
+	}}
+	if in := f.groups["inside"]; in.ref("network") != nil {
+		out = append(out, pairLeg{
+			on: in.ref("network"), items: in.list("address"), known: in.val("address") != nil,
+			of: func(d *node) *node { return d.groups["inside"] },
+		})
+	}
+	return out
+}
+
+// families tells which families a leg's addresses have: true for IPv4. Both when
+// they are not known.
+func (l pairLeg) families() []bool {
+	var out []bool
+	for _, it := range l.items {
+		if four := it.x.(netip.Addr).Is4(); !slices.Contains(out, four) {
+			out = append(out, four)
+		}
+	}
+	if out == nil || !l.known {
+		return []bool{true, false}
+	}
+	return out
+}
+
+// checkInside reports members that are not on the segment of a pair's gateway.
+func (p *parser) checkInside(f *node) {
+	in := f.groups["inside"]
+	on := in.ref("network")
+	if on == nil {
+		return
+	}
+	for _, d := range f.nodes("members") {
+		own := d.groups["inside"]
+		if own.ref("network") == on || own != nil && own.ref("network") == nil {
+			continue
+		}
+		where := "has no inside interface"
+		switch {
+		case own != nil:
+			where = "has its inside interface on " + own.ref("network").id
+		case d.ref("network") == on:
+			where += "; an address on " + on.id + " is the pair's address, without inside"
+		}
+		p.report(fault{
+			code: "GS201", at: in.at("network"), detail: fmt.Sprintf("%s has the gateway of farms on %s, and %s %s: it could not take the gateway over.", f.id, on.id, d.id, where),
+			help: "Give every member an inside interface on that network.", rel: []Related{d.here()},
+		})
+		return
+	}
+}
+
 // routerID is the pair's virtual router id, 0 when it is not known: what the
-// file says or else the last byte of the first VIP, 255 where that is 0.
+// file says or else the last byte of the first VIP, or of the address, 255 where
+// that is 0.
 func routerID(f *node) int {
 	if id := f.groups["vrrp"].num("id"); id != 0 {
 		return id
 	}
-	vips := f.addrs("vips")
-	if len(vips) == 0 {
+	addrs := slices.Concat(f.addrs("vips"), f.addrs("address"))
+	if len(addrs) == 0 || f.gave("vips") && f.val("vips") == nil {
 		return 0
 	}
-	bytes := vips[0].AsSlice()
+	bytes := addrs[0].AsSlice()
 	if last := int(bytes[len(bytes)-1]); last != 0 {
 		return last
 	}
 	return 255
 }
 
-// checkPairs refuses what pairs are not acted on for: they own VIPs in the first
-// tier, by TUN or DR.
-func (p *parser) checkPairs(t *node, i int) {
+// checkPairs reports pairs of which the tier before does not find the active
+// member.
+func (p *parser) checkPairs(tiers []*node, i int) {
+	t := tiers[i]
 	for _, it := range t.list("directors") {
-		n := it.x.(*node)
-		if n.sch != failoverBlock || i == 0 && t.method() != topology.NAT {
+		f := it.x.(*node)
+		if f.sch != failoverBlock {
 			continue
 		}
-		what := "a pair behind another tier"
-		if i == 0 {
-			what = "a pair that is the gateway of farms"
-		}
-		p.report(fault{
-			code: "GS020", at: it.at, detail: refused(n.id, what),
-			help: "Name the directors themselves, or let a pair be the first tier, with tun or dr.",
-		})
-	}
-}
-
-// families tells of a pair which families its VIPs have: true for IPv4. Both
-// when that is not known.
-func families(f *node) []bool {
-	var out []bool
-	for _, it := range f.list("vips") {
-		if four := it.x.(netip.Addr).Is4(); !slices.Contains(out, four) {
-			out = append(out, four)
+		if i > 0 && !f.gave("address") && !f.raw.known["address"] {
+			p.report(fault{
+				code: "GS258", at: it.at, detail: fmt.Sprintf("%s is behind %s and has no address of its own: what is sent to a member goes on going there when another one has taken over.", f.id, tiers[i-1].id),
+				help: "Give it address, an address of the members' network that nobody has.", rel: []Related{f.here()},
+			})
 		}
 	}
-	if out == nil {
-		return []bool{true, false}
-	}
-	return out
 }
 
 // maxMembers is how many directors may be in a pair: one, and the peers that it
@@ -253,29 +324,22 @@ func (p *parser) checkMembers(f *node) bool {
 	return true
 }
 
-// checkMemberFamilies reports a member that has no address to speak from for a
-// VIP of the pair, once for each family.
-func (p *parser) checkMemberFamilies(f *node) {
-	if f.val("vips") == nil {
-		return
-	}
-	for _, four := range families(f) {
-		it := f.list("vips")[slices.IndexFunc(f.list("vips"), func(it item) bool { return it.x.(netip.Addr).Is4() == four })]
-		vip := it.x.(netip.Addr)
+// checkMemberFamilies reports a member that has no address to speak from for an
+// address of the pair on a segment, once for each family.
+func (p *parser) checkMemberFamilies(f *node, leg pairLeg) {
+	said := map[bool]bool{}
+	for _, it := range leg.items {
+		moves := it.x.(netip.Addr)
 		for _, d := range f.nodes("members") {
-			if d.val("address") == nil {
+			if leg.of(d).val("address") == nil || leg.of(d).ref("network") != leg.on || said[moves.Is4()] {
 				continue
 			}
-			if _, ok := d.addrs("address").Like(vip); !ok {
-				family := "IPv6"
-				if four {
-					family = "IPv4"
-				}
+			if _, ok := leg.of(d).addrs("address").Like(moves); !ok {
+				said[moves.Is4()] = true
 				p.report(fault{
-					code: "GS252", at: it.at, detail: fmt.Sprintf("%s has no %s address, so it cannot say that it has %s.", d.id, family, vip),
-					help: "Give the member an address of the family, or the VIP to another pair.", rel: []Related{d.here()},
+					code: "GS252", at: it.at, detail: fmt.Sprintf("%s has no %s address on %s, so it cannot say that it has %s.", d.id, version(moves), leg.on.id, moves),
+					help: "Give the member an address of the family, or this one to another pair.", rel: []Related{d.here()},
 				})
-				break
 			}
 		}
 	}
@@ -436,6 +500,9 @@ func (p *parser) checkPairVIP(f *node, it item, listed map[netip.Addr]taking, se
 		})
 		return
 	}
+	if p.atAnother(f, it) {
+		return
+	}
 	first, ok := listed[vip]
 	if !ok {
 		listed[vip] = taking{f, it}
@@ -453,6 +520,27 @@ func (p *parser) checkPairVIP(f *node, it item, listed map[netip.Addr]taking, se
 		help: "Let one pair own it, or give the service anycast = true.",
 		rel:  []Related{{first.pair.id + " lists it", first.it.at}},
 	})
+}
+
+// atAnother reports a VIP of a pair that a service has at another director.
+func (p *parser) atAnother(f *node, it item) bool {
+	has := func(s *node) bool { return s.addrs("vip").Has(it.x.(netip.Addr)) }
+	if slices.ContainsFunc(p.all("virtual_service"), func(s *node) bool { return owning(s) == f && has(s) }) {
+		return false // said of the services
+	}
+	for _, s := range p.all("virtual_service") {
+		d := owning(s)
+		if d == nil || !has(s) || d.sch == failoverBlock || s.flag("anycast") {
+			continue
+		}
+		p.report(fault{
+			code: "GS209", at: it.at, detail: fmt.Sprintf("%s lists %s, which %s has at %s: two hosts would answer for it.", f.id, it.x, s.id, d.id),
+			help: "Take it out of vips: behind another tier a pair has an address of its own; or let the first tier name the pair.",
+			rel:  []Related{{s.id + " has it", s.at("vip")}},
+		})
+		return true
+	}
+	return false
 }
 
 // isAnycast reports whether every service with the VIP is in several places

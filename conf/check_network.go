@@ -119,7 +119,7 @@ type owner struct {
 	who      string
 	at       hcl.Range
 	network  *node // who is the gateway of this network
-	director *node // who is this director
+	director *node // who is this director; nil: no director
 }
 
 // checkNodes looks at every node's addresses: on their segment, and each of
@@ -142,7 +142,8 @@ func (p *parser) checkNodes() {
 		}
 		p.owners[a] = owner{who: what, at: it.at}
 	}
-	// A network may name a director as its gateway: the segment has no other router.
+	// A network may name a director or a pair as its gateway: the segment has no
+	// other router.
 	leg := func(d, n *node, it item) {
 		a := it.x.(netip.Addr)
 		first, ok := p.owners[a]
@@ -150,7 +151,10 @@ func (p *parser) checkNodes() {
 			take(d.id, it)
 			return
 		}
-		p.owners[a] = owner{who: d.id, at: it.at, director: d}
+		p.owners[a] = owner{who: d.id, at: it.at}
+		if d.sch == directorBlock {
+			p.owners[a] = owner{who: d.id, at: it.at, director: d}
+		}
 	}
 	for _, n := range p.all("network") {
 		p.once(n, "addresses", func() {
@@ -196,6 +200,25 @@ func (p *parser) checkNodes() {
 					code: "GS010", at: in.at("network"), detail: fmt.Sprintf("Both interfaces of %s are on %s.", n.id, a.id),
 					help: "Leave inside out, or put it on another network.",
 				})
+			}
+		})
+	}
+	for _, f := range p.all("failover") {
+		p.once(f, "addresses", func() {
+			var on *node
+			if segmented(f) {
+				on = f.nodes("members")[0].ref("network")
+			}
+			in := f.groups["inside"]
+			for _, it := range f.list("address") {
+				if p.fits(it, on, "the address of "+f.id) {
+					leg(f, on, it)
+				}
+			}
+			for _, it := range in.list("address") {
+				if p.fits(it, in.ref("network"), "the inside address of "+f.id) {
+					leg(f, in.ref("network"), it)
+				}
 			}
 		})
 	}

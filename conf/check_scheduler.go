@@ -182,9 +182,8 @@ func (p *parser) fronted(t *node) []share {
 	}
 	out := make([]share, len(t.list("directors")))
 	unit := 0
-	for _, d := range forwarders(t) {
-		out[d.of].dest = t.list("directors")[d.of].x.(*node)
-		out[d.of].weight += behind[d.node]
+	for i, d := range t.nodes("directors") {
+		out[i] = share{d, behind[d]}
 	}
 	for _, s := range out {
 		for a, b := s.weight, unit; ; a, b = b, a%b {

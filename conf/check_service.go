@@ -266,7 +266,7 @@ func (p *parser) checkTier(s *node, tiers []*node, i int) {
 			help:   "Name one director, or a failover pair of them.",
 		})
 	}
-	p.checkPairs(t, i)
+	p.checkPairs(tiers, i)
 	if t.method() == topology.NAT && !lastTier {
 		p.report(fault{
 			code: "GS240", at: t.at("method"), detail: fmt.Sprintf("%s rewrites packets to the address of the next director, where the VIP would be unknown.", t.id),
@@ -341,6 +341,9 @@ func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
 		for _, d := range forwarders(t) {
 			if bad == nil && !(i > 0 && mixes(tiers[i-1])) && lacks(d.node, d.addrs("address")) {
 				bad = d.node
+			}
+			if bad == nil && i > 0 && d.pair != nil && lacks(d.pair, d.pair.addrs("address")) {
+				bad = d.pair
 			}
 		}
 		if i == len(tiers)-1 {
@@ -421,8 +424,8 @@ func mixes(t *node) bool {
 	return t.method() == topology.TUN && t.arg("encap") != nil && t.str("encap") != "ipip"
 }
 
-// gatewayLacks returns a NAT director of the tier without an inside address
-// of the VIP's family.
+// gatewayLacks returns a NAT director or pair of the tier without an inside
+// address of the VIP's family.
 func (p *parser) gatewayLacks(t *node, vip netip.Addr) *node {
 	for _, f := range t.nodes("farms") {
 		d := f.ref("gateway")
@@ -430,6 +433,11 @@ func (p *parser) gatewayLacks(t *node, vip netip.Addr) *node {
 			continue
 		}
 		in := d.groups["inside"]
+		if d.sch == failoverBlock && in == nil && segmented(d) && d.val("address") != nil && d.nodes("members")[0].ref("network") == f.ref("network") {
+			if _, ok := d.addrs("address").Like(vip); !ok {
+				return d
+			}
+		}
 		if in == nil || in.val("address") == nil || in.ref("network") != f.ref("network") {
 			continue
 		}
@@ -497,10 +505,11 @@ func (p *parser) checkDirect(t *node, tiers []*node, i int) {
 }
 
 // checkNAT looks at what a NAT tier needs: replies come back through the
-// director, so each farm's default route must be one of the tier's directors.
+// director, so each farm's default route must be one of the tier's directors or
+// pairs.
 func (p *parser) checkNAT(t *node) {
-	directors := forwarders(t)
-	served := map[item]bool{} // entries of the tier's list
+	directors := t.nodes("directors")
+	served := map[*node]bool{}
 	clean := complete(t, "farms") && len(t.list("farms")) > 0
 	for _, it := range t.list("farms") {
 		f := it.x.(*node)
@@ -515,19 +524,26 @@ func (p *parser) checkNAT(t *node) {
 				help: "Give the farm a gateway: the NAT director that its servers have as default route.",
 				rel:  []Related{f.here()},
 			})
-		case !isAmong(directors, g):
+		case !slices.Contains(directors, g):
 			clean = false
-			p.report(fault{
+			w := fault{
 				code: "GS237", at: f.at("gateway"), detail: fmt.Sprintf("The servers of %s send their replies through %s, which is not a director of %s.", f.id, g.id, t.id),
-				help: "Make it one of " + among(ids(plainly(directors))) + ".",
+				help: "Make it one of " + among(ids(directors)) + ".",
 				rel:  []Related{{t.id + " feeds the farm", it.at}},
-			})
-		default:
-			for _, d := range directors {
-				if d.node == g {
-					served[d.it] = true
+			}
+			for _, d := range forwarders(t) {
+				switch {
+				case d.pair != nil && d.node == g:
+					w.detail = fmt.Sprintf("The servers of %s send their replies through %s itself, a member of %s: when another member has taken over, nobody puts the VIP back into them.", f.id, g.id, d.pair.id)
+					w.help = fmt.Sprintf("Write gateway = %s, whose inside address moves.", d.pair.id)
+				case d.pair == nil && slices.Contains(g.nodes("members"), d.node):
+					w.detail = fmt.Sprintf("The servers of %s send their replies through the active member of %s, and %s names %s by itself: when another member has the gateway, it has not rewritten the requests.", f.id, g.id, t.id, d.id)
+					w.help = fmt.Sprintf("Name %s in directors, or %s as the gateway.", g.id, d.id)
 				}
 			}
+			p.report(w)
+		default:
+			served[g] = true
 			p.checkBehind(t, f, g)
 		}
 	}
@@ -536,7 +552,7 @@ func (p *parser) checkNAT(t *node) {
 	}
 	for _, it := range t.list("directors") {
 		d := it.x.(*node)
-		if served[it] {
+		if served[d] {
 			continue
 		}
 		p.report(fault{
@@ -547,8 +563,13 @@ func (p *parser) checkNAT(t *node) {
 	}
 }
 
-// checkBehind reports a farm that its gateway has no interface to.
+// checkBehind reports a farm that its gateway has no interface to, or no address
+// that moves with it.
 func (p *parser) checkBehind(t, f, g *node) {
+	if g.sch == failoverBlock {
+		p.checkBehindPair(t, f, g)
+		return
+	}
 	if !wired(g) {
 		return
 	}
@@ -576,6 +597,42 @@ func (p *parser) checkBehind(t, f, g *node) {
 	})
 }
 
+// checkBehindPair is checkBehind for a pair.
+func (p *parser) checkBehindPair(t, f, g *node) {
+	in := g.groups["inside"]
+	if !segmented(g) || in != nil && in.ref("network") == nil {
+		return
+	}
+	var on []*node // where it has an address for neighbours
+	if in != nil {
+		on = append(on, in.ref("network"))
+	}
+	if g.gave("address") {
+		on = append(on, g.nodes("members")[0].ref("network"))
+	}
+	net := f.ref("network")
+	w := fault{
+		code: "GS232", at: f.at("network"), rel: []Related{g.here(), {t.id + " forwards by " + t.method().String(), t.at("method")}},
+	}
+	switch {
+	case net != nil && slices.Contains(on, net):
+		return
+	case net != nil && len(on) == 0:
+		w.detail = fmt.Sprintf("%s is on %s; its gateway %s has no address there that moves to the active member.", f.id, net.id, g.id)
+	case net != nil:
+		w.detail = fmt.Sprintf("%s is on %s; its gateway %s has an address on %s.", f.id, net.id, g.id, strings.Join(ids(on), " and on "))
+	case f.ref("region") != nil:
+		w.at, w.detail = f.at("region"), fmt.Sprintf("%s is reached by routing, so %s cannot be its servers' default route.", f.id, g.id)
+	default:
+		return
+	}
+	w.help = "Put the farm on the network of the pair's inside address."
+	if net != nil && in == nil {
+		w.help = fmt.Sprintf("Give the pair inside = { network = %s, address = ... }, an address there that nobody has.", net.id)
+	}
+	p.report(w)
+}
+
 func ids(ns []*node) []string {
 	var out []string
 	for _, n := range ns {
@@ -594,7 +651,7 @@ func (p *parser) checkReplies(t *node) {
 		if g == nil {
 			continue
 		}
-		if !isAmong(directors, g) {
+		if !isAmong(directors, g) && !slices.ContainsFunc(g.nodes("members"), func(d *node) bool { return isAmong(directors, d) }) {
 			p.checkBehind(t, f, g)
 			continue
 		}

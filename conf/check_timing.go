@@ -465,19 +465,19 @@ func (p *parser) errands(s *node) []errand {
 				ports = append(ports, int(n))
 			}
 		}
-		for _, d := range probers(t.nodes("directors")) {
+		for _, d := range forwarders(t) {
 			for _, vip := range s.addrs("vip") {
 				for _, port := range ports {
 					if i < len(tiers)-1 {
-						for _, next := range probers(tiers[i+1].nodes("directors")) {
-							out = append(out, errand{d, aim{c, next, vip, port}, 1})
+						for _, next := range tiers[i+1].nodes("directors") {
+							out = append(out, errand{d.node, aim{c, next, vip, port}, 1})
 						}
 						continue
 					}
 					for _, f := range t.nodes("farms") {
 						k := aim{c, f, vip, port}
 						if t.method() == topology.NAT {
-							if f.ref("gateway") != d {
+							if f.ref("gateway") != d.head() {
 								continue
 							}
 							k.vip = netip.IPv4Unspecified()
@@ -489,7 +489,7 @@ func (p *parser) errands(s *node) []errand {
 						if vip.Is4() {
 							n = serversOf(f).v4
 						}
-						out = append(out, errand{d, k, n})
+						out = append(out, errand{d.node, k, n})
 					}
 				}
 			}

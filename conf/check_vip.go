@@ -15,7 +15,7 @@ func (p *parser) checkVIPs(s *node, tiers []*node) {
 	}
 	owner := tiers[0].list("directors")[0]
 	n := owner.x.(*node)
-	if n.sch == failoverBlock && n.val("vips") == nil {
+	if n.sch == failoverBlock && n.gave("vips") && n.val("vips") == nil {
 		return
 	}
 	for _, it := range s.list("vip") {
@@ -65,6 +65,9 @@ func (p *parser) checkRoute(s *node, it item, d forwarder) {
 	}
 	if d.pair != nil {
 		f.help = fmt.Sprintf("Give the region's router a route to %s/%d that follows the active member, or take an address of %s.", vip, vip.BitLen(), join(on.prefixes()))
+		if via, ok := d.pair.addrs("address").Like(vip); ok {
+			f.help = fmt.Sprintf("Give the region's router a route to %s/%d by %s, or take an address of %s.", vip, vip.BitLen(), via, join(on.prefixes()))
+		}
 	}
 	if other, ok := p.around(vip); ok {
 		f.detail += fmt.Sprintf(" It lies in %s, whose nodes look for it on their own link.", other.n.id)
@@ -146,26 +149,25 @@ func literal(d *node) bool {
 	return slices.ContainsFunc(d.of("answer"), func(a *node) bool { return a.gave("addresses") })
 }
 
-// checkIdleVIPs warns of a pair's addresses that nothing uses. One in a
-// network of NAT farms may be the address that their servers have as gateway.
+// checkIdleVIPs warns of a pair's VIPs that nothing uses.
 func (p *parser) checkIdleVIPs(served map[netip.Addr]bool) {
-	farms := map[*node]bool{}
-	for _, f := range p.all("farm") {
-		if f.gave("gateway") {
-			farms[f.ref("network")] = true
-		}
-	}
 	for _, f := range p.all("failover") {
 		for _, it := range f.list("vips") {
 			vip := it.x.(netip.Addr)
 			_, owned := p.owners[vip]
-			if served[vip] || owned || farms[p.segment(vip)] && p.segment(vip) != nil {
+			if served[vip] || owned {
 				continue
 			}
-			p.warn(fault{
+			w := fault{
 				code: "GS212", at: it.at, detail: fmt.Sprintf("%s holds %s, and no virtual service listens on it.", f.id, vip),
 				help: "Write a virtual_service with this VIP, or take the address out.",
-			})
+			}
+			for _, d := range f.nodes("members") {
+				if on := d.groups["inside"].ref("network"); on != nil && contains(on.prefixes(), vip) {
+					w.help = fmt.Sprintf("As the gateway of farms write it as inside = { network = %s, address = %q }.", on.id, vip)
+				}
+			}
+			p.warn(w)
 		}
 	}
 }

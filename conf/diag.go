@@ -116,6 +116,7 @@ var summaries = map[string]string{
 	"GS255": "Sync id",
 	"GS256": "Failover members fail together",
 	"GS257": "Connections break at a take-over",
+	"GS258": "Failover pair without an address",
 	"GS301": "Region without fallback",
 	"GS302": "Fallback leads nowhere",
 	"GS303": "Users whom nobody serves",

@@ -52,6 +52,9 @@ func ownObjects(t *topology.Topology) string {
 	for _, x := range t.Directors {
 		own[x] = true
 	}
+	for _, x := range t.Failovers {
+		own[x] = true
+	}
 	for _, x := range t.Farms {
 		own[x] = true
 	}
@@ -81,10 +84,19 @@ func ownObjects(t *topology.Topology) string {
 			refers(d.ID, d.Inside.Network)
 		}
 	}
+	for _, f := range t.Failovers {
+		for _, d := range f.Members {
+			refers(f.ID, d)
+		}
+		if f.Inside != nil {
+			refers(f.ID, f.Inside.Network)
+		}
+	}
 	for _, f := range t.Farms {
 		refers(f.ID, f.Network)
 		refers(f.ID, f.Region)
-		refers(f.ID, f.Gateway)
+		refers(f.ID, f.Gateway.Director)
+		refers(f.ID, f.Gateway.Pair)
 		for _, s := range f.Servers {
 			refers(s.ID, s.Farm)
 		}
@@ -94,6 +106,9 @@ func ownObjects(t *topology.Topology) string {
 		for _, tier := range s.Tiers {
 			for _, d := range tier.Directors {
 				refers(s.ID, d)
+			}
+			for _, f := range tier.Pairs {
+				refers(s.ID, f)
 			}
 			for _, f := range tier.Farms {
 				refers(s.ID, f)

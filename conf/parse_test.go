@@ -99,8 +99,8 @@ func TestTwoTierExampleBecomesWhatItSays(t *testing.T) {
 	if got, want := farm.Servers[2].Addrs.String(), "10.10.2.12"; got != want {
 		t.Errorf("got address %s, want %s", got, want)
 	}
-	if farm.Gateway != topo.Directors[3] || farm.Gateway.Inside.Network != farm.Network {
-		t.Errorf("farm %s has gateway %s", farm.ID, farm.Gateway.ID)
+	if farm.Gateway.Director != topo.Directors[3] || farm.Gateway.Director.Inside.Network != farm.Network {
+		t.Errorf("farm %s has gateway %s", farm.ID, farm.Gateway.ID())
 	}
 	if c := topo.Checks[0]; c.ID != "check.web" || c.Type != topology.CheckHTTP || c.Path != "/" || c.Jitter != 0.2 || c.Port != 0 {
 		t.Errorf("got check %+v", c)

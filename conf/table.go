@@ -157,16 +157,24 @@ var (
 		},
 	}
 	failoverBlock = &block{
-		name: "failover", label: "name", doc: "Directors that own VIPs together.",
+		name: "failover", label: "name", doc: "Directors of which one has the addresses of the pair, and others take them over.",
 		attrs: []*attr{
 			{name: "members", typ: refs("director"), must: true, doc: "Directors in order of priority."},
-			{name: "vips", typ: tIPs, must: true, doc: "Addresses the active one owns."},
+			{name: "vips", typ: tIPs, show: true, doc: "VIPs of the services of which it is the first tier."},
+			{name: "address", typ: tAddrs, show: true, doc: "Where the tier before sends what is for the active one: an address of none of them on the members' network, or one of each family. Needed in later tiers."},
 		},
 		kids: []*block{
 			{
+				name: "inside", one: true, group: true, doc: "The gateway of farms, which moves with the VIPs.",
+				attrs: []*attr{
+					{name: "network", typ: ref("network"), must: true, doc: "Segment that every member has its inside interface on."},
+					{name: "address", typ: tAddrs, must: true, doc: "An address of none of them there, or one of each family."},
+				},
+			},
+			{
 				name: "vrrp", one: true, group: true, doc: "How the members agree.",
 				attrs: []*attr{
-					{name: "id", typ: tRouterID, doc: "Virtual router id (default the last byte of the first VIP)."},
+					{name: "id", typ: tRouterID, doc: "Virtual router id (default the last byte of the first of vips, or of address)."},
 					{name: "advert", typ: tDuration, def: `"1s"`, doc: "Time between advertisements, in steps of 10ms."},
 					{name: "preempt", typ: tBool, def: "true", doc: "Whether a member takes the VIPs over from one that is well and comes after it in the order."},
 					{name: "preempt_delay", typ: tDuration, doc: "How long a returning member waits (default not at all)."},
@@ -216,7 +224,7 @@ var (
 		attrs: []*attr{
 			{name: "network", typ: ref("network"), doc: "Segment of the servers."},
 			{name: "region", typ: ref("region"), doc: "Instead of network: a farm reached by routing (TUN only)."},
-			{name: "gateway", typ: ref("director"), doc: "NAT director that is the servers' default route."},
+			{name: "gateway", typ: ref("director", "failover"), doc: "NAT director, or pair of them, that is the servers' default route."},
 			{name: "agent", typ: ref("check"), doc: "Check of type agent, which asks each server, at its own address, what part of its weight it wants."},
 		},
 		kids: []*block{serverBlock},

@@ -216,6 +216,26 @@ failover "front" { # one of the two has the VIP
   #-   id = 51
   #- }
 }
+network "gate" {
+  region = region.us
+  cidr   = "10.20.0.0/24"
+}
+director "gate" {
+  for_each = { a = 1, b = 2 }
+  network  = network.edge["us"]
+  address  = "198.51.100.2${each.value}"
+  tags     = { rack = "r${3 + each.value}" }
+  inside   = { network = network.gate, address = "10.20.0.${each.value}" }
+}
+failover "gate" { # a pair behind another tier, and the gateway of a farm
+  members = values(director.gate)
+  address = "198.51.100.20"
+  inside = {
+    network = network.gate
+    address = "10.20.0.254"
+  }
+  vrrp = { preempt_delay = "30s" }
+}
 
 farm "web" {
   for_each = local.cells
@@ -230,6 +250,14 @@ farm "web" {
     max_connections    = 5000 # default: no bound
     resume_connections = 4000 # default: three quarters of max_connections
     #- tunnel = true # default
+  }
+}
+farm "gate" {
+  network = network.gate
+  gateway = failover.gate
+  server "web" {
+    for_each = range(2)
+    address  = "10.20.0.${10 + each.value}"
   }
 }
 farm "near" {
@@ -397,6 +425,21 @@ virtual_service "us" {
     #- encap      = "gue" # default: "ipip"
     #- encap_port = 6080  # default
     one_packet = false # UDP only; default: false
+  }
+}
+virtual_service "gate" {
+  region = region.us
+  vip    = "198.51.100.7"
+  ports  = ["tcp/80"]
+  tier "front" {
+    directors = [director.front["us"]]
+    method    = "tun"
+  }
+  tier "gate" {
+    directors = [failover.gate]
+    method    = "nat"
+    scheduler = "mh" # default where a pair forwards
+    farms     = [farm.gate]
   }
 }
 virtual_service "mark" {

@@ -296,7 +296,7 @@ func TestExplainRefuses(t *testing.T) {
 	}{
 		"a slip of the pen":      {explain.State{Down: []string{"director.fornt[eu]"}}, `director.fornt[eu]: there is no such object that could be down. Did you mean director.front["eu"]?`},
 		"something else":         {explain.State{Down: []string{"director.something"}}, `director.something: there is no such object that could be down. There is director.front["eu"], director.front["us"], director.nat["eu1"], director.nat["eu2"], director.nat["us1"], director.nat["us2"]`},
-		"what is never down":     {explain.State{Down: []string{"zone.shop"}}, "zone.shop: there is no such object that could be down; a region, network, nameserver, director, farm, server, virtual_service or answer could"},
+		"what is never down":     {explain.State{Down: []string{"zone.shop"}}, "zone.shop: there is no such object that could be down; a region, network, nameserver, director, failover, farm, server, virtual_service or answer could"},
 		"a check that is not so": {explain.State{Targets: map[health.Target]bool{{Check: "check.web", Addr: netip.MustParseAddrPort("192.0.2.5:81")}: true}}, "nobody makes check.web of 192.0.2.5:81"},
 	} {
 		t.Run(name, func(t *testing.T) {

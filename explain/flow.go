@@ -35,6 +35,7 @@ type FlowWay struct {
 // A Stage is what one director does with the flow, if it comes there.
 type Stage struct {
 	Director  string `json:"director"`
+	Pair      string `json:"pair,omitempty"` // of which it is the active member
 	Tier      string `json:"tier"`
 	Method    string `json:"method"`
 	Scheduler string `json:"scheduler"`
@@ -74,7 +75,7 @@ func ExplainFlow(topo *topology.Topology, f Flow, state State) (*FlowWay, error)
 		FormatVersion: FormatVersion, Protocol: port.Proto.String(), Client: f.Client, Virtual: f.Virtual, Service: s.ID,
 		Down: w.roots(), Why: []string{}, Reply: reply(s, f.Virtual.Addr()),
 	}
-	first := s.Tiers[0].Directors[0]
+	first := w.front(s)
 	if why := w.dead(s.ID); why != nil {
 		x.Why = why
 	} else if why := w.dead(first.ID); why != nil {
@@ -128,6 +129,9 @@ func (w *world) stage(s *topology.Service, d *topology.Director, f Flow, port to
 	p := w.part(role{d, s})
 	r := p.rows[tiers.KeyOf(s, vip, port)]
 	out := &Stage{Director: d.ID, Tier: p.tier.Name, Method: p.tier.Method.String(), Scheduler: r.Scheduler, Next: []FlowNext{}}
+	if pair := p.tier.PairOf(d); pair != nil {
+		out.Pair = pair.ID
+	}
 	if r.Flags&tiers.Persistent != 0 {
 		out.Persistence = int64(r.Timeout)
 	}
@@ -202,12 +206,20 @@ func (x *FlowWay) Text(paint Paint) string {
 	}
 	if x.First != nil {
 		w.WriteByte('\n')
-		w.line("  %s", x.First.Director)
+		w.line("  %s", member(x.First.Director, x.First.Pair))
 		w.stage(x.First, "    ")
 	}
 	w.WriteByte('\n')
 	w.line("  reply: %s", x.Reply)
 	return w.String()
+}
+
+// member is a director as a sentence names it that may be one of a pair.
+func member(director, pair string) string {
+	if pair == "" {
+		return director
+	}
+	return director + " of " + pair
 }
 
 func (w *writer) stage(s *Stage, indent string) {
@@ -221,7 +233,11 @@ func (w *writer) stage(s *Stage, indent string) {
 		if !s.Known {
 			mark = percent(n.Share)
 		}
-		line := fmt.Sprintf("%s%s %s  %s", indent, mark, n.Object, strings.TrimSuffix(n.Address.String(), ":0"))
+		object := n.Object
+		if n.Stage != nil {
+			object = member(n.Object, n.Stage.Pair)
+		}
+		line := fmt.Sprintf("%s%s %s  %s", indent, mark, object, strings.TrimSuffix(n.Address.String(), ":0"))
 		if len(n.Why) > 0 {
 			line += "  " + w.paint.with(w.paint.Bad, "does not answer: "+few(n.Why, "; "))
 		}

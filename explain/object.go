@@ -74,6 +74,13 @@ func objects(topo *topology.Topology) []object {
 	for _, d := range topo.Directors {
 		out = append(out, object{id: d.ID})
 	}
+	for _, f := range topo.Failovers {
+		o := object{id: f.ID}
+		for _, d := range f.Members {
+			o.follows = append(o.follows, d.ID)
+		}
+		out = append(out, o)
+	}
 	for _, f := range topo.Farms {
 		o := object{id: f.ID}
 		var servers []object
@@ -129,7 +136,7 @@ func named(all []object, given string) ([]object, error) {
 	if len(same) > 0 {
 		return nil, fmt.Errorf("%s: there is no such object that could be down. There is %s", given, few(same, ", "))
 	}
-	return nil, fmt.Errorf("%s: there is no such object that could be down; a region, network, nameserver, director, farm, server, virtual_service or answer could", given)
+	return nil, fmt.Errorf("%s: there is no such object that could be down; a region, network, nameserver, director, failover, farm, server, virtual_service or answer could", given)
 }
 
 // few joins words and leaves out what nobody would read.

@@ -26,6 +26,7 @@ type Path struct {
 // A Hop is a node on the way.
 type Hop struct {
 	Object  string     `json:"object"`
+	Pair    string     `json:"pair,omitempty"` // of which the director is the active member
 	Kind    string     `json:"kind"`           // director or server
 	Address netip.Addr `json:"address"`        // to which packets for it go
 	Port    uint16     `json:"port,omitempty"` // 0: the one the client used
@@ -148,6 +149,9 @@ func (a *answering) path(s *topology.Service, vip netip.Addr, port topology.Port
 		p.Why = why
 	}
 	h := Hop{Object: first.ID, Kind: "director", Address: vip, State: Up, Why: []string{}, Weight: 1, Share: 1, Total: 1, Client: []string{port.String()}}
+	if pair := s.Tiers[0].PairOf(first); pair != nil {
+		h.Pair = pair.ID
+	}
 	if len(p.Why) == 0 {
 		if why := a.world.director(role{first, s}, vip, port.Number); len(why) > 0 {
 			p.Why = why
@@ -194,6 +198,9 @@ func (a *answering) forward(s *topology.Service, d *topology.Director, vip netip
 		next := Hop{Object: h.id, Kind: "server", Address: addr, State: Up, Why: []string{}, Client: []string{}}
 		if h.director != nil {
 			next.Kind = "director"
+		}
+		if h.pair != nil {
+			next.Pair = h.pair.ID
 		}
 		if h.port != 0 && h.port != port.Number {
 			next.Port = h.port
@@ -301,9 +308,9 @@ func reply(s *topology.Service, vip netip.Addr) string {
 	out := fmt.Sprintf("real server, as %s, -> client", vip)
 	if last.Method == topology.NAT {
 		gateway := "the NAT director it came through"
-		if d := last.Directors[0]; len(last.Directors) == 1 {
-			gateway = d.ID
-			if at, ok := d.On(last.Farms[0].Network).Like(vip); ok {
+		if all := last.Forwarders(); len(all) == 1 {
+			gateway = all[0].ID()
+			if at, ok := all[0].On(last.Farms[0].Network).Like(vip); ok {
 				gateway += " " + at.String()
 			}
 		}

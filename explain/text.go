@@ -268,7 +268,7 @@ func (w *writer) path(x *Explanation, p Path) {
 		return h.Address.String() + ":" + number
 	}
 	w.line("  %s -> %s", client, at(*p.First))
-	w.line("  %s  %s", p.First.Object, w.state(*p.First))
+	w.line("  %s  %s", member(p.First.Object, p.First.Pair), w.state(*p.First))
 	w.behind(*p.First, at, p.Ports, "    ", "")
 	w.line("  reply: %s", p.Reply)
 }
@@ -314,7 +314,7 @@ func (w *writer) behind(h Hop, at func(Hop) string, ports []string, indent, said
 		return at(n)
 	}
 	for _, n := range f.Next {
-		objects, places = max(objects, len(n.Object)), max(places, len(where(n)))
+		objects, places = max(objects, len(member(n.Object, n.Pair))), max(places, len(where(n)))
 	}
 	left, states, inner := 0, map[string]int{}, ""
 	for i, n := range f.Next {
@@ -337,7 +337,7 @@ func (w *writer) behind(h Hop, at func(Hop) string, ports []string, indent, said
 		if state := w.state(n); state != "" {
 			words = append(words, state)
 		}
-		w.line("%s%6s  %-*s  %-*s  %s", indent, share, objects, n.Object, places, where(n), strings.Join(words, ", "))
+		w.line("%s%6s  %-*s  %-*s  %s", indent, share, objects, member(n.Object, n.Pair), places, where(n), strings.Join(words, ", "))
 		inner = w.behind(n, at, ports, indent+"        ", inner)
 	}
 	if left > 0 {

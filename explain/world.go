@@ -137,13 +137,15 @@ type seen struct {
 	at  netip.Addr
 }
 
-// A hop is where a director may forward to: a real server or a director.
+// A hop is where a director may forward to: a real server or a director, of a
+// pair the active member.
 type hop struct {
 	id       string
 	addrs    topology.Addrs
 	port     uint16 // 0: the one that came in
 	server   *topology.Server
 	director *topology.Director
+	pair     *topology.Failover
 }
 
 // part returns what a director does for a service. Only that service counts,
@@ -157,7 +159,7 @@ func (w *world) part(r role) *part {
 	p.tier, p.last = r.service.Tiers[at], at == len(r.service.Tiers)-1
 	if p.last {
 		for _, f := range p.tier.Farms {
-			if p.tier.Method == topology.NAT && f.Gateway != r.director {
+			if p.tier.Method == topology.NAT && !f.Gateway.Has(r.director) {
 				continue
 			}
 			for _, s := range f.Servers {
@@ -169,8 +171,9 @@ func (w *world) part(r role) *part {
 			}
 		}
 	} else {
-		for _, d := range r.service.Tiers[at+1].Directors {
-			p.hops = append(p.hops, hop{id: d.ID, addrs: d.Addrs, director: d})
+		for _, f := range r.service.Tiers[at+1].Forwarders() {
+			d := w.active(f)
+			p.hops = append(p.hops, hop{id: d.ID, addrs: f.Addrs(), director: d, pair: f.Pair})
 		}
 	}
 	for i, h := range p.hops {
@@ -316,15 +319,20 @@ func (w *world) service(s *topology.Service, vip netip.Addr, port uint16) []stri
 	return w.director(role{w.front(s), s}, vip, port)
 }
 
-// front is the director that has a service's VIPs: of a pair the first member
-// that is not dead.
+// front is the director that has a service's VIPs.
 func (w *world) front(s *topology.Service) *topology.Director {
-	for _, d := range s.Tiers[0].Directors {
+	return w.active(s.Tiers[0].Forwarders()[0])
+}
+
+// active is the director that forwards: of a pair the first member that is not
+// dead.
+func (w *world) active(f topology.Forwarder) *topology.Director {
+	for _, d := range f.Members() {
 		if w.dead(d.ID) == nil {
 			return d
 		}
 	}
-	return s.Tiers[0].Directors[0]
+	return f.Members()[0]
 }
 
 // at are the services that have a VIP, those with the port first.

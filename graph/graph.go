@@ -315,14 +315,14 @@ func (m *model) tiers() {
 			l := link{method: t.Method.String(), label: t.Method.String() + " · " + t.Scheduler}
 			if i < len(v.Tiers)-1 {
 				l.from, l.to = boxes(m, t.Directors), boxes(m, v.Tiers[i+1].Directors)
-				l.limit = rewrites(t, t.Directors)
+				l.limit = rewrites(t, t.Forwarders())
 				add(&l)
 				continue
 			}
 			for _, c := range cells(t, func(d *topology.Director) string { return m.of[d.ID].id }) {
 				l := l
-				l.from, l.to = boxes(m, c.directors), boxes(m, c.farms)
-				l.limit = rewrites(t, c.directors)
+				l.from, l.to = boxes(m, c.directors()), boxes(m, c.farms)
+				l.limit = rewrites(t, c.forwarders)
 				for _, f := range c.farms {
 					l.supply += throughput(f)
 				}
@@ -332,35 +332,45 @@ func (m *model) tiers() {
 	}
 }
 
-// A cell is a set of directors that feed the same farms.
+// A cell is a set of directors and pairs that feed the same farms.
 type cell struct {
-	directors []*topology.Director
-	farms     []*topology.Farm
+	forwarders []topology.Forwarder
+	farms      []*topology.Farm
 }
 
-// cells splits a last tier: by NAT a director feeds the farms it is the
-// gateway of, otherwise each feeds every farm. Directors with the same name
-// by box stay together.
+// directors of the cell, all members of its pairs.
+func (c cell) directors() []*topology.Director {
+	var out []*topology.Director
+	for _, f := range c.forwarders {
+		out = append(out, f.Members()...)
+	}
+	return out
+}
+
+// cells splits a last tier: by NAT a director or pair feeds the farms it is the
+// gateway of, otherwise each feeds every farm. Those whose first directors have
+// the same name by box stay together.
 func cells(t *topology.Tier, box func(*topology.Director) string) []cell {
 	if t.Method != topology.NAT {
-		return []cell{{t.Directors, t.Farms}}
+		return []cell{{t.Forwarders(), t.Farms}}
 	}
 	at := map[string]int{}
 	var out []cell
-	for _, d := range t.Directors {
-		i, ok := at[box(d)]
+	for _, f := range t.Forwarders() {
+		first := box(f.Members()[0])
+		i, ok := at[first]
 		if !ok {
 			i = len(out)
-			at[box(d)] = i
+			at[first] = i
 			out = append(out, cell{})
 		}
-		out[i].directors = append(out[i].directors, d)
+		out[i].forwarders = append(out[i].forwarders, f)
 	}
 	for _, f := range t.Farms {
-		if f.Gateway == nil {
+		if !f.Gateway.IsValid() {
 			continue
 		}
-		if i, ok := at[box(f.Gateway)]; ok {
+		if i, ok := at[box(f.Gateway.Members()[0])]; ok {
 			out[i].farms = append(out[i].farms, f)
 		}
 	}
@@ -390,14 +400,14 @@ func boxes[T interface {
 }
 
 // rewrites is what directors can rewrite together where their tier does, in
-// bytes per second; 0 where it does not.
-func rewrites(t *topology.Tier, directors []*topology.Director) float64 {
+// bytes per second, a pair as much as its weakest member; 0 where it does not.
+func rewrites(t *topology.Tier, forwarders []topology.Forwarder) float64 {
 	if t.Method != topology.NAT {
 		return 0
 	}
 	sum := 0.0
-	for _, d := range directors {
-		sum += d.Rewrites()
+	for _, f := range forwarders {
+		sum += f.Rewrites()
 	}
 	return sum
 }

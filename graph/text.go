@@ -107,17 +107,17 @@ func way(b *branch, v *topology.Service) {
 	for i, t := range v.Tiers {
 		tier := b.add("tier " + t.Name + ": " + t.Method.String() + ", " + t.Scheduler)
 		if i < len(v.Tiers)-1 {
-			for _, d := range t.Directors {
-				tier.add(node(v, t, d)...)
+			for _, f := range t.Forwarders() {
+				forwarder(tier, v, t, f)
 			}
 			continue
 		}
 		for _, c := range cells(t, func(d *topology.Director) string { return d.ID }) {
 			var last *branch
-			for _, d := range c.directors {
-				last = tier.add(node(v, t, d)...)
+			for _, f := range c.forwarders {
+				last = forwarder(tier, v, t, f)
 			}
-			if len(c.directors) > 1 || last == nil {
+			if len(c.forwarders) > 1 || last == nil {
 				last = tier
 			}
 			for _, f := range c.farms {
@@ -134,16 +134,29 @@ func way(b *branch, v *topology.Service) {
 	}
 }
 
-// node is a director as a tier shows it.
-func node(v *topology.Service, t *topology.Tier, d *topology.Director) []string {
-	parts := []string{d.ID, d.Addrs.String()}
-	if rate := rewrites(t, []*topology.Director{d}); rate > 0 {
+// forwarder hangs a director below its tier, or a pair with its members.
+func forwarder(tier *branch, v *topology.Service, t *topology.Tier, f topology.Forwarder) *branch {
+	parts := []string{f.ID()}
+	if addrs := f.Addrs(); len(addrs) > 0 {
+		parts = append(parts, addrs.String())
+	}
+	if rate := rewrites(t, []topology.Forwarder{f}); rate > 0 {
 		parts = append(parts, perSecond(rate))
 	}
-	if d.Region() != v.Region {
-		parts = append(parts, d.Region().ID)
+	if region := f.Members()[0].Region(); region != v.Region {
+		parts = append(parts, region.ID)
 	}
-	return parts
+	b := tier.add(parts...)
+	if f.Pair != nil {
+		for i, d := range f.Pair.Members {
+			order := "first"
+			if i > 0 {
+				order = "stands by"
+			}
+			b.add(d.ID, d.Addrs.String(), order)
+		}
+	}
+	return b
 }
 
 // unused lists the directors and farms that no service leads to.

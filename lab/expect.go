@@ -15,11 +15,11 @@ import (
 // them, which are what is tried.
 func shares(s *topology.Service, vip netip.Addr) map[netip.Addr]float64 {
 	out := map[netip.Addr]float64{}
-	var walk func(tier int, d *topology.Director, part float64)
-	walk = func(tier int, d *topology.Director, part float64) {
+	var walk func(tier int, f topology.Forwarder, part float64)
+	walk = func(tier int, f topology.Forwarder, part float64) {
 		nature, _ := topology.SchedulerNamed(s.Tiers[tier].Scheduler)
 		if tier < len(s.Tiers)-1 {
-			next := s.Tiers[tier+1].Directors
+			next := s.Tiers[tier+1].Forwarders()
 			weights := make([]int, len(next))
 			for i, n := range next {
 				weights[i] = behind(s, tier+1, n)
@@ -31,7 +31,7 @@ func shares(s *topology.Service, vip netip.Addr) map[netip.Addr]float64 {
 			}
 			return
 		}
-		servers := serversOf(s, d)
+		servers := serversOf(s, f.Members()[0])
 		weights := make([]int, len(servers))
 		for i, server := range servers {
 			weights[i] = server.Weight
@@ -42,7 +42,7 @@ func shares(s *topology.Service, vip netip.Addr) map[netip.Addr]float64 {
 			}
 		}
 	}
-	walk(0, s.Tiers[0].Directors[0], 1)
+	walk(0, s.Tiers[0].Forwarders()[0], 1)
 	return out
 }
 
@@ -65,16 +65,17 @@ func portions(weights []int, weighted bool) []float64 {
 	return out
 }
 
-// behind is the sum of the weights of the real servers behind a director of a tier.
-func behind(s *topology.Service, tier int, d *topology.Director) int {
+// behind is the sum of the weights of the real servers behind a director or pair
+// of a tier.
+func behind(s *topology.Service, tier int, f topology.Forwarder) int {
 	sum := 0
 	if tier < len(s.Tiers)-1 {
-		for _, next := range s.Tiers[tier+1].Directors {
+		for _, next := range s.Tiers[tier+1].Forwarders() {
 			sum += behind(s, tier+1, next)
 		}
 		return sum
 	}
-	for _, server := range serversOf(s, d) {
+	for _, server := range serversOf(s, f.Members()[0]) {
 		sum += server.Weight
 	}
 	return sum
@@ -84,7 +85,7 @@ func behind(s *topology.Service, tier int, d *topology.Director) int {
 func serversOf(s *topology.Service, d *topology.Director) []*topology.Server {
 	var out []*topology.Server
 	for _, f := range s.Farms() {
-		if s.Tiers[len(s.Tiers)-1].Method != topology.NAT || f.Gateway == d {
+		if s.Tiers[len(s.Tiers)-1].Method != topology.NAT || f.Gateway.Has(d) {
 			out = append(out, f.Servers...)
 		}
 	}
@@ -149,21 +150,21 @@ const patience = 20 * time.Second
 // clean is how many successes in a row make traffic clean again.
 const clean = 20
 
-// A victim is a node that is killed: a destination of the first tier, or a
-// real server behind a later one.
+// A victim is a node that is killed: a director of the second tier, or of the
+// first where that is a pair's, or a real server behind the last one.
 type victim struct {
 	service *topology.Service
 	node    string
 	servers []netip.Addr // the real servers that cannot be reached without it
 }
 
-// pickVictims chooses a destination of the service's first tier and, behind
-// several tiers, a real server: such that enough is left alive, also when both
-// are dead. Why says what could not be chosen.
+// pickVictims chooses a director, of one tier and a single director none, and a
+// real server: such that enough is left alive, also when both are dead. Why says
+// what could not be chosen.
 func pickVictims(s *topology.Service) (out []victim, why []string) {
 	last := s.Tiers[len(s.Tiers)-1]
 	var dead *topology.Director
-	if len(s.Tiers) > 1 {
+	if len(s.Tiers) > 1 || len(s.Tiers[0].Pairs) > 0 {
 		v, director, reason := pickDirector(s)
 		if reason != "" {
 			why = append(why, reason)
@@ -188,16 +189,22 @@ func pickVictims(s *topology.Service) (out []victim, why []string) {
 	return out, append(why, "no director has a real server to spare")
 }
 
-// pickDirector chooses a director of the second tier whose death leaves others.
+// pickDirector chooses a director of the second tier whose death leaves others,
+// or the first member of a pair.
 func pickDirector(s *topology.Service) (v victim, d *topology.Director, why string) {
-	next := s.Tiers[1].Directors
+	tier := s.Tiers[min(1, len(s.Tiers)-1)]
+	next := tier.Forwarders()
+	if i := slices.IndexFunc(next, func(f topology.Forwarder) bool { return f.Pair != nil }); i >= 0 {
+		// Another member has the same servers.
+		return victim{service: s, node: next[i].Pair.Members[0].ID}, nil, ""
+	}
 	switch {
 	case s.Tiers[0].Check == nil:
 		return victim{}, nil, "its directors have no check"
 	case len(next) < 2:
 		return victim{}, nil, "it has one director in its second tier"
 	}
-	v = victim{service: s, node: next[0].ID}
+	v = victim{service: s, node: next[0].ID()}
 	for _, f := range s.Farms() {
 		if f.Gateway == next[0] {
 			for _, server := range f.Servers {
@@ -205,7 +212,7 @@ func pickDirector(s *topology.Service) (v victim, d *topology.Director, why stri
 			}
 		}
 	}
-	return v, next[0], ""
+	return v, next[0].Director, ""
 }
 
 // nodes are all directors and real servers of a service.

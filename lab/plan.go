@@ -118,7 +118,7 @@ func NewPlan(topo *topology.Topology) (*Plan, error) {
 				if err := b.place(n, s.Addrs); err != nil {
 					return nil, err
 				}
-			case f.Gateway != nil: // its default route is director realserver's to set
+			case f.Gateway.IsValid(): // its default route is director realserver's to set
 				b.join(n, f.Network, s.Addrs)
 			default:
 				b.join(n, f.Network, s.Addrs)
@@ -262,7 +262,7 @@ func (b *builder) network(n *topology.Network) {
 
 // routed reports whether the region's router is on the segment: when the file
 // says so, or a node there has no director for a gateway. A gateway address that
-// is a director's is no router's.
+// is a director's or a pair's is no router's.
 func (b *builder) routed(n *topology.Network) bool {
 	needed := n.Routed
 	for _, d := range b.topo.Directors {
@@ -278,8 +278,15 @@ func (b *builder) routed(n *topology.Network) bool {
 			needed = needed || n.Contains(a)
 		}
 	}
+	for _, f := range b.topo.Failovers {
+		for _, g := range n.Gateways {
+			if f.On(n).Has(g) {
+				return false
+			}
+		}
+	}
 	for _, f := range b.topo.Farms {
-		needed = needed || (f.Network == n && f.Gateway == nil)
+		needed = needed || (f.Network == n && !f.Gateway.IsValid())
 	}
 	return needed
 }
@@ -495,7 +502,10 @@ func (b *builder) regionalRoutes() {
 	for _, s := range b.topo.Services {
 		owner := s.Tiers[0].Directors[0]
 		for _, vip := range s.VIPs {
-			via, ok := owner.Addrs.Like(vip)
+			via, ok := s.Tiers[0].Forwarders()[0].Addrs().Like(vip)
+			if !ok {
+				via, ok = owner.Addrs.Like(vip)
+			}
 			if !ok || owner.Network.Contains(vip) {
 				continue
 			}

@@ -303,7 +303,7 @@ func (w *World) front(d door) (*topology.Director, error) {
 			return m, err
 		}
 	}
-	return nil, fmt.Errorf("no member of %s has %s", d.service.Tiers[0].Pair.ID, d.vip)
+	return nil, fmt.Errorf("no member of %s has %s", d.service.Tiers[0].Pairs[0].ID, d.vip)
 }
 
 // testDomain asks every nameserver from every region, by UDP and TCP.

@@ -97,8 +97,8 @@ func (p *Plan) serviceDangers(old, now *side) {
 		if hasWeight(b) && !hasWeight(f) && len(now.ofFarm[f]) > 0 {
 			p.danger("farm_drained", f.ID, "has no real server with a weight any more")
 		}
-		if b.Gateway != nil && f.Gateway != nil && b.Gateway.ID != f.Gateway.ID {
-			p.danger("gateway_changed", f.ID, "the gateway of %s changes from %s to %s", number(len(f.Servers), "real server"), b.Gateway.ID, f.Gateway.ID)
+		if b.Gateway.IsValid() && f.Gateway.IsValid() && b.Gateway.ID() != f.Gateway.ID() {
+			p.danger("gateway_changed", f.ID, "the gateway of %s changes from %s to %s", number(len(f.Servers), "real server"), b.Gateway.ID(), f.Gateway.ID())
 		}
 	}
 }

@@ -369,8 +369,9 @@ func (j *journey) at(was, is string) *stop {
 	s.same = was == is && len(j.steps[is][j.key]) == 0
 	for i, tier := range j.is.Tiers {
 		if i > 0 && has(j.is.Tiers[i-1].Directors, j.now.directors[is].Director) {
-			for _, d := range tier.Directors {
-				if a, ok := d.Addrs.Like(j.key.VIP.Addr()); ok {
+			for _, f := range tier.Forwarders() {
+				if a, ok := f.Addrs().Like(j.key.VIP.Addr()); ok {
+					d := f.Members()[0] // the others have the same table
 					s.next[a] = d.ID
 					s.same = s.same && j.at(d.ID, d.ID).same
 				}

@@ -35,10 +35,19 @@ func directorNode(id string, old, now *director) (Node, tiers.Plan) {
 }
 
 func directorLeaves(d *director) []leaf {
-	list := []leaf{{"address", d.Addrs.String()}, {"network", d.Network.ID}, {"inside", ""}}
+	list := []leaf{{"address", d.Addrs.String()}, {"network", d.Network.ID}, {"inside", ""}, {"pairs", ""}}
 	if d.Inside != nil {
 		list[2].value = d.Inside.Addrs.String() + " on " + d.Inside.Network.ID
 	}
+	var pairs []string
+	for _, f := range d.pairs {
+		text := fmt.Sprintf("%s, %d of %d, with %s", f.ID, slices.Index(f.Members, d.Director)+1, len(f.Members), slices.Concat(f.VIPs, f.Addrs))
+		if f.Inside != nil {
+			text += " and the gateway " + f.Inside.Addrs.String()
+		}
+		pairs = append(pairs, text)
+	}
+	list[3].value = strings.Join(pairs, "; ")
 	return list
 }
 

@@ -45,7 +45,7 @@ func large(n, out int) *topology.Topology {
 			inside := &topology.Network{ID: fmt.Sprintf("network.inside[%d]", at), Region: region}
 			nat := director(fmt.Sprintf("director.nat[%d]", at), address(13, at, 1))
 			nat.Inside = &topology.Leg{Network: inside, Addrs: address(10, at, 1)}
-			farm := &topology.Farm{ID: fmt.Sprintf("farm.web[%d]", at), Region: region, Network: inside, Gateway: nat}
+			farm := &topology.Farm{ID: fmt.Sprintf("farm.web[%d]", at), Region: region, Network: inside, Gateway: topology.Forwarder{Director: nat}}
 			for i := range 20 {
 				if i != out {
 					farm.Servers = append(farm.Servers, &topology.Server{ID: fmt.Sprintf("%s.server.web[%d]", farm.ID, i), Farm: farm, Addrs: address(10, at, 10+i), Weight: 1})

@@ -22,7 +22,8 @@ type side struct {
 // A director is a director with what it holds when everything is up.
 type director struct {
 	*topology.Director
-	services []*topology.Service // those it has a tier in
+	services []*topology.Service  // those it has a tier in
+	pairs    []*topology.Failover // those it is a member of
 	table    tiers.Table
 	rows     map[tiers.Key]*tiers.Service
 	host     tiers.Host
@@ -37,6 +38,11 @@ func newSide(t *topology.Topology) *side {
 	}
 	for _, d := range t.Directors {
 		s.directors[d.ID] = &director{Director: d, rows: map[tiers.Key]*tiers.Service{}}
+	}
+	for _, f := range t.Failovers {
+		for _, d := range f.Members {
+			s.directors[d.ID].pairs = append(s.directors[d.ID].pairs, f)
+		}
 	}
 	for _, svc := range t.Services {
 		for _, tier := range svc.Tiers {
@@ -85,12 +91,12 @@ func (d *director) who(a netip.Addr) string {
 					continue
 				}
 				if i+1 < len(svc.Tiers) {
-					for _, next := range svc.Tiers[i+1].Directors {
-						d.name(next.Addrs, next.ID)
+					for _, next := range svc.Tiers[i+1].Forwarders() {
+						d.name(next.Addrs(), next.ID())
 					}
 				}
 				for _, f := range tier.Farms {
-					if tier.Method == topology.NAT && f.Gateway != d.Director {
+					if tier.Method == topology.NAT && !f.Gateway.Has(d.Director) {
 						continue
 					}
 					for _, s := range f.Servers {

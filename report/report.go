@@ -167,7 +167,7 @@ func Open(keys Keys, data []byte) (Report, error) {
 // heard nothing. It belongs to one goroutine.
 type Heard struct {
 	last map[string]time.Time // by sender: when its last datagram was sent
-	said map[tiers.From]told
+	said map[tiers.From]told  // by director or pair
 }
 
 type told struct {
@@ -179,10 +179,11 @@ type told struct {
 // ago may be somebody's repetition.
 const maxSkew = time.Minute
 
-// Take takes in a report that came at time now, of which of decides whether the
-// sender may say it, and reports whether it says anything new. A report that is
-// not newer than the last of its sender is refused.
-func (h *Heard) Take(r Report, now time.Time, of func(tiers.From) bool) (news bool, err error) {
+// Take takes in a report that came at time now, of which of says for whom the
+// sender says it and whether it may, and reports whether it says anything new. A
+// report that is not newer than the last of its sender is refused. Of what
+// several members of a pair say, the last one to come counts.
+func (h *Heard) Take(r Report, now time.Time, of func(tiers.From) (tiers.From, bool)) (news bool, err error) {
 	if skew := now.Sub(r.Sent); skew > maxSkew || skew < -maxSkew {
 		return false, fmt.Errorf("it was sent %v away from now: is its clock right, or does somebody repeat it?", skew.Round(time.Second))
 	}
@@ -190,7 +191,7 @@ func (h *Heard) Take(r Report, now time.Time, of func(tiers.From) bool) (news bo
 		return false, errors.New("it is not newer than the one before")
 	}
 	for _, s := range r.Services {
-		if !of(tiers.From{Director: r.From, Key: s.Key}) {
+		if _, ok := of(tiers.From{Director: r.From, Key: s.Key}); !ok {
 			return false, fmt.Errorf("%s has no part in %s behind this director", r.From, s.Key)
 		}
 	}
@@ -199,7 +200,7 @@ func (h *Heard) Take(r Report, now time.Time, of func(tiers.From) bool) (news bo
 	}
 	h.last[r.From] = r.Sent
 	for _, s := range r.Services {
-		from := tiers.From{Director: r.From, Key: s.Key}
+		from, _ := of(tiers.From{Director: r.From, Key: s.Key})
 		before, there := h.said[from]
 		news = news || !there || before.weight != s.Weight
 		h.said[from] = told{s.Weight, now}

@@ -116,7 +116,7 @@ func TestKeys(t *testing.T) {
 
 func TestHeard(t *testing.T) {
 	var h Heard
-	all := func(tiers.From) bool { return true }
+	all := func(from tiers.From) (tiers.From, bool) { return from, true }
 	take := func(name string, sent, now time.Duration, weight uint32, news bool, want string) {
 		t.Helper()
 		r := Report{From: "director.a", Sent: epoch.Add(sent), Services: []Capacity{{service(1), weight}}}
@@ -132,7 +132,7 @@ func TestHeard(t *testing.T) {
 	take("another weight", 2*time.Second, 2*time.Second, 3, true, "nil")
 	take("a repetition from long ago", 3*time.Second, 2*time.Minute, 3, false, "clock")
 	take("a clock that is ahead", 2*time.Minute, 3*time.Second, 3, false, "clock")
-	if _, err := h.Take(Report{From: "director.b", Sent: epoch, Services: []Capacity{{service(1), 1}}}, epoch, func(tiers.From) bool { return false }); err == nil {
+	if _, err := h.Take(Report{From: "director.b", Sent: epoch, Services: []Capacity{{service(1), 1}}}, epoch, func(tiers.From) (tiers.From, bool) { return tiers.From{}, false }); err == nil {
 		t.Error("a stranger is heard")
 	}
 	from := tiers.From{Director: "director.a", Key: service(1)}

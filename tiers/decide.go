@@ -49,11 +49,11 @@ type Loads map[At]Load
 
 // From names what a director of the next tier reports of a service.
 type From struct {
-	Director string // its ID
+	Director string // its ID; of what is counted, that of its pair where it has one
 	Key      Key
 }
 
-// Reports are the capacities of the directors of the next tier: the sums of
+// Reports are the capacities of the directors and pairs of the next tier: the sums of
 // the weights of the servers that take connections behind them. What is not in
 // it counts as the file says.
 type Reports map[From]uint32
@@ -318,7 +318,7 @@ func (d *decision) judge(r *row, dest *destination, before Remembered) verdict {
 // weight is that of a destination that is up: the file's or, of a director,
 // what it reports to be behind it.
 func (d *decision) weight(r *row, dest *destination) uint32 {
-	if dest.below != nil {
+	if dest.below.IsValid() {
 		if w, ok := d.in.Reports[From{dest.object, r.bare.Key}]; ok {
 			return w
 		}

@@ -26,7 +26,7 @@ type farmWorld struct {
 func newFarmWorld(servers int) farmWorld {
 	network := &topology.Network{ID: "network.edge"}
 	self := &topology.Director{ID: "director.d", Network: network, Addrs: topology.Addrs{addr("192.0.2.11"), addr("2001:db8::11")}}
-	farm := &topology.Farm{ID: "farm.web", Network: network, Gateway: self}
+	farm := &topology.Farm{ID: "farm.web", Network: network, Gateway: topology.Forwarder{Director: self}}
 	for i := range servers {
 		farm.Servers = append(farm.Servers, &topology.Server{
 			ID: "farm.web.server." + string(rune('a'+i)), Farm: farm, Weight: 10,
@@ -361,7 +361,7 @@ func large(services, servers int) (*topology.Topology, *topology.Director, healt
 	topo := &topology.Topology{Directors: []*topology.Director{self}}
 	check := &topology.Check{ID: "check.web", Type: topology.CheckTCP}
 	for i := range services {
-		farm := &topology.Farm{ID: fmt.Sprint("farm.", i), Network: network, Gateway: self}
+		farm := &topology.Farm{ID: fmt.Sprint("farm.", i), Network: network, Gateway: topology.Forwarder{Director: self}}
 		for k := range servers {
 			farm.Servers = append(farm.Servers, &topology.Server{
 				ID: fmt.Sprint(farm.ID, ".server.", k), Farm: farm, Weight: 1,

@@ -36,7 +36,7 @@ type Probe struct {
 	Check  *topology.Check
 	Mark   uint32     // 0: straight to the target
 	Source netip.Addr // with Mark: the director's own address
-	Object string     // the server or director that is looked at, the first of several
+	Object string     // the server, director or pair that is looked at, the first of several
 }
 
 // A Front is a director that forwards to this one.
@@ -62,9 +62,9 @@ type row struct {
 // whether it is up.
 type destination struct {
 	Destination
-	object string             // ID of the server or director
+	object string             // ID of the server, director or pair
 	within string             // ID of the farm, "" for a director
-	below  *topology.Director // of the next tier, nil for a server
+	below  topology.Forwarder // of the next tier; nobody: it is a server
 	check  *topology.Check    // nil: always up
 	target health.Target
 	agent  *topology.Check // of a server; nil: nobody is asked what it wants
@@ -173,12 +173,48 @@ func (g *Ground) front(r role, k Key) {
 	}
 }
 
-// Hears reports whether the director counts what another says to be behind it.
-func (g *Ground) Hears(from From) bool {
-	i, ok := slices.BinarySearchFunc(g.rows, from.Key, func(r row, k Key) int { return r.bare.Key.compare(k) })
-	return ok && slices.ContainsFunc(g.rows[i].destinations, func(d destination) bool {
-		return d.below != nil && d.object == from.Director
-	})
+// Hears returns for whom the director counts what another says to be behind
+// it: for the other itself, or for the pair that it is a member of; false when it
+// does not count.
+func (g *Ground) Hears(from From) (From, bool) {
+	r := g.row(from.Key)
+	if r == nil {
+		return From{}, false
+	}
+	for _, d := range r.destinations {
+		for _, m := range d.below.Members() {
+			if m.ID == from.Director {
+				return From{d.object, from.Key}, true
+			}
+		}
+	}
+	return From{}, false
+}
+
+// Counts reports whether the director counts what is said for a director or
+// pair.
+func (g *Ground) Counts(of From) bool {
+	r := g.row(of.Key)
+	return r != nil && slices.ContainsFunc(r.destinations, func(d destination) bool { return d.below.IsValid() && d.object == of.Director })
+}
+
+// PairOf is the pair by which the director has a service, nil where it has it by
+// itself.
+func (g *Ground) PairOf(k Key) *topology.Failover {
+	r := g.row(k)
+	if r == nil {
+		return nil
+	}
+	return r.tier.PairOf(r.self)
+}
+
+// row is the one with a key, nil for none.
+func (g *Ground) row(k Key) *row {
+	i, ok := slices.BinarySearchFunc(g.rows, k, func(r row, k Key) int { return r.bare.Key.compare(k) })
+	if !ok {
+		return nil
+	}
+	return &g.rows[i]
 }
 
 // A role is a director's part in one service.
@@ -333,14 +369,10 @@ func (r role) destinations(vip netip.Addr, port topology.Port) []destination {
 		}
 	} else {
 		next := role{service: r.service, index: r.index + 1, tier: r.service.Tiers[r.index+1]}
-		weights := make([]int, len(next.tier.Directors))
-		for i, d := range next.tier.Directors {
-			next.self = d
-			weights[i] = next.capacity()
-		}
-		for i, d := range next.tier.Directors {
-			if addr, ok := d.Addrs.Like(vip); ok {
-				add(destination{object: d.ID, below: d}, addr, port.Number, weights[i])
+		for _, f := range next.tier.Forwarders() {
+			next.self = f.Members()[0]
+			if addr, ok := f.Addrs().Like(vip); ok {
+				add(destination{object: f.ID(), below: f}, addr, port.Number, next.capacity())
 			}
 		}
 	}
@@ -411,11 +443,11 @@ func (r role) asked() topology.Proto {
 }
 
 // servers of the role's director: a NAT director has the farms whose gateway
-// it is, any other all farms of the tier.
+// it or its pair is, any other all farms of the tier.
 func (r role) servers() []*topology.Server {
 	var out []*topology.Server
 	for _, f := range r.tier.Farms {
-		if r.tier.Method == topology.NAT && f.Gateway != r.self {
+		if r.tier.Method == topology.NAT && !f.Gateway.Has(r.self) {
 			continue
 		}
 		if out == nil {
@@ -439,8 +471,8 @@ func (r role) capacity() int {
 		return sum
 	}
 	next := role{service: r.service, index: r.index + 1, tier: r.service.Tiers[r.index+1]}
-	for _, d := range next.tier.Directors {
-		next.self = d
+	for _, f := range next.tier.Forwarders() {
+		next.self = f.Members()[0]
 		sum += next.capacity()
 	}
 	return sum

@@ -37,7 +37,7 @@ func newWorld(method topology.Method, scheduler string) world {
 	var farms []*topology.Farm
 	for i, d := range []*topology.Director{w.nat1, w.nat2} {
 		d.Inside = &topology.Leg{Network: inside, Addrs: topology.Addrs{addr(fmt.Sprintf("10.0.%d.1", i+1))}}
-		f := &topology.Farm{ID: "farm", Region: region, Network: inside, Gateway: d}
+		f := &topology.Farm{ID: "farm", Region: region, Network: inside, Gateway: topology.Forwarder{Director: d}}
 		for s, weight := range []int{200, 100 * (i + 1)} {
 			f.Servers = append(f.Servers, &topology.Server{
 				ID: "server", Farm: f, Weight: weight, Port: 8080,

@@ -140,16 +140,21 @@ func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 			own, _ := self.Addrs.Like(vip)
 			link := Link{Holds: own}
 			in := []Link{link}
-			switch {
-			case r.tier.Pair != nil:
+			pair := r.tier.PairOf(self)
+			if pair != nil {
 				// A connection that the other member began is taken on from its next
 				// packet, by the same hash.
 				h.set("net/ipv4/vs/sloppy_tcp", Link{}, "1")
-			case r.index == 0:
+			}
+			switch {
+			case r.index > 0:
+				to := own
+				if pair != nil {
+					to, _ = pair.Addrs.Like(vip)
+				}
+				in = h.hold(vip, link, to, r.service.Tiers[r.index-1], self.Network)
+			case pair == nil:
 				h.add(Address{Addr: vip, Link: link})
-			default:
-				before := r.service.Tiers[r.index-1]
-				in = h.hold(vip, link, own, before, self.Network)
 			}
 			if self.Inside != nil {
 				if a, ok := self.Inside.Addrs.Like(vip); ok { // servers may be clients
@@ -221,11 +226,11 @@ func tunnelled(s *topology.Service) bool {
 	return slices.ContainsFunc(s.Tiers, func(t *topology.Tier) bool { return t.Method == topology.TUN })
 }
 
-// hold makes the node accept packets for vip that directors send it by method,
-// without ever claiming the VIP on the segment: the owner alone answers ARP.
-// On is the network that the node has its address own on, nil for none. It
-// returns the links that the packets come in by.
-func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topology.Tier, on *topology.Network) (in []Link) {
+// hold makes the node accept packets for vip that directors send by method to an
+// address of its own, or of its pair, without ever claiming the VIP on the
+// segment: the owner alone answers ARP. On is the network of that address, nil
+// for none. It returns the links that the packets come in by.
+func (h *hostBuilder) hold(vip netip.Addr, link Link, to netip.Addr, from *topology.Tier, on *topology.Network) (in []Link) {
 	if vip.Is4() {
 		h.set("net/ipv4/conf/%s/arp_ignore", link, "1")
 		h.set("net/ipv4/conf/%s/arp_announce", link, "2")
@@ -240,11 +245,11 @@ func (h *hostBuilder) hold(vip netip.Addr, link Link, own netip.Addr, from *topo
 		if sends == nil {
 			sends = d.Addrs
 		}
-		remote, ok := sends.Like(own)
+		remote, ok := sends.Like(to)
 		if !ok {
 			continue
 		}
-		t := Tunnel{Local: own, Remote: remote, Six: own.Is4() && vip.Is6()}
+		t := Tunnel{Local: to, Remote: remote, Six: to.Is4() && vip.Is6()}
 		t.Name = tunnelName(t)
 		if !slices.Contains(h.Tunnels, t) {
 			h.Tunnels = append(h.Tunnels, t)

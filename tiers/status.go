@@ -60,7 +60,7 @@ func (d *decision) report(r *row, s Service, lost bool, have, need int) {
 			Destination: dest.Destination, Object: dest.object, Within: dest.within, Verdict: v.Verdict,
 			Check: dest.check, Target: dest.target, State: v.state, Factor: v.factor, Override: v.override,
 		}
-		if dest.below != nil {
+		if dest.below.IsValid() {
 			_, x.Reported = d.in.Reports[From{dest.object, r.bare.Key}]
 		}
 		if j := slices.IndexFunc(s.Destinations, func(y Destination) bool { return y.Addr == dest.Addr }); j >= 0 {

@@ -8,6 +8,7 @@ package topology
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -186,7 +187,13 @@ type Failover struct {
 	ID      string
 	Members []*Director // two or more, in order of priority
 	VIPs    Addrs       // any number of each family
-	// RouterID is the id of the virtual router, 1 to 255, its pair's own on the
+	// Addrs are where the tier before sends packets for the active member, on
+	// the members' network; none where the pair is in first tiers alone.
+	Addrs Addrs
+	// Inside is the gateway that farms have, on a network that every member has
+	// an inside interface on; nil: none there.
+	Inside *Leg
+	// RouterID is the id of the virtual router, 1 to 255, its pair's own on each
 	// segment for each family.
 	RouterID uint8
 	Advert   time.Duration // between advertisements, 10 ms to 40.95 s in steps of 10 ms
@@ -221,12 +228,106 @@ type Track struct {
 // Network is the segment of all members.
 func (f *Failover) Network() *Network { return f.Members[0].Network }
 
+// On returns the addresses that the active member has on network n besides VIPs
+// and its own, nil for none.
+func (f *Failover) On(n *Network) Addrs {
+	switch {
+	case n == nil:
+		return nil
+	case f.Inside != nil && f.Inside.Network == n:
+		return f.Inside.Addrs
+	case f.Network() == n:
+		return f.Addrs
+	}
+	return nil
+}
+
+// Moves are all addresses that move from member to member.
+func (f *Failover) Moves() Addrs {
+	out := slices.Concat(f.VIPs, f.Addrs)
+	if f.Inside != nil {
+		out = append(out, f.Inside.Addrs...)
+	}
+	return out
+}
+
+// A Forwarder is a director, or a failover pair, of which one member at a time
+// forwards. The zero Forwarder is nobody.
+type Forwarder struct {
+	Director *Director // nil: Pair counts
+	Pair     *Failover
+}
+
+// IsValid reports whether f is somebody.
+func (f Forwarder) IsValid() bool { return f != Forwarder{} }
+
+// ID is the address in the file of the director or pair, "" of nobody.
+func (f Forwarder) ID() string {
+	switch {
+	case f.Pair != nil:
+		return f.Pair.ID
+	case f.Director != nil:
+		return f.Director.ID
+	}
+	return ""
+}
+
+// Members are the directors that may forward, in order of priority.
+func (f Forwarder) Members() []*Director {
+	switch {
+	case f.Pair != nil:
+		return f.Pair.Members
+	case f.Director != nil:
+		return []*Director{f.Director}
+	}
+	return nil
+}
+
+// Has reports whether d is the director, or a member of the pair.
+func (f Forwarder) Has(d *Director) bool {
+	return f.Pair == nil && f.Director == d && d != nil || f.Pair != nil && slices.Contains(f.Pair.Members, d)
+}
+
+// Addrs are where a tier before sends packets.
+func (f Forwarder) Addrs() Addrs {
+	switch {
+	case f.Pair != nil:
+		return f.Pair.Addrs
+	case f.Director != nil:
+		return f.Director.Addrs
+	}
+	return nil
+}
+
+// On returns the addresses by which network n knows f, nil when it is not there.
+func (f Forwarder) On(n *Network) Addrs {
+	switch {
+	case f.Pair != nil:
+		return f.Pair.On(n)
+	case f.Director != nil:
+		return f.Director.On(n)
+	}
+	return nil
+}
+
+// Rewrites is how many bytes per second f can forward by NAT, of a pair the
+// weakest member; see [Director.Rewrites].
+func (f Forwarder) Rewrites() float64 {
+	least := 0.0
+	for i, d := range f.Members() {
+		if r := d.Rewrites(); i == 0 || r < least {
+			least = r
+		}
+	}
+	return least
+}
+
 // A Farm is a set of real servers reached in one way.
 type Farm struct {
 	ID      string
 	Region  *Region
 	Network *Network  // nil: a WAN farm, reached by routing
-	Gateway *Director // the NAT director its servers have as default route; nil: the region's router
+	Gateway Forwarder // who forwards by NAT and is its servers' default route; nobody: the region's router
 	Servers []*Server
 	// Agent asks each server, at its own address, what part of its weight it
 	// wants and whether it serves; nil: nobody is asked.
@@ -264,10 +365,9 @@ type Service struct {
 // A Tier is one stage of forwarding. Every director of the tier has every VIP of the service.
 type Tier struct {
 	Name string
-	// Directors are those that have the tier, all members of its pair.
+	// Directors are those that have the tier, the members of its pairs among them.
 	Directors []*Director
-	// Pair is what the tier names instead of a director, first tier only; nil: none.
-	Pair      *Failover
+	Pairs     []*Failover // whose members are among Directors
 	Method    Method
 	Scheduler string  // as the kernel calls it: rr, wrr, lc, wlc, sed, nq, sh, mh
 	Farms     []*Farm // last tier only
@@ -284,6 +384,33 @@ type Tier struct {
 	// Inhibit keeps what is down in the table with weight 0, instead of taking
 	// it out; nil: as the scheduler and the protocol ask for.
 	Inhibit *bool
+}
+
+// PairOf is the pair of the tier that d is a member of, nil for none.
+func (t *Tier) PairOf(d *Director) *Failover {
+	for _, p := range t.Pairs {
+		if slices.Contains(p.Members, d) {
+			return p
+		}
+	}
+	return nil
+}
+
+// Forwarders are the directors and pairs that the tier consists of, in the
+// order of Directors.
+func (t *Tier) Forwarders() []Forwarder {
+	out := make([]Forwarder, 0, len(t.Directors))
+	for _, d := range t.Directors {
+		f := Forwarder{Director: d}
+		if pair := t.PairOf(d); pair != nil {
+			f = Forwarder{Pair: pair}
+			if slices.Contains(out, f) {
+				continue
+			}
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // Persistence keeps a client at its destination.

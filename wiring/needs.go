@@ -33,7 +33,7 @@ type Part struct {
 	To   []Peer          // where a director sends them on by DR
 }
 
-// A Peer is a node at the other end.
+// A Peer is a node at the other end, or a pair of which one member is.
 type Peer struct {
 	ID    string
 	Near  netip.Addr   // the address that packets go to or come from
@@ -92,13 +92,13 @@ func ofServer(topo *topology.Topology, self *topology.Server) Needs {
 			if !ok {
 				continue
 			}
-			from := tier.Directors
+			p := Part{VIP: vip, Link: tiers.Link{Holds: own}, By: tier.Method}
 			if tier.Method == topology.NAT {
-				from = []*topology.Director{self.Farm.Gateway}
+				p.From = forwarders([]topology.Forwarder{self.Farm.Gateway}, own, self.Farm.Network)
+			} else {
+				p.From = directors(tier.Directors, own, self.Farm.Network)
 			}
-			n.add(Part{
-				VIP: vip, Link: tiers.Link{Holds: own}, By: tier.Method, From: directors(from, own, self.Farm.Network),
-			})
+			n.add(p)
 		}
 	}
 	return n
@@ -135,18 +135,27 @@ func (n *Needs) on(network *topology.Network) {
 // directors are those that have an address of own's family, which is the one
 // that packets travel in.
 func directors(list []*topology.Director, own netip.Addr, on *topology.Network) []Peer {
+	each := make([]topology.Forwarder, len(list))
+	for i, d := range list {
+		each[i].Director = d
+	}
+	return forwarders(each, own, on)
+}
+
+// forwarders are the same for directors and pairs.
+func forwarders(list []topology.Forwarder, own netip.Addr, on *topology.Network) []Peer {
 	var out []Peer
-	for _, d := range list {
-		if d == nil {
-			continue
-		}
-		near := d.On(on)
+	for _, f := range list {
+		near := f.On(on)
 		if near == nil {
-			near = d.Addrs
+			near = f.Addrs()
 		}
-		p := Peer{ID: d.ID, Addrs: d.Addrs}
-		if d.Inside != nil {
-			p.Addrs = slices.Concat(d.Addrs, d.Inside.Addrs)
+		p := Peer{ID: f.ID(), Addrs: slices.Clone(near)}
+		for _, d := range f.Members() {
+			p.Addrs = append(p.Addrs, d.Addrs...)
+			if d.Inside != nil {
+				p.Addrs = append(p.Addrs, d.Inside.Addrs...)
+			}
 		}
 		if a, ok := near.Like(own); ok {
 			p.Near = a
@@ -159,7 +168,7 @@ func directors(list []*topology.Director, own netip.Addr, on *topology.Network) 
 // destinations are who gets the packets of tier i.
 func destinations(s *topology.Service, i int, vip netip.Addr, on *topology.Network) []Peer {
 	if i+1 < len(s.Tiers) {
-		return directors(s.Tiers[i+1].Directors, vip, on)
+		return forwarders(s.Tiers[i+1].Forwarders(), vip, on)
 	}
 	var out []Peer
 	for _, f := range s.Tiers[i].Farms {

@@ -567,9 +567,12 @@ func (v *verifier) defaultRoute(v6 bool) {
 		}
 		if i == len(wanted)-1 {
 			v.routeless[v6] = true
+			why := "replies must pass the director, which puts the VIP back as their source: past it the client gets packets from an address it does not know"
+			if there && v.isOf(have.Via, w.Via) {
+				why = "that is an address of one member of the pair: when another member takes over, replies go on by this one, which does not put the VIP back any more"
+			}
 			v.find(Finding{"default_route", family(v6), fmt.Sprintf("the default route is %s, not the director %s on %s", describe(have, there), w.Via, device),
-				"replies must pass the director, which puts the VIP back as their source: past it the client gets packets from an address it does not know",
-				replaceDefault(have, there, v6, by(v6, w.Via, device, false), w.MSS)})
+				why, replaceDefault(have, there, v6, by(v6, w.Via, device, false), w.MSS)})
 		}
 	}
 	if len(wanted) > 0 || !v.by(topology.TUN, v6) && !v.by(topology.DR, v6) {
@@ -604,6 +607,13 @@ func (v *verifier) defaultRoute(v6 bool) {
 			}
 		}
 	}
+}
+
+// isOf reports whether an address is another one of who has the gateway.
+func (v *verifier) isOf(a, gateway netip.Addr) bool {
+	return slices.ContainsFunc(v.n.Parts, func(p Part) bool {
+		return p.By == topology.NAT && slices.ContainsFunc(p.From, func(d Peer) bool { return d.Near == gateway && slices.Contains(d.Addrs, a) })
+	})
 }
 
 func family(v6 bool) string {

@@ -17,6 +17,7 @@ import (
 	"gslb/internal/cli"
 	"gslb/tiers"
 	"gslb/topology"
+	"gslb/vrrp"
 )
 
 const (
@@ -53,7 +54,8 @@ type daemon struct {
 	// handOver ends the daemon without giving up the addresses of pairs.
 	handOver <-chan os.Signal
 	reports  *reporter // nil: the file has no cluster
-	// capacity is what the directors before this one are told, the next time at beat.
+	// capacity is what the directors before this one are told, the next time at
+	// beat; of a pair by the active member alone.
 	capacity map[tiers.Key]uint32
 	beat     time.Time
 	failing  string   // the last error of converging, to be said once
@@ -109,7 +111,7 @@ func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) error {
 		}
 	}
 	if d.reports != nil {
-		d.reports.heard.Forget(d.ground.Hears)
+		d.reports.heard.Forget(d.ground.Counts)
 	}
 	d.generation++
 	return nil
@@ -154,13 +156,14 @@ func (d *daemon) run(ctx context.Context) error {
 		case r := <-d.pairs.reports:
 			d.desk.happened("pair", fmt.Sprintf("%s: %s", r.pair, r.Report))
 			d.pairs.happened(r)
+			d.beat = d.reports.tell(d.ground, d.self.ID, d.told(), time.Now())
 			continue
 		case c := <-d.desk.calls:
 			why = d.handle(c)
 		case <-timer.C:
 			now := time.Now()
 			if now.Before(first(look, next)) {
-				d.beat = d.reports.tell(d.ground, d.self.ID, d.capacity, now)
+				d.beat = d.reports.tell(d.ground, d.self.ID, d.told(), now)
 				continue
 			}
 			switch {
@@ -364,7 +367,7 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 	errs = append(errs, err)
 	d.tell(plan, err, why)
 	d.capacity = decision.Capacity
-	d.beat = d.reports.tell(d.ground, d.self.ID, d.capacity, now)
+	d.beat = d.reports.tell(d.ground, d.self.ID, d.told(), now)
 	_, old := d.reports.fresh(now)
 	next := first(decision.Next, old)
 	if len(draining) > 0 {
@@ -425,6 +428,24 @@ func (d *daemon) drifted(list []string) {
 		text += fmt.Sprintf(" and %d more", len(list)-1)
 	}
 	d.desk.happened("drift", "somebody else had changed the kernel; put right: "+text)
+}
+
+// told is what the directors before this one are told.
+func (d *daemon) told() map[tiers.Key]uint32 {
+	if len(d.pairs.all) == 0 {
+		return d.capacity
+	}
+	active := map[*topology.Failover]bool{nil: true}
+	for _, p := range d.pairs.all {
+		active[p.failover()] = p.member.Status().Router.State.Role == vrrp.Active
+	}
+	out := make(map[tiers.Key]uint32, len(d.capacity))
+	for k, w := range d.capacity {
+		if active[d.ground.PairOf(k)] {
+			out[k] = w
+		}
+	}
+	return out
 }
 
 // own has it written down whose services these are, before the kernel has them.

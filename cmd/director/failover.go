@@ -165,7 +165,9 @@ func (ps *pairs) named(id string) (*pair, string) {
 type pairJSON struct {
 	Pair     string    `json:"pair"`
 	VIPs     []string  `json:"vips"`
-	Role     string    `json:"role"` // "active", "backup" or "init": not fit
+	Address  []string  `json:"address"` // where the tier before sends
+	Inside   []string  `json:"inside"`  // the gateway of farms
+	Role     string    `json:"role"`    // "active", "backup" or "init": not fit
 	Since    time.Time `json:"since"`
 	Why      string    `json:"why"`
 	Held     bool      `json:"held"`     // the host has the VIPs
@@ -221,11 +223,14 @@ func (d *daemon) pairStatus(now time.Time) []pairJSON {
 		x := pairJSON{
 			Pair: f.ID, Role: st.Role.String(), Since: at(st.Since), Why: st.Why, Held: s.Held, Priority: int(s.Router.Priority()),
 			Will: st.Will.String(), Ready: !st.Waits, VIPs: texts(f.VIPs), Peers: []peerJSON{}, Tracks: []trackJSON{}, Flaps: st.Flaps,
-			Keys: []int{}, Events: append([]event{}, p.events...),
+			Keys: []int{}, Events: append([]event{}, p.events...), Address: texts(f.Addrs), Inside: []string{},
+		}
+		if f.Inside != nil {
+			x.Inside = texts(f.Inside.Addrs)
 		}
 		node := func(a netip.Addr) string {
 			for _, m := range f.Members {
-				if m.Addrs.Has(a) {
+				if m.Addrs.Has(a) || m.Inside != nil && m.Inside.Addrs.Has(a) {
 					return m.ID
 				}
 			}
@@ -292,7 +297,12 @@ func texts(list []netip.Addr) []string {
 
 // text is the pair for people.
 func (x *pairJSON) text(out io.Writer, s *statusJSON, paint func(string) string) {
-	fmt.Fprintf(out, "\n%s  %s: %s for %s, %s\n", x.Pair, strings.Join(x.VIPs, ", "), paint(x.Role), cli.Age(s.At.Sub(x.Since)), x.Why)
+	addrs := slices.Concat(x.VIPs, x.Address)
+	if len(x.Inside) > 0 {
+		addrs = append(addrs, "gateway "+x.Inside[0])
+		addrs = append(addrs, x.Inside[1:]...)
+	}
+	fmt.Fprintf(out, "\n%s  %s: %s for %s, %s\n", x.Pair, strings.Join(addrs, ", "), paint(x.Role), cli.Age(s.At.Sub(x.Since)), x.Why)
 	notes := []string{fmt.Sprintf("priority %d of %s", x.Priority, strings.Join(x.Members, ", "))}
 	if x.Role == vrrp.Active.String() && !x.Held {
 		notes = append(notes, "taking the VIPs")

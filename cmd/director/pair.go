@@ -47,7 +47,7 @@ func pairsPath(dir string) string { return filepath.Join(dir, "failover.json") }
 // A pair is this director's part in a failover pair.
 type pair struct {
 	member *conn.Member
-	keys   []tiers.Key // the services whose VIPs it owns
+	keys   []tiers.Key // the services that it has a tier in
 	tracks []track
 	stop   context.CancelFunc
 	ready  bool
@@ -147,7 +147,8 @@ func keysOf(f *topology.Failover) ([]vrrp.Key, error) {
 	return keys, nil
 }
 
-// configOf is what a member of a pair is told. IPv4 goes by multicast, as
+// configOf is what a member of a pair is told: one virtual router for each
+// segment and family, which move together. IPv4 goes by multicast, as
 // everybody's does, unless the file says otherwise; IPv6 from address to
 // address, because the link-local addresses of the others stand in no file.
 func configOf(f *topology.Failover, self *topology.Director, have []device) (vrrp.Config, error) {
@@ -160,33 +161,51 @@ func configOf(f *topology.Failover, self *topology.Director, have []device) (vrr
 	if err != nil {
 		return c, err
 	}
-	for _, v6 := range []bool{false, true} {
-		in := vrrp.Instance{ID: f.RouterID, Version: 3, Unicast: v6 || f.Unicast, VirtualMAC: f.VirtualMAC, Keys: keys}
-		for _, vip := range f.VIPs {
-			if vip.Is6() == v6 {
-				in.Addrs = append(in.Addrs, vip)
+	legs := []topology.Leg{{Network: self.Network, Addrs: slices.Concat(f.VIPs, f.Addrs)}}
+	if f.Inside != nil {
+		legs = append(legs, *f.Inside)
+	}
+	for _, leg := range legs {
+		for _, v6 := range []bool{false, true} {
+			in, err := instanceOf(f, self, leg, v6, have)
+			if err != nil {
+				return c, fmt.Errorf("%s: %w", f.ID, err)
+			}
+			in.Keys = keys
+			if len(in.Addrs) > 0 {
+				c.Instances = append(c.Instances, in)
 			}
 		}
-		if len(in.Addrs) == 0 {
-			continue
-		}
-		if in.Source, _ = self.Addrs.Like(in.Addrs[0]); !in.Source.IsValid() {
-			return c, fmt.Errorf("%s: %s has no address of the family of %s", f.ID, self.ID, in.Addrs[0])
-		}
-		for _, m := range f.Members {
-			if a, ok := m.Addrs.Like(in.Source); ok && m != self {
-				in.Peers = append(in.Peers, a)
-			}
-		}
-		if v6 {
-			in.Addrs = slices.Insert(in.Addrs, 0, vrrp.LinkLocal(f.RouterID))
-		}
-		if in.Interface, err = interfaceOf(in.Source, have); err != nil {
-			return c, fmt.Errorf("%s: %w", f.ID, err)
-		}
-		c.Instances = append(c.Instances, in)
 	}
 	return c, nil
+}
+
+// instanceOf is the virtual router of one family on one segment, without its
+// keys; one without addresses where nothing of the family moves there.
+func instanceOf(f *topology.Failover, self *topology.Director, leg topology.Leg, v6 bool, have []device) (vrrp.Instance, error) {
+	in := vrrp.Instance{ID: f.RouterID, Version: 3, Unicast: v6 || f.Unicast, VirtualMAC: f.VirtualMAC}
+	for _, a := range leg.Addrs {
+		if a.Is6() == v6 {
+			in.Addrs = append(in.Addrs, a)
+		}
+	}
+	if len(in.Addrs) == 0 {
+		return in, nil
+	}
+	if in.Source, _ = self.On(leg.Network).Like(in.Addrs[0]); !in.Source.IsValid() {
+		return in, fmt.Errorf("%s has no address of the family of %s", self.ID, in.Addrs[0])
+	}
+	for _, m := range f.Members {
+		if a, ok := m.On(leg.Network).Like(in.Source); ok && m != self {
+			in.Peers = append(in.Peers, a)
+		}
+	}
+	if v6 {
+		in.Addrs = slices.Insert(in.Addrs, 0, vrrp.LinkLocal(f.RouterID))
+	}
+	var err error
+	in.Interface, err = interfaceOf(in.Source, have)
+	return in, err
 }
 
 // interfaceOf is the name of the interface that has an address.
@@ -267,7 +286,7 @@ func (p *pair) adopt(f *topology.Failover, topo *topology.Topology, self *topolo
 	}
 	p.keys = nil
 	for _, s := range topo.Services {
-		if s.Tiers[0].Pair != f {
+		if !slices.ContainsFunc(s.Tiers, func(t *topology.Tier) bool { return slices.Contains(t.Pairs, f) }) {
 			continue
 		}
 		for _, vip := range s.VIPs {
@@ -332,8 +351,9 @@ func heldBy(c vrrp.Config, have []device) []tiers.Address {
 	for _, in := range c.Instances {
 		for _, dev := range have {
 			for _, a := range in.Addrs {
-				if slices.Contains(dev.addrs, a) {
-					out = append(out, tiers.Address{Addr: a, Link: tiers.Link{Name: dev.name}, Valid: valid(c.Interval)})
+				held := tiers.Address{Addr: a, Link: tiers.Link{Name: dev.name}, Valid: valid(c.Interval)}
+				if slices.Contains(dev.addrs, a) && !slices.Contains(out, held) { // a link-local address is in several
+					out = append(out, held)
 				}
 			}
 		}

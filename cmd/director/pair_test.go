@@ -14,8 +14,9 @@ import (
 
 func TestWhatAMemberIsTold(t *testing.T) {
 	addr := netip.MustParseAddr
+	edge, inside := &topology.Network{ID: "network.edge"}, &topology.Network{ID: "network.inside"}
 	director := func(addrs ...string) *topology.Director {
-		d := &topology.Director{ID: "director." + addrs[0]}
+		d := &topology.Director{ID: "director." + addrs[0], Network: edge}
 		for _, a := range addrs {
 			d.Addrs = append(d.Addrs, addr(a))
 		}
@@ -46,6 +47,21 @@ func TestWhatAMemberIsTold(t *testing.T) {
 	}
 	if err := got.Check(); err != nil {
 		t.Error(err)
+	}
+	// What moves inside moves with the VIPs, as a virtual router of its own.
+	self.Inside, other.Inside = &topology.Leg{Network: inside, Addrs: self.Addrs}, &topology.Leg{Network: inside, Addrs: topology.Addrs{addr("10.10.1.1")}}
+	f.Addrs = topology.Addrs{addr("192.0.2.20")}
+	f.Inside = &topology.Leg{Network: inside, Addrs: topology.Addrs{addr("10.10.1.254")}}
+	want.Instances[0].Addrs = append(want.Instances[0].Addrs[:2:2], f.Addrs...)
+	want.Instances = append(want.Instances, vrrp.Instance{
+		ID: 51, Version: 3, Interface: "lo", Source: addr("127.0.0.1"), Addrs: f.Inside.Addrs, Peers: []netip.Addr{addr("10.10.1.1")},
+		Unicast: true, VirtualMAC: true, Keys: want.Instances[0].Keys,
+	})
+	if got, err = configOf(f, self, have); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(x, y netip.Addr) bool { return x == y })); diff != "" {
+		t.Errorf("with a gateway (-want +got)\n%s", diff)
 	}
 	f.VIPs = append(f.VIPs, addr("2001:db8::5"))
 	for what, c := range map[string]struct {

@@ -38,10 +38,10 @@ NAME may be relative to a zone of the file. Where there is no such name, that is
 explained too, and the exit code is 1. PATHs are one topology; without one
 it is the current directory.
 
---down takes the address of a region, network, nameserver, director, farm,
-server, virtual_service or answer, as it is in the file; quotes may be left to
-the shell. What is in it is down too, and what depends on it is worked out. A
-label alone means all its instances.
+--down takes the address of a region, network, nameserver, director, failover,
+farm, server, virtual_service or answer, as it is in the file; quotes may be
+left to the shell. What is in it is down too, and what depends on it is worked
+out. A label alone means all its instances.
 
 --state takes a JSON file with the same and with results of single checks:
 

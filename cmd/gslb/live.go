@@ -253,8 +253,8 @@ func held(topo *topology.Topology, self *topology.Director) ([]tiers.Address, er
 	for _, f := range topo.Failovers {
 		if slices.Contains(f.Members, self) {
 			ours[vrrp.LinkLocal(f.RouterID)] = true
-			for _, vip := range f.VIPs {
-				ours[vip] = true
+			for _, a := range f.Moves() {
+				ours[a] = true
 			}
 		}
 	}

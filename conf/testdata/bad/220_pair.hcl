@@ -25,11 +25,12 @@ failover "front" {
 }
 failover "nat" {
   members = values(director.nat)
-  vips    = ["10.10.1.254"]
+  address = "192.0.2.130"
+  inside  = { network = network.inside, address = "10.10.1.254" }
 }
 farm "web" {
   network = network.inside
-  gateway = director.nat["a"]
+  gateway = failover.nat
   server "a" { address = "10.10.1.10" }
 }
 virtual_service "www" {
@@ -41,7 +42,7 @@ virtual_service "www" {
     method    = "dr" # ERROR GS220: Direct routing cannot reach the next tier
   }
   tier "nat" {
-    directors = [failover.nat] # WARN GS020: Not available yet
+    directors = [failover.nat]
     method    = "nat"
     farms     = [farm.web]
   }

@@ -4,32 +4,27 @@ network "edge" {
   cidr   = "192.0.2.0/24"
 }
 network "inside" {
-  for_each = { a = 1, b = 2 }
-  region   = region.eu
-  cidr     = "10.10.${each.value}.0/24"
-}
-director "front" {
-  network = network.edge
-  address = "192.0.2.11"
+  region = region.eu
+  cidr   = "10.10.1.0/24"
 }
 director "nat" {
   for_each = { a = 1, b = 2 }
   network  = network.edge
   address  = "192.0.2.${20 + each.value}"
   capacity = { packet_cost = each.key == "a" ? "10us" : "60us" }
-  inside   = { network = network.inside[each.key], address = "10.10.${each.value}.1" }
+  inside   = { network = network.inside, address = "10.10.1.${each.value}" }
 }
 failover "nat" {
   members = values(director.nat) # WARN GS246: Failover member cannot carry everything
   vips    = ["192.0.2.25"]
+  inside  = { network = network.inside, address = "10.10.1.254" }
 }
 farm "web" {
-  for_each = { a = 1, b = 2 }
-  network  = network.inside[each.key]
-  gateway  = director.nat[each.key]
+  network = network.inside
+  gateway = failover.nat
   server "web" {
-    for_each = range(15)
-    address  = "10.10.${parent.value}.${10 + each.value}"
+    for_each = range(30)
+    address  = "10.10.1.${10 + each.value}"
   }
 }
 virtual_service "www" {
@@ -37,8 +32,8 @@ virtual_service "www" {
   vip    = "192.0.2.25"
   ports  = ["tcp/80"]
   tier "nat" {
-    directors = [failover.nat] # ERROR GS020: Not available yet
+    directors = [failover.nat]
     method    = "nat"
-    farms     = values(farm.web)
+    farms     = [farm.web]
   }
 }
