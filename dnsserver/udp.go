@@ -193,6 +193,9 @@ type batch struct {
 	asked   [atOnce]control
 	queries [atOnce][queryRoom]byte
 	replies [atOnce][replyRoom]byte
+
+	bundling
+	push func(heads []mmsghdr) (int, syscall.Errno) // to the kernel
 }
 
 // A control is one ancillary message: the address of ours that is concerned.
@@ -200,7 +203,8 @@ type batch struct {
 type control [unix.SizeofCmsghdr + (unix.SizeofInet6Pktinfo+7)&^7]byte
 
 func newBatch(s *udpSocket) *batch {
-	b := new(batch)
+	b := &batch{push: s.push}
+	b.able = s.segments()
 	for i := range b.heads {
 		b.heads[i].Name = (*byte)(unsafe.Pointer(&b.peers[i]))
 		b.heads[i].Iov = &b.data[i]
@@ -310,29 +314,17 @@ func (b *batch) from(i int) {
 }
 
 // send sends the replies in the first n slots and makes these ready for
-// queries. A reply that cannot be sent is like one that is lost: the asker asks
-// again.
+// queries.
 func (s *udpSocket) send(b *batch, n int) {
-	for from := 0; from < n; {
-		to := from
-		for to < n && b.data[to].Len > 0 {
-			to++
-		}
-		if to == from {
-			from++ // silence
-			continue
-		}
-		sent, _, err := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.heads[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
-		if err == unix.EAGAIN { // the kernel has enough for now
-			sent, _, err = unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&b.heads[from])), uintptr(to-from), 0, 0, 0)
-		}
-		switch err {
-		case 0:
-			from += int(sent)
-		case unix.EINTR:
-		default:
-			from++
-		}
+	switch g := &b.bundling; {
+	case g.abstain > 0:
+		g.abstain--
+		b.sendEach(0, n)
+	case g.able && b.group(n):
+		b.pack(n)
+		b.sendPacked()
+	default:
+		b.sendEach(0, n)
 	}
 	s.clear(b, n)
 }

@@ -38,22 +38,31 @@ func connect(t testing.TB, to netip.AddrPort) *net.UDPConn {
 // Neither moving packets nor answering them takes memory from the heap.
 func TestBatchesAllocateNothing(t *testing.T) {
 	packet := common(t)["a static address"]
-	for name, c := range map[string]struct{ listen, ask string }{
-		"one address":        {"127.0.0.1:0", "127.0.0.1"},
-		"all IPv4 addresses": {"0.0.0.0:0", "127.0.0.77"},
-		"all IPv6 addresses": {"[::]:0", "::1"},
+	for name, c := range map[string]struct {
+		listen, ask string
+		clients     int // one: its replies are a bundle
+	}{
+		"one address":                    {"127.0.0.1:0", "127.0.0.1", 3},
+		"one address, one client":        {"127.0.0.1:0", "127.0.0.1", 1},
+		"all IPv4 addresses":             {"0.0.0.0:0", "127.0.0.77", 3},
+		"all IPv4 addresses, one client": {"0.0.0.0:0", "127.0.0.77", 1},
+		"all IPv6 addresses":             {"[::]:0", "::1", 3},
+		"all IPv6 addresses, one client": {"[::]:0", "::1", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, bound := opened(t, c.listen)
-			conn := connect(t, netip.AddrPortFrom(netip.MustParseAddr(c.ask), bound.Port()))
+			var conns []*net.UDPConn
+			for range c.clients {
+				conns = append(conns, connect(t, netip.AddrPortFrom(netip.MustParseAddr(c.ask), bound.Port())))
+			}
 			server := new(Server)
 			server.Publish(table(t))
 			d := datagrams{server: server}
 			respond, b := responder(d.reply), newBatch(s)
 			reply := make([]byte, UDPSize)
 			if n := testing.AllocsPerRun(100, func() {
-				for range 3 {
-					if _, err := conn.Write(packet); err != nil {
+				for i := range 3 {
+					if _, err := conns[i%c.clients].Write(packet); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -66,13 +75,16 @@ func TestBatchesAllocateNothing(t *testing.T) {
 					s.send(b, n)
 					answered += n
 				}
-				for range 3 {
-					if _, err := conn.Read(reply); err != nil {
+				for i := range 3 {
+					if _, err := conns[i%c.clients].Read(reply); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}); n != 0 {
 				t.Errorf("%v allocations for three queries, want none", n)
+			}
+			if b.able && b.n != c.clients {
+				t.Errorf("three replies to %d clients were %d messages", c.clients, b.n)
 			}
 		})
 	}
