@@ -132,8 +132,8 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 		return strings.Contains(out, ": backup for") && !strings.Contains(out, "not ready")
 	})
 
-	// during has connections talk while something happens 3 s after they began.
-	during := func(what, to string, do func()) {
+	// whileTalking has connections talk, and something happen 3 s after they began.
+	whileTalking := func(what, to string, do func()) talked {
 		t.Helper()
 		var got talked
 		done := make(chan string)
@@ -145,17 +145,29 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", what, err, out)
 		}
 		t.Logf("%s: %d of %d connections lived on, %d numbered answers, the longest pause %v", what, got.Whole, talking, got.Said, got.Pause.Round(10*time.Millisecond))
-		if got.Whole != talking {
-			t.Errorf("%s: %q\n%s\n%s", what, got.Errors, s.log(a)+s.sh(a, "cat $RUNTIME_DIRECTORY/again.log"), s.log(b))
+		return got
+	}
+	logs := func() string { return s.log(a) + s.sh(a, "cat $RUNTIME_DIRECTORY/again.log") + "\n" + s.log(b) }
+	during := func(what, to string, do func()) {
+		t.Helper()
+		if got := whileTalking(what, to, do); got.Whole != talking {
+			t.Errorf("%s: %q\n%s", what, got.Errors, logs())
 		}
 	}
+	leave := func() { // the cable is pulled
+		s.sh(a, "ip -4 route show default >/tmp/route4; ip -6 route show default >/tmp/route6; ip link set e0 down")
+	}
+	again := func() { // the next director begins
+		s.sh(a, fmt.Sprintf(`%s run %s --node '%s' >>$RUNTIME_DIRECTORY/again.log 2>&1 &`, program(t, "director"), s.file, a))
+	}
 	during("IPv4, the active director is killed and its cable pulled", "192.0.2.5:80", func() {
-		s.sh(a, "ip -4 route show default >/tmp/route4; ip -6 route show default >/tmp/route6; kill -9 "+s.pid(a)+"; ip link set e0 down")
+		s.sh(a, "kill -9 "+s.pid(a))
+		leave()
 	})
 	holds(b)
 	during("IPv4, it comes back and takes the VIPs back after its delay", "192.0.2.5:80", func() {
-		s.sh(a, "ip link set e0 up; ip addr add 2001:db8:0:1::11/64 dev e0 nodad; ip route add $(cat /tmp/route4); ip -6 route add $(cat /tmp/route6); "+
-			fmt.Sprintf(`%s run %s --node '%s' >$RUNTIME_DIRECTORY/again.log 2>&1 &`, program(t, "director"), s.file, a))
+		s.sh(a, "ip link set e0 up; ip addr add 2001:db8:0:1::11/64 dev e0 nodad; ip route add $(cat /tmp/route4); ip -6 route add $(cat /tmp/route6)")
+		again()
 	})
 	holds(a)
 	lacks(b)
@@ -184,5 +196,27 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 	lacks(a)
 	if out := s.log(b); !strings.Contains(out, "the active router resigned") {
 		t.Errorf("it did not resign\n%s", out)
+	}
+	if out := status(b); !has("failover.front.track.router  up", "signs with key")(out) {
+		t.Errorf("status\n%s", out)
+	}
+
+	// The control: with another scheduler, and a kernel that takes on nothing in the
+	// middle, the same death ends connections, or else nothing above is proved.
+	s.sh(a, `sed -i 's/scheduler = "mh"/scheduler = "rr"/' `+s.file)
+	s.reload(b)
+	again()
+	holds(a)
+	lacks(b)
+	for _, node := range []string{a, b} {
+		s.until(node, "ipvsadm -Sn", "the other scheduler", has("-t 192.0.2.5:80 -s rr"))
+	}
+	s.sh(b, "while sleep 0.1; do echo 0 >/proc/sys/net/ipv4/vs/sloppy_tcp; done >/dev/null 2>&1 &")
+	got := whileTalking("without mh and sloppy_tcp, the active director is killed and its cable pulled", "192.0.2.5:80", func() {
+		s.sh(a, "kill -9 "+s.pid(a))
+		leave()
+	})
+	if got.Whole == talking || got.Said == 0 {
+		t.Errorf("%d connections of %d lived on\n%s", got.Whole, talking, logs())
 	}
 }

@@ -34,7 +34,11 @@ director "nat" {
 failover "front" {
   members = values(director.front)
   vips    = ["192.0.2.5", "2001:db8:0:1::5"]
-  vrrp    = { id = 51, advert = "1s", preempt_delay = "5s" }
+  vrrp    = { id = 51, advert = "1s", preempt_delay = "5s", key = secret("file:/etc/gslb/vrrp.key") }
+  track "router" {
+    check   = check.router
+    address = "192.0.2.62"
+  }
 }
 
 farm "web" {
@@ -45,6 +49,12 @@ farm "web" {
     for_each = range(2)
     address  = ["10.10.${parent.value}.1${each.value}", "2001:db8:0:1${parent.value}::1${each.value}"]
   }
+}
+
+check "router" {
+  type     = "icmp"
+  interval = "1s"
+  timeout  = "900ms"
 }
 
 check "web" {
