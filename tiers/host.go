@@ -134,6 +134,7 @@ func first[T comparable](seen *map[T]bool, x T) bool {
 func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 	var h hostBuilder
 	parts := roles(topo, self)
+	h.addresses, h.Addresses = make(map[Address]bool, len(parts)), make([]Address, 0, len(parts))
 	forwards := map[bool]bool{} // families
 	for _, r := range parts {
 		for _, vip := range r.service.VIPs {

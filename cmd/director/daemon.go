@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,10 @@ const (
 	// countInterval is how often the connections of what drains are counted. The
 	// kernel's own counts are exact.
 	countInterval = time.Second
+	// tidyAfter is how long after a reading of the file what it left over is
+	// collected: then, and not while the next reading is under way, which finds
+	// its memory ready.
+	tidyAfter = 100 * time.Millisecond
 )
 
 // A daemon is the one owner of the topology, the view and the plane: all
@@ -135,6 +140,8 @@ func (d *daemon) run(ctx context.Context) error {
 	look := time.Now().Add(driftInterval)
 	retry := retryFirst
 	timer := time.NewTimer(time.Hour)
+	tidy := time.AfterFunc(tidyAfter, runtime.GC)
+	defer tidy.Stop()
 	for {
 		timer.Reset(max(time.Until(first(look, next, d.beat)), 0))
 		why := decided
@@ -180,6 +187,7 @@ func (d *daemon) run(ctx context.Context) error {
 			next, err = d.converge(ctx, reread) // before the new probes start
 			_ = d.say(err)
 			set.Set(d.requests())
+			tidy.Reset(tidyAfter)
 		}
 		for more := true; more; { // all that has happened meanwhile, then one decision
 			select {
@@ -346,7 +354,9 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 		d.host.forget()
 	}
 	if why >= reread {
-		owner = d.state.owner().With(owned) // what this node had before is still its own, to be removed
+		if !d.state.owns(owned) {
+			owner = d.state.owner().With(owned) // what this node had before is still its own, to be removed
+		}
 		if err := d.own(owner); err != nil {
 			return now.Add(retryFirst), err
 		}
@@ -449,7 +459,12 @@ func (d *daemon) told() map[tiers.Key]uint32 {
 }
 
 // own has it written down whose services these are, before the kernel has them.
-func (d *daemon) own(o tiers.Owner) error { return d.keep(d.state.owning(o)) }
+func (d *daemon) own(o tiers.Owner) error {
+	if d.state.owns(o) {
+		return nil
+	}
+	return d.keep(d.state.owning(o))
+}
 
 // keep writes down what this host's next director has to know.
 func (d *daemon) keep(next state) error {

@@ -27,6 +27,14 @@ type hostKeeper struct {
 	active map[string][]tiers.Address // the addresses that the host has for each pair, by their IDs
 	known  bool
 	is     tiers.Host
+	wanted wanted // last
+}
+
+// A wanted is what a host must be like, without pairs' addresses, and what for.
+type wanted struct {
+	topo *topology.Topology
+	self *topology.Director
+	host tiers.Host
 }
 
 func newHostKeeper(k kernel, record string, log *slog.Logger) *hostKeeper {
@@ -49,7 +57,11 @@ func (h *hostKeeper) forget() {
 
 // want is what the host must be like with a topology.
 func (h *hostKeeper) want(topo *topology.Topology, self *topology.Director) tiers.Host {
-	want := tiers.DirectorHost(topo, self)
+	if h.wanted.topo != topo || h.wanted.self != self {
+		h.wanted = wanted{topo, self, tiers.DirectorHost(topo, self)}
+	}
+	want := h.wanted.host
+	want.Addresses = slices.Clip(want.Addresses)
 	for _, f := range topo.Failovers {
 		if slices.Contains(f.Members, self) {
 			want.Addresses = append(want.Addresses, h.active[f.ID]...)

@@ -48,6 +48,13 @@ func (s state) owning(o tiers.Owner) state {
 	return s
 }
 
+// owns reports whether the VIPs and marks of the state are just the owner's.
+func (s state) owns(o tiers.Owner) bool {
+	return len(s.VIPs) == len(o.VIPs) && len(s.Marks) == len(o.Marks) &&
+		!slices.ContainsFunc(s.VIPs, func(a netip.Addr) bool { return !o.VIPs[a] }) &&
+		!slices.ContainsFunc(s.Marks, func(m uint32) bool { return !o.Marks[m] })
+}
+
 // settled is the state with time-outs to be put back.
 func (s state) settled(before ipvs.Timeouts) state {
 	s.Timeouts = spanOf(before)

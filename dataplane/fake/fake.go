@@ -37,18 +37,29 @@ func (p *Plane) Stats(_ context.Context, keys ...tiers.Key) ([]dataplane.Stats, 
 // Apply carries out the plan.
 func (p *Plane) Apply(_ context.Context, plan tiers.Plan) error {
 	var errs []error
+	var done tiers.Plan
+	now := map[tiers.Key]tiers.Table{} // each with one service or none
 	for _, c := range plan {
-		if err := p.refuse(c); err != nil {
+		k := c.Service.Key
+		if _, touched := now[k]; !touched {
+			if i, there := p.table.Find(k); there {
+				now[k] = tiers.Table{Services: p.table.Services[i : i+1 : i+1]}
+			}
+		}
+		if err := refuse(now[k], c); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", c, err))
 			continue
 		}
-		p.table = tiers.Plan{c}.Apply(p.table)
+		now[k] = tiers.Plan{c}.Apply(now[k])
+		done = append(done, c)
 	}
+	p.table = done.Apply(p.table)
 	return errors.Join(errs...)
 }
 
-func (p *Plane) refuse(c tiers.Change) error {
-	i, exists := p.table.Find(c.Service.Key)
+// refuse says why a table with the change's service, or nothing, does not take it.
+func refuse(t tiers.Table, c tiers.Change) error {
+	i, exists := t.Find(c.Service.Key)
 	switch {
 	case c.Op == tiers.AddService && exists:
 		return errors.New("service exists")
@@ -59,7 +70,7 @@ func (p *Plane) refuse(c tiers.Change) error {
 	case c.Op == tiers.EditService || c.Op == tiers.DeleteService:
 		return nil
 	}
-	there := slices.ContainsFunc(p.table.Services[i].Destinations, func(d tiers.Destination) bool {
+	there := slices.ContainsFunc(t.Services[i].Destinations, func(d tiers.Destination) bool {
 		return d.Addr == c.Destination.Addr
 	})
 	switch {
