@@ -30,8 +30,11 @@ func (s State) Factor(c *topology.Check, now time.Time) float64 {
 }
 
 func (s State) steps(c *topology.Check, now time.Time) int64 {
+	if !s.Up || !s.Recovered || c.SlowStart == 0 {
+		return slowSteps
+	}
 	past := max(now.Sub(s.Since), 0)
-	if !s.Up || !s.Recovered || past >= c.SlowStart {
+	if past >= c.SlowStart {
 		return slowSteps
 	}
 	return 1 + int64(past)*(slowSteps-1)/int64(c.SlowStart)

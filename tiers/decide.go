@@ -270,9 +270,12 @@ func (d *decision) row(r *row) Service {
 	return s
 }
 
+// unasked is the check of who has none: it knows of no slow start.
+var unasked topology.Check
+
 // judge is what becomes of a destination as long as its service has a quorum.
 func (d *decision) judge(r *row, dest *destination, before Remembered) verdict {
-	v := verdict{state: health.State{Known: true, Up: true}, factor: 1}
+	v := verdict{state: health.State{Known: true, Up: true}}
 	if dest.check != nil {
 		v.state = d.in.View[dest.target]
 	}
@@ -283,8 +286,9 @@ func (d *decision) judge(r *row, dest *destination, before Remembered) verdict {
 	}
 	c := dest.check
 	if c == nil {
-		c = &topology.Check{} // one that knows of no slow start
+		c = &unasked
 	}
+	v.factor = v.state.Factor(c, d.in.Now)
 	if len(d.in.Overrides) > 0 {
 		for _, object := range []string{dest.object, dest.within, r.service.ID} {
 			if o, ok := d.in.Overrides.Of(object); ok && o.Mode > v.mode {
@@ -299,7 +303,7 @@ func (d *decision) judge(r *row, dest *destination, before Remembered) verdict {
 		v.Verdict = Unchecked
 	case !v.state.Up:
 		v.Verdict = Down
-	case v.mode == health.Drained, v.state.Factor(c, d.in.Now) == 0:
+	case v.mode == health.Drained, v.factor == 0:
 		v.Verdict = Draining
 		load, counted := d.in.Loads[At{r.bare.Key, dest.Addr}]
 		due := !v.override.Deadline.IsZero() && !d.in.Now.Before(v.override.Deadline)
@@ -309,7 +313,6 @@ func (d *decision) judge(r *row, dest *destination, before Remembered) verdict {
 		d.later(v.override.Deadline)
 	default:
 		v.Verdict = Serving
-		v.factor = v.state.Factor(c, d.in.Now)
 		d.later(v.state.NextStep(c, d.in.Now))
 	}
 	return v
