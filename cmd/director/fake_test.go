@@ -37,8 +37,9 @@ type fakeKernel struct {
 	segment  *fakeconn.Segment // that pairs speak on; nil: this host's
 	own      []device          // the interfaces with the addresses that they have by themselves
 	down     map[string]bool   // those that have lost their carrier
+	full     error             // what giving it addresses ends in
 	renewed  map[netip.Addr]time.Time
-	mu       sync.Mutex // of host, down and renewed, which pairs use too
+	mu       sync.Mutex // of host, down, full and renewed, which pairs use too
 }
 
 // Interfaces are the own ones with what was wanted on them last.
@@ -256,6 +257,9 @@ func (k *fakeKernel) SetTimeouts(t ipvs.Timeouts) error {
 func (k *fakeKernel) Host(want tiers.Host, _ string) ([]string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.full != nil && len(want.Addresses) > 0 {
+		return nil, k.full
+	}
 	k.host = append(k.host, want)
 	return nil, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -333,6 +334,22 @@ func TestWhoHasTheVIPs(t *testing.T) {
 		if x := a.ask(); x.Why != "interface e0 is down" {
 			t.Errorf("why: %s", x.Why)
 		}
+	})
+	inPair(t, "the kernel refuses the addresses", soon, "", func(t *testing.T, s *fake.Segment, a, b *member) {
+		full := func(err error) {
+			b.kernel.mu.Lock()
+			defer b.kernel.mu.Unlock()
+			b.kernel.full = err
+		}
+		full(errors.New("no room"))
+		a.end(false)
+		roles(t, "refused", 20*time.Second, "backup", b)
+		if x := b.ask(); !strings.HasPrefix(x.Why, "could not take the addresses: no room") && x.Flaps < 2 {
+			t.Errorf("%d flaps, %s", x.Flaps, x.Why)
+		}
+		full(nil)
+		roles(t, "and takes them", time.Minute, "active", b)
+		a.begin(a.text)
 	})
 	inPair(t, "with a MAC address of their own", soon+", virtual_mac = true", "", func(t *testing.T, s *fake.Segment, a, _ *member) {
 		if got := a.held()[0].Link.Name; got != "vr-e0" {
