@@ -17,12 +17,20 @@ type bench struct {
 	say    func(string, ...any)
 }
 
-// run starts the contestants, checks them, and measures them in turns.
-func (b *bench) run(ctx context.Context) (*SceneResult, error) {
+// run starts the contestants, checks them, and measures them in turns. There is
+// a result for each number of askers.
+func (b *bench) run(ctx context.Context) ([]*SceneResult, error) {
 	type entry struct {
 		*server
 		queries []query
-		result  Result
+		runs    map[int][]Run // by number of askers
+	}
+	askers := []int{b.window}
+	if b.scene.proxies {
+		askers = append(askers, few)
+	}
+	if b.askers > 0 {
+		askers = []int{b.askers}
 	}
 	var entries []*entry
 	defer func() {
@@ -42,9 +50,8 @@ func (b *bench) run(ctx context.Context) (*SceneResult, error) {
 		if byWorld[c.world] == nil {
 			byWorld[c.world] = c.world.queries()
 		}
-		e := &entry{server: s, queries: byWorld[c.world]}
+		e := &entry{s, byWorld[c.world], map[int][]Run{}}
 		entries = append(entries, e)
-		e.result = Result{Server: s.label}
 		b.say("%s: checking %d answers of %s", b.scene.name, samples, s.label)
 		if err := s.wait(ctx, e.queries[0]); err != nil {
 			return nil, err
@@ -55,25 +62,31 @@ func (b *bench) run(ctx context.Context) (*SceneResult, error) {
 	}
 	for round := range b.rounds {
 		for _, e := range entries {
-			b.say("%s: round %d of %d: %s", b.scene.name, round+1, b.rounds, e.label)
-			m, err := b.once(ctx, e.server, e.queries)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", e.label, err)
+			for _, n := range askers {
+				b.say("%s: round %d of %d: %s, %d askers", b.scene.name, round+1, b.rounds, e.label, n)
+				m, err := b.once(ctx, e.server, e.queries, n)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", e.label, err)
+				}
+				e.runs[n] = append(e.runs[n], m)
 			}
-			e.result.Runs = append(e.result.Runs, m)
 		}
 	}
-	result := &SceneResult{Name: b.scene.name, Title: b.scene.title}
-	for _, e := range entries {
-		result.Results = append(result.Results, e.result)
+	var results []*SceneResult
+	for _, n := range askers {
+		r := &SceneResult{Name: b.scene.name, Title: b.scene.title, Askers: n}
+		for _, e := range entries {
+			r.Results = append(r.Results, Result{Server: e.label, Runs: e.runs[n]})
+		}
+		r.compare()
+		results = append(results, r)
 	}
-	result.compare()
-	return result, nil
+	return results, nil
 }
 
 // once measures one server for one turn, after a moment to warm up.
-func (b *bench) once(ctx context.Context, s *server, queries []query) (Run, error) {
-	g, err := newGenerator(s.addr, queries, b.window)
+func (b *bench) once(ctx context.Context, s *server, queries []query, askers int) (Run, error) {
+	g, err := newGenerator(s.addr, queries, b.window, askers)
 	if err != nil {
 		return Run{}, err
 	}

@@ -36,6 +36,7 @@ type settings struct {
 	rounds  int
 	seconds float64
 	window  int
+	askers  int // 0: as scenes say
 	json    bool
 	only    string
 	gslb    string
@@ -66,6 +67,7 @@ func run(args []string, out, errs io.Writer) int {
 	flags.IntVar(&s.rounds, "rounds", 5, "how often each server is measured")
 	flags.Float64Var(&s.seconds, "seconds", 2, "how long each time, in seconds")
 	flags.IntVar(&s.window, "window", 192, "how many queries wait for their replies at most")
+	flags.IntVar(&s.askers, "askers", 0, fmt.Sprintf("from how many addresses and ports queries come: %d, or as many as wait; 0: what the scene says", few))
 	flags.BoolVar(&s.json, "json", false, "print JSON")
 	flags.StringVar(&s.only, "only", "", "measure one `scene`: "+strings.Join(sceneNames(), ", "))
 	flags.StringVar(&s.gslb, "gslb", "bin/gslb", "the program to measure")
@@ -81,8 +83,12 @@ func run(args []string, out, errs io.Writer) int {
 	} else if err != nil {
 		return 64
 	}
-	if flags.NArg() > 0 || s.rounds < 1 || s.seconds <= 0 || s.window < sockets || s.window > sockets*batch {
-		fmt.Fprintf(errs, "dns: want no arguments, --rounds from 1, --seconds above 0, --window from %d to %d\n", sockets, sockets*batch)
+	if flags.NArg() > 0 || s.rounds < 1 || s.seconds <= 0 || s.window < 2*few || s.window > batch || s.window%few != 0 {
+		fmt.Fprintf(errs, "dns: want no arguments, --rounds from 1, --seconds above 0, --window from %d to %d in steps of %d\n", 2*few, batch, few)
+		return 64
+	}
+	if s.askers != 0 && s.askers != few && s.askers != s.window {
+		fmt.Fprintf(errs, "dns: --askers %d: want %d, or %d as there are waiting queries (--window)\n", s.askers, few, s.window)
 		return 64
 	}
 	if s.only != "" && findScene(s.only) == nil {
@@ -150,16 +156,18 @@ func measure(ctx context.Context, s settings, out, errs io.Writer) error {
 			continue
 		}
 		b := bench{settings: s, scene: scene, root: root, folder: filepath.Join(folder, scene.name), cores: cores, say: say}
-		result, err := b.run(ctx)
+		results, err := b.run(ctx)
 		if ctx.Err() != nil {
 			return errInterrupted
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", scene.name, err)
 		}
-		report.Scenes = append(report.Scenes, *result)
-		if !s.json {
-			result.print(out)
+		for _, result := range results {
+			report.Scenes = append(report.Scenes, *result)
+			if !s.json {
+				result.print(out)
+			}
 		}
 	}
 	if s.json {

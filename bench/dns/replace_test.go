@@ -59,7 +59,7 @@ func TestReplacingTheServerLosesNothing(t *testing.T) {
 
 	now := serve()
 	pids := map[int]bool{now.Process.Pid: true}
-	g, err := newGenerator(addr, world{names: 100}.queries(), 192)
+	g, err := newGenerator(addr, world{names: 100}.queries(), 192, few)
 	if err != nil {
 		t.Fatal(err)
 	}

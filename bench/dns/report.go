@@ -23,10 +23,11 @@ type Report struct {
 	Scenes        []SceneResult `json:"scenes"`
 }
 
-// A SceneResult is how the servers of one scene did.
+// A SceneResult is how the servers of one scene did, asked by some number of askers.
 type SceneResult struct {
 	Name    string   `json:"name"`
 	Title   string   `json:"title"`
+	Askers  int      `json:"askers"`
 	Results []Result `json:"results"`
 }
 
@@ -83,7 +84,7 @@ func median(runs []Run, of func(Run) float64) float64 {
 }
 
 func (s *SceneResult) print(out io.Writer) {
-	fmt.Fprintf(out, "%s: %s\n", s.Name, s.Title)
+	fmt.Fprintf(out, "%s, %d askers: %s\n", s.Name, s.Askers, s.Title)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "server\tqueries/s\tCPU µs/query\tto gslb\tlost\tunexpected\tserver\tgenerator\t\n")
 	for _, r := range s.Results {
@@ -97,6 +98,7 @@ func (r *Report) footer(out io.Writer) {
 	fmt.Fprintf(out, `Medians of %d rounds of %g s, servers in turns, at most %d queries waiting, over loopback.
 CPU: user and system time of the server's processes. To gslb: the same, divided by ours;
 above 1 gslb works less. Server, generator: how much of its processor each used.
+An asker is an address and a port. Proxies have a few, resolvers another for each query.
 %s
 `, r.Rounds, r.Seconds, r.Window, r.Processor)
 }

@@ -11,8 +11,9 @@ import (
 // same but for the last word of growth scenes, where one server is compared
 // with itself.
 type scene struct {
-	name  string
-	title string
+	name    string
+	title   string
+	proxies bool // measured with a few askers too, besides one for each query
 	// against lists the contestants, ours last.
 	against []contestant
 }
@@ -29,6 +30,7 @@ type world struct {
 	names   int // static names, each with an A and an AAAA record
 	targets int // weighted addresses of each steered name, of weight 1, 2, 3, 1, 2, 3 ...
 	regions int // that steered names have an address in, one for each client prefix in turn
+	lengths int // of steered names; 0 or 1: all are equally long
 	clients int // prefixes, /24, one of which each asker of a scene with regions claims to be in
 }
 
@@ -43,15 +45,16 @@ func all(w world, servers ...string) []contestant {
 }
 
 var scenes = []scene{
-	{"static", "1,000 names, A and AAAA", all(world{names: 1000}, "coredns", "nsd", "knot", "gdnsd", "gslb")},
-	{"weighted", "one of 16 addresses by weight", all(world{names: 1000, targets: 16}, "gdnsd", "gslb")},
-	{"geo", "one of 16 regions by client subnet, 512 prefixes", all(world{names: 1000, regions: 16, clients: 512}, "gdnsd", "gslb")},
-	{"clients", "growth: one of 16 regions by client subnet, 200,000 prefixes all over the world", all(world{names: 1000, regions: 16, clients: 200_000}, "gdnsd", "gslb")},
-	{"targets", "growth: 256 weighted addresses", []contestant{
+	{"static", "1,000 names, A and AAAA", true, all(world{names: 1000}, "coredns", "nsd", "knot", "gdnsd", "gslb")},
+	{"weighted", "one of 16 addresses by weight", true, all(world{names: 1000, targets: 16}, "gdnsd", "gslb")},
+	{"lengths", "one of 16 addresses by weight, names of 16 lengths", true, all(world{names: 1000, targets: 16, lengths: 16}, "gdnsd", "gslb")},
+	{"geo", "one of 16 regions by client subnet, 512 prefixes", true, all(world{names: 1000, regions: 16, clients: 512}, "gdnsd", "gslb")},
+	{"clients", "growth: one of 16 regions by client subnet, 200,000 prefixes all over the world", false, all(world{names: 1000, regions: 16, clients: 200_000}, "gdnsd", "gslb")},
+	{"targets", "growth: 256 weighted addresses", false, []contestant{
 		{"gslb", "gslb, 2", world{targets: 2}},
 		{"gslb", "gslb", world{targets: 256}},
 	}},
-	{"names", "growth: 1,000,000 names", append(
+	{"names", "growth: 1,000,000 names", false, append(
 		all(world{names: 1_000_000}, "nsd", "knot", "gdnsd"),
 		contestant{"gslb", "gslb, 1,000", world{names: 1000}},
 		contestant{"gslb", "gslb", world{names: 1_000_000}},
@@ -98,9 +101,12 @@ func target(name, i int) netip.Addr {
 }
 
 // host and steered are names. All of a kind are equally long, so that their
-// queries are.
-func host(n int) string    { return fmt.Sprintf("host-%06d", n) }
-func steered(n int) string { return fmt.Sprintf("s%02d", n) }
+// queries are, but where a world wants it otherwise.
+func host(n int) string { return fmt.Sprintf("host-%06d", n) }
+
+func (w world) steered(n int) string {
+	return fmt.Sprintf("s%02d", n) + strings.Repeat("x", n%max(w.lengths, 1))
+}
 
 func weight(i int) int { return 1 + i%3 }
 
@@ -123,7 +129,7 @@ func (w world) queries() []query {
 		for n := range steeredNames {
 			// Some thousands for each name at most.
 			for i := n % 8; i < w.clients; i += 8 * (w.clients>>15 | 1) {
-				list = append(list, query{packet(steered(n), 1, w.prefix(i)), []netip.Addr{target(n, i%w.regions)}})
+				list = append(list, query{packet(w.steered(n), 1, w.prefix(i)), []netip.Addr{target(n, i%w.regions)}})
 			}
 		}
 	case w.targets > 0:
@@ -132,7 +138,7 @@ func (w world) queries() []query {
 			for i := range w.targets {
 				want = append(want, target(n, i))
 			}
-			list = append(list, query{packet(steered(n), 1, netip.Prefix{}), want})
+			list = append(list, query{packet(w.steered(n), 1, netip.Prefix{}), want})
 		}
 	default:
 		for n := range w.names {
@@ -202,7 +208,7 @@ func (w world) topology(file string) string {
 		if w.targets+w.regions == 0 {
 			break
 		}
-		fmt.Fprintf(&b, "domain %q {\n  zone = zone.z\n  ttl = \"60s\"\n  policy = policy.p\n", steered(n))
+		fmt.Fprintf(&b, "domain %q {\n  zone = zone.z\n  ttl = \"60s\"\n  policy = policy.p\n", w.steered(n))
 		for i := range w.targets {
 			fmt.Fprintf(&b, "  answer \"a%d\" {\n    addresses = [\"%s\"]\n    region = region.home\n    weight = %d\n  }\n", i, target(n, i), weight(i))
 		}
@@ -236,23 +242,23 @@ func (w world) gdnsd() (plugins, lines string) {
 		}
 		p.WriteString("  } } }\n resources => {\n")
 		for n := range steeredNames {
-			fmt.Fprintf(&p, "  %s => { map => m\n service_types => up\n dcmap => { ", steered(n))
+			fmt.Fprintf(&p, "  %s => { map => m\n service_types => up\n dcmap => { ", w.steered(n))
 			for r := range w.regions {
 				fmt.Fprintf(&p, "r%d => %s\n", r, target(n, r))
 			}
 			p.WriteString("} }\n")
-			fmt.Fprintf(&l, "%s 60 DYNA geoip!%[1]s\n", steered(n))
+			fmt.Fprintf(&l, "%s 60 DYNA geoip!%[1]s\n", w.steered(n))
 		}
 		p.WriteString(" } } }\n")
 	case w.targets > 0:
 		p.WriteString("plugins => { weighted => {\n")
 		for n := range steeredNames {
-			fmt.Fprintf(&p, " %s => { ", steered(n))
+			fmt.Fprintf(&p, " %s => { ", w.steered(n))
 			for i := range w.targets {
 				fmt.Fprintf(&p, "a%d = [ %s, %d ]\n", i, target(n, i), weight(i))
 			}
 			p.WriteString("}\n")
-			fmt.Fprintf(&l, "%s 60 DYNA weighted!%[1]s\n", steered(n))
+			fmt.Fprintf(&l, "%s 60 DYNA weighted!%[1]s\n", w.steered(n))
 		}
 		p.WriteString("} }\n")
 	}
