@@ -267,6 +267,7 @@ func (b *builder) failover(n *node) {
 		t.Addr, _ = get[netip.Addr](k, "address")
 		f.Tracks = append(f.Tracks, t)
 	}
+	f.Sync = b.sync(n)
 	b.pairs[n] = f
 	b.t.Failovers = append(b.t.Failovers, f)
 }

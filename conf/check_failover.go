@@ -88,7 +88,7 @@ func (p *parser) checkFailovers() {
 		return
 	}
 	routers := map[[2]any]taking{} // by segment and virtual router id
-	syncs := map[[2]any]taking{}
+	var sound []*node
 	vips := map[netip.Addr]taking{}
 	served := map[netip.Addr]bool{} // of services, which say themselves what is wrong with them
 	for _, s := range p.all("virtual_service") {
@@ -102,7 +102,7 @@ func (p *parser) checkFailovers() {
 				code: "GS002", at: f.raw.decl, what: "vips", detail: f.id + " needs vips, as a first tier, or address, behind another tier.",
 			})
 		}
-		sound := p.checkMembers(f)
+		good := p.checkMembers(f)
 		p.checkVRRP(f)
 		p.checkHold(f)
 		for _, t := range f.of("track") {
@@ -111,14 +111,15 @@ func (p *parser) checkFailovers() {
 		for _, it := range f.list("vips") {
 			p.checkPairVIP(f, it, vips, served)
 		}
-		if !sound {
+		if !good {
 			continue
 		}
+		sound = append(sound, f)
 		for _, leg := range pairLegs(f) {
 			p.checkMemberFamilies(f, leg)
 		}
 		p.checkInside(f)
-		vrrp, sync := f.groups["vrrp"], f.groups["sync"]
+		vrrp := f.groups["vrrp"]
 		if id := routerID(f); id != 0 && (!vrrp.gave("id") || vrrp.val("id") != nil) {
 			at := f.raw.decl
 			if vrrp.gave("id") {
@@ -126,21 +127,8 @@ func (p *parser) checkFailovers() {
 			}
 			p.checkRouter(f, item{id, at}, routers)
 		}
-		if v := sync.val("id"); v != nil {
-			on := f.nodes("members")[0].ref("network")
-			k := [2]any{on, v.items[0].x}
-			first, ok := syncs[k]
-			if !ok {
-				syncs[k] = taking{f, item{v.items[0].x, v.at}}
-				continue
-			}
-			p.report(fault{
-				code: "GS255", at: v.at, detail: fmt.Sprintf("%s and %s both copy their connections as sync id %v on %s: each would take in the other's.", first.pair.id, f.id, v.items[0].x, on.id),
-				help: "Give each pair of a segment an id of its own, from 1 to 255.",
-				rel:  []Related{{first.pair.id + " has it", first.it.at}},
-			})
-		}
 	}
+	p.checkSyncs(sound)
 }
 
 // checkRouter reports a virtual router id that another pair has on a segment.
@@ -420,7 +408,7 @@ func (p *parser) checkVRRP(f *node) {
 		p.warn(w)
 	}
 	delay, given := get[time.Duration](vrrp, "preempt_delay")
-	sync := f.groups["sync"] != nil
+	sync := p.syncOf(f) != nil
 	switch {
 	case vrrp.gave("preempt") && !vrrp.flag("preempt"):
 	case !given && (vrrp.gave("preempt_delay") || vrrp.raw.known["preempt_delay"]):
@@ -475,7 +463,7 @@ func (p *parser) checkKeepsConnections(tiers []*node, i int) {
 	}
 	for _, it := range tiers[i].list("directors") {
 		f := it.x.(*node)
-		if f.sch != failoverBlock || f.groups["sync"] != nil {
+		if f.sch != failoverBlock || p.syncOf(f) != nil {
 			continue
 		}
 		p.warn(fault{

@@ -379,13 +379,14 @@ func (p *parser) checkFamilies(s *node, tiers []*node, i int) {
 	}
 }
 
-// checkCopied reports a pair that copies connections of which the servers have
-// another family than the VIP: the kernel refuses the one beside the other
-// (ip_vs_ctl.c, EINVAL).
+// checkCopied reports a director that copies connections beside a service of
+// which the servers have another family than the VIP: the kernel refuses the one
+// beside the other, whoever's the service is (ip_vs_ctl.c, EINVAL).
 func (p *parser) checkCopied(t *node, it item) bool {
 	vip := it.x.(netip.Addr)
 	for _, d := range forwarders(t) {
-		if d.pair == nil || d.pair.groups["sync"] == nil {
+		pair := p.copies(d.node)
+		if pair == nil {
 			continue
 		}
 		for _, f := range t.nodes("farms") {
@@ -394,9 +395,9 @@ func (p *parser) checkCopied(t *node, it item) bool {
 					continue
 				}
 				p.report(fault{
-					code: "GS208", at: it.at, detail: fmt.Sprintf("%s has no %s address, and %s copies its connections: the kernel does not do that for services whose servers have another family.", srv.id, version(vip), d.pair.id),
+					code: "GS208", at: it.at, detail: fmt.Sprintf("%s has no %s address, and %s copies connections: the kernel does not do that beside services whose servers have another family.", srv.id, version(vip), pair.id),
 					help: "Leave sync out of the pair, or give the servers an address of that family.",
-					rel:  []Related{srv.here(), {d.pair.id + " copies its connections", d.pair.groups["sync"].raw.at}},
+					rel:  []Related{srv.here(), {pair.id + " copies its connections", p.syncOf(pair).raw.at}},
 				})
 				return true
 			}

@@ -202,8 +202,11 @@ var (
 				},
 			},
 			{
-				name: "sync", one: true, group: true, later: "Copying connections", doc: "Copies connections to the backup.",
-				attrs: []*attr{{name: "id", typ: tSyncID, doc: "Sync id."}},
+				name: "sync", one: true, group: true, asks: true, doc: "Copies connections between the kernels of the members.",
+				attrs: []*attr{
+					{name: "id", typ: tSyncID, doc: "Id of the messages (default the virtual router id)."},
+					{name: "network", typ: ref("network"), doc: "Segment that carries them (default the members')."},
+				},
 			},
 		},
 	}

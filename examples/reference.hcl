@@ -212,9 +212,10 @@ failover "front" { # one of the two has the VIP
     penalty = 190            # default
     unfit   = false          # default
   }
-  #- sync = {
-  #-   id = 51
-  #- }
+  sync = { # default: connections are not copied
+    id      = 51                 # default: that of vrrp
+    network = network.edge["us"] # default: the members'
+  }
 }
 network "gate" {
   region = region.us

@@ -16,13 +16,18 @@ import (
 	"time"
 )
 
-// asTalkers is the variable that makes the test binary users of a service: the
-// address and port that they talk to.
+// asTalkers is the variable that makes the test binary users of a service:
+// talkers as JSON.
 const asTalkers = "LAB_TEST_TALK"
 
 func TestMain(m *testing.M) {
-	if to := os.Getenv(asTalkers); to != "" {
-		if err := json.NewEncoder(os.Stdout).Encode(talkers(to)); err != nil {
+	if text := os.Getenv(asTalkers); text != "" {
+		var w talkers
+		err := json.Unmarshal([]byte(text), &w)
+		if err == nil {
+			err = json.NewEncoder(os.Stdout).Encode(w.talk())
+		}
+		if err != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -31,10 +36,23 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	talking   = 20               // connections
-	talkTime  = 12 * time.Second // of each
+	talking   = 20 // connections
 	talkEvery = 100 * time.Millisecond
 )
+
+// Talkers are users of a service.
+type talkers struct {
+	To string // address and port
+	// Ages are how old their connections are when something happens, in turn, the
+	// oldest first; they go on for After.
+	Ages  []time.Duration
+	After time.Duration
+}
+
+// usual are connections that are 3 s old.
+func usual(to string) talkers {
+	return talkers{to, []time.Duration{3 * time.Second}, 9 * time.Second}
+}
 
 // talked is what became of connections that said something all the time.
 type talked struct {
@@ -44,14 +62,16 @@ type talked struct {
 	Errors []string
 }
 
-// talkers hold connections, each of which sends numbered requests and compares
+// talk holds connections, each of which sends numbered requests and compares
 // what comes back.
-func talkers(to string) (out talked) {
+func (w talkers) talk() (out talked) {
+	end := time.Now().Add(w.Ages[0] + w.After)
 	var mu sync.Mutex
 	var wait sync.WaitGroup
-	for range talking {
+	for i := range talking {
 		wait.Go(func() {
-			said, pause, err := talk(to)
+			time.Sleep(w.Ages[0] - w.Ages[i%len(w.Ages)])
+			said, pause, err := talk(w.To, end)
 			mu.Lock()
 			defer mu.Unlock()
 			out.Said += said
@@ -67,7 +87,7 @@ func talkers(to string) (out talked) {
 	return out
 }
 
-func talk(to string) (said int, pause time.Duration, err error) {
+func talk(to string, end time.Time) (said int, pause time.Duration, err error) {
 	conn, err := net.DialTimeout("tcp", to, 5*time.Second)
 	if err != nil {
 		return 0, 0, err
@@ -75,7 +95,7 @@ func talk(to string) (said int, pause time.Duration, err error) {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
 	server := ""
-	for begin := time.Now(); time.Since(begin) < talkTime; time.Sleep(talkEvery) {
+	for ; time.Now().Before(end); time.Sleep(talkEvery) {
 		at := time.Now()
 		if err := conn.SetDeadline(at.Add(20 * time.Second)); err != nil {
 			return said, pause, err
@@ -107,6 +127,10 @@ func talk(to string) (said int, pause time.Duration, err error) {
 func TestAPairOfFrontsTakesOver(t *testing.T) {
 	s := newSandboxOf(t, "testdata/pair.hcl")
 	const a, b = `director.front["a"]`, `director.front["b"]`
+	const ( // the cable of the first
+		pull = "; ip -4 route show default >/tmp/route4; ip -6 route show default >/tmp/route6; ip link set e0 down"
+		plug = "ip link set e0 up; ip addr add 2001:db8:0:1::11/64 dev e0 nodad; ip route add $(cat /tmp/route4); ip -6 route add $(cat /tmp/route6)"
+	)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -132,13 +156,18 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 		return strings.Contains(out, ": backup for") && !strings.Contains(out, "not ready")
 	})
 
-	// whileTalking has connections talk, and something happen 3 s after they began.
-	whileTalking := func(what, to string, do func()) talked {
+	// whileTalking has connections talk, and something happen when they are as old
+	// as they shall be.
+	whileTalking := func(what string, w talkers, do func()) talked {
 		t.Helper()
 		var got talked
 		done := make(chan string)
-		go func() { done <- s.sh("client.eu", asTalkers+"="+to+" "+self) }()
-		time.Sleep(3 * time.Second)
+		text, err := json.Marshal(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { done <- s.sh("client.eu", fmt.Sprintf("%s='%s' %s", asTalkers, text, self)) }()
+		time.Sleep(w.Ages[0])
 		do()
 		out := <-done
 		if err := json.Unmarshal([]byte(out), &got); err != nil {
@@ -150,7 +179,7 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 	logs := func() string { return s.log(a) + s.sh(a, "cat $RUNTIME_DIRECTORY/again.log") + "\n" + s.log(b) }
 	during := func(what, to string, do func()) {
 		t.Helper()
-		if got := whileTalking(what, to, do); got.Whole != talking {
+		if got := whileTalking(what, usual(to), do); got.Whole != talking {
 			t.Errorf("%s: %q\n%s", what, got.Errors, logs())
 		}
 	}
@@ -158,11 +187,11 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 		s.sh(a, fmt.Sprintf(`%s run %s --node '%s' >>$RUNTIME_DIRECTORY/again.log 2>&1 &`, program(t, "director"), s.file, a))
 	}
 	during("IPv4, the active director is killed and its cable pulled", "192.0.2.5:80", func() {
-		s.sh(a, "ip -4 route show default >/tmp/route4; ip -6 route show default >/tmp/route6; kill -9 "+s.pid(a)+"; ip link set e0 down")
+		s.sh(a, "kill -9 "+s.pid(a)+pull)
 	})
 	holds(b)
 	during("IPv4, it comes back and takes the VIPs back after its delay", "192.0.2.5:80", func() {
-		s.sh(a, "ip link set e0 up; ip addr add 2001:db8:0:1::11/64 dev e0 nodad; ip route add $(cat /tmp/route4); ip -6 route add $(cat /tmp/route6)")
+		s.sh(a, plug)
 		again()
 	})
 	holds(a)
@@ -207,7 +236,7 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 	for _, node := range []string{a, b} {
 		s.until(node, "ipvsadm -Sn", "the other scheduler", has("-t 192.0.2.5:80 -s rr"))
 	}
-	got := whileTalking("by rr, the active director is killed while its node lives on", "192.0.2.5:80", func() {
+	got := whileTalking("by rr, the active director is killed while its node lives on", usual("192.0.2.5:80"), func() {
 		s.sh(a, "kill -9 "+s.pid(a))
 	})
 	if got.Whole == talking || got.Said == 0 {
@@ -215,4 +244,43 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 	}
 	holds(b)
 	lacks(a) // nobody has taken them out: their time is over
+
+	// With copies of connections they live on by that scheduler too, there and back.
+	s.sh(a, `sed -i 's/# sync/sync/' `+s.file)
+	s.reload(b)
+	again()
+	holds(a)
+	lacks(b)
+	for _, node := range []string{a, b} {
+		s.until(node, program(t, "director")+" status", "both hear each other", has("copies connections as id 51 on e0", ` heard `))
+	}
+	// Some begin while the first one is away: they come to it when it is back.
+	got = whileTalking("by rr with copies, the active director is killed and its cable pulled, and comes back after 8 s", talkers{
+		To: "192.0.2.5:80", Ages: []time.Duration{10 * time.Second, time.Second, -5 * time.Second}, After: 25 * time.Second,
+	}, func() {
+		s.sh(a, "kill -9 "+s.pid(a)+pull)
+		time.Sleep(8 * time.Second)
+		holds(b)
+		s.sh(a, plug)
+		again()
+		holds(a)
+		lacks(b)
+	})
+	if got.Whole != talking {
+		t.Errorf("%q\n%s", got.Errors, logs())
+	}
+	if out := status(a); !has("copies connections as id 51 on e0: ")(out) || strings.Contains(out, "trouble") {
+		t.Errorf("status\n%s", out)
+	}
+	// Another id at one of them is said at the other.
+	s.sh(a, `sed -i 's/sync = {}/sync = { id = 52 }/' `+s.file)
+	s.reload(a)
+	s.until(b, program(t, "director")+" status", "that the ids differ", has(`director.front["a"] copies with sync id 52, this director with 51`))
+	s.sh(a, `sed -i 's/sync = { id = 52 }/sync = {}/' `+s.file)
+	s.reload(a)
+	for _, node := range []string{a, b} {
+		s.until(node, program(t, "director")+" status", "nothing is wrong any more", func(out string) bool {
+			return strings.Contains(out, "copies connections") && !strings.Contains(out, "trouble")
+		})
+	}
 }

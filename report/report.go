@@ -1,7 +1,8 @@
 // Package report is how a director tells those of the tier before it what is
-// behind it: the text of a datagram, sealed with a key that all directors of
-// the file have, and what a director keeps of those it gets. It is arithmetic on
-// values; the director sends and receives.
+// behind it, and the other members of its failover pairs which connections it
+// has: the text of a datagram, sealed with a key that all directors of the file
+// have, and what a director keeps of those it gets. It is arithmetic on values;
+// the director sends and receives.
 //
 // A datagram is lines of text, so that tcpdump shows what is said:
 //
@@ -21,6 +22,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -81,6 +83,17 @@ func ParseKeys(text string) (Keys, error) {
 // Seal returns the datagrams that say what from has, sent at a time; each of
 // them has a later one than that before, by a nanosecond.
 func Seal(keys Keys, from string, sent time.Time, services []Capacity) [][]byte {
+	return seal(keys, head, from, sent, func(yield func(string) bool) {
+		for _, s := range services {
+			if !yield(fmt.Sprintf("%d %s\n", s.Weight, s.Key)) {
+				return
+			}
+		}
+	})
+}
+
+// seal puts lines into as many datagrams as it takes, one at least.
+func seal(keys Keys, head, from string, sent time.Time, lines iter.Seq[string]) [][]byte {
 	var out [][]byte
 	var b strings.Builder
 	begin := func() {
@@ -94,8 +107,7 @@ func Seal(keys Keys, from string, sent time.Time, services []Capacity) [][]byte 
 	}
 	const seal = len("seal \n") + 2*sha256.Size
 	begin()
-	for _, s := range services {
-		line := fmt.Sprintf("%d %s\n", s.Weight, s.Key)
+	for line := range lines {
 		if b.Len()+len(line)+seal > MaxSize {
 			end()
 			begin()
@@ -111,44 +123,12 @@ var ErrSeal = errors.New("sealed with none of the keys")
 
 // Open reads a datagram. Nothing of one whose seal is wrong is looked at.
 func Open(keys Keys, data []byte) (Report, error) {
-	var r Report
-	if len(data) > MaxSize {
-		return r, fmt.Errorf("%d bytes are more than %d", len(data), MaxSize)
+	from, sent, lines, err := open(keys, data, head)
+	if err != nil {
+		return Report{}, err
 	}
-	text := string(data)
-	at := strings.LastIndex(text, "\nseal ") + 1
-	sum, err := hex.DecodeString(strings.TrimSuffix(strings.TrimPrefix(text[at:], "seal "), "\n"))
-	if at == 0 || err != nil || len(sum) != sha256.Size {
-		return r, errors.New("it has no seal")
-	}
-	body := text[:at]
-	good := false
-	for _, key := range keys {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(body))
-		good = good || hmac.Equal(mac.Sum(nil), sum)
-	}
-	if !good {
-		return r, ErrSeal
-	}
-	rest, ok := strings.CutPrefix(body, head)
-	if !ok {
-		return r, errors.New("it is of another version")
-	}
-	lines := strings.Split(strings.TrimSuffix(rest, "\n"), "\n")
-	if len(lines) < 2 {
-		return r, errors.New("it breaks off")
-	}
-	if r.From, ok = strings.CutPrefix(lines[0], "from "); !ok || r.From == "" || len(r.From) > maxFrom {
-		return r, errors.New("from: missing or too long")
-	}
-	sent, ok := strings.CutPrefix(lines[1], "sent ")
-	nanos, err := strconv.ParseInt(sent, 10, 64)
-	if !ok || err != nil || nanos <= 0 {
-		return r, errors.New("sent: not a time")
-	}
-	r.Sent = time.Unix(0, nanos)
-	for _, line := range lines[2:] {
+	r := Report{From: from, Sent: sent}
+	for _, line := range lines {
 		weight, name, _ := strings.Cut(line, " ")
 		w, err := strconv.ParseUint(weight, 10, 32)
 		if err != nil {
@@ -161,6 +141,47 @@ func Open(keys Keys, data []byte) (Report, error) {
 		r.Services = append(r.Services, Capacity{key, uint32(w)})
 	}
 	return r, nil
+}
+
+// open is the lines of a datagram of a kind, who says them and when.
+func open(keys Keys, data []byte, head string) (from string, at time.Time, lines []string, err error) {
+	wrong := func(err error) (string, time.Time, []string, error) { return "", time.Time{}, nil, err }
+	if len(data) > MaxSize {
+		return wrong(fmt.Errorf("%d bytes are more than %d", len(data), MaxSize))
+	}
+	text := string(data)
+	end := strings.LastIndex(text, "\nseal ") + 1
+	sum, err := hex.DecodeString(strings.TrimSuffix(strings.TrimPrefix(text[end:], "seal "), "\n"))
+	if end == 0 || err != nil || len(sum) != sha256.Size {
+		return wrong(errors.New("it has no seal"))
+	}
+	body := text[:end]
+	good := false
+	for _, key := range keys {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(body))
+		good = good || hmac.Equal(mac.Sum(nil), sum)
+	}
+	if !good {
+		return wrong(ErrSeal)
+	}
+	rest, ok := strings.CutPrefix(body, head)
+	if !ok {
+		return wrong(errors.New("it is of another version"))
+	}
+	lines = strings.Split(strings.TrimSuffix(rest, "\n"), "\n")
+	if len(lines) < 2 {
+		return wrong(errors.New("it breaks off"))
+	}
+	if from, ok = strings.CutPrefix(lines[0], "from "); !ok || from == "" || len(from) > maxFrom {
+		return wrong(errors.New("from: missing or too long"))
+	}
+	sent, ok := strings.CutPrefix(lines[1], "sent ")
+	nanos, err := strconv.ParseInt(sent, 10, 64)
+	if !ok || err != nil || nanos <= 0 {
+		return wrong(errors.New("sent: not a time"))
+	}
+	return from, time.Unix(0, nanos), lines[2:], nil
 }
 
 // Heard is what a director has been told, by whom and when. The zero value has
@@ -179,16 +200,25 @@ type told struct {
 // ago may be somebody's repetition.
 const maxSkew = time.Minute
 
+// current reports why a datagram does not count that was sent at a time by its
+// sender's clock, whose last one counted was sent at last.
+func current(sent, last, now time.Time) error {
+	if skew := now.Sub(sent); skew > maxSkew || skew < -maxSkew {
+		return fmt.Errorf("it was sent %v away from now: is its clock right, or does somebody repeat it?", skew.Round(time.Second))
+	}
+	if !sent.After(last) {
+		return errors.New("it is not newer than the one before")
+	}
+	return nil
+}
+
 // Take takes in a report that came at time now, of which of says for whom the
 // sender says it and whether it may, and reports whether it says anything new. A
 // report that is not newer than the last of its sender is refused. Of what
 // several members of a pair say, the last one to come counts.
 func (h *Heard) Take(r Report, now time.Time, of func(tiers.From) (tiers.From, bool)) (news bool, err error) {
-	if skew := now.Sub(r.Sent); skew > maxSkew || skew < -maxSkew {
-		return false, fmt.Errorf("it was sent %v away from now: is its clock right, or does somebody repeat it?", skew.Round(time.Second))
-	}
-	if !r.Sent.After(h.last[r.From]) {
-		return false, errors.New("it is not newer than the one before")
+	if err := current(r.Sent, h.last[r.From], now); err != nil {
+		return false, err
 	}
 	for _, s := range r.Services {
 		if _, ok := of(tiers.From{Director: r.From, Key: s.Key}); !ok {

@@ -149,7 +149,7 @@ func TestHeard(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
+func FuzzReports(f *testing.F) {
 	f.Add([]byte(head + "from a\nsent 1\n1 tcp 192.0.2.5:80\n"))
 	f.Add([]byte(head + "from a\nsent 1\n1 fwmark 0x7 v6\nseal 00\n"))
 	f.Fuzz(func(t *testing.T, body []byte) {

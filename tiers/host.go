@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"gslb/topology"
@@ -133,6 +134,7 @@ func first[T comparable](seen *map[T]bool, x T) bool {
 // on them: a backup member can forward the moment that it has the addresses.
 func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 	var h hostBuilder
+	h.copies(topo, self)
 	parts := roles(topo, self)
 	h.addresses, h.Addresses = make(map[Address]bool, len(parts)), make([]Address, 0, len(parts))
 	forwards := map[bool]bool{} // families
@@ -186,6 +188,25 @@ func DirectorHost(topo *topology.Topology, self *topology.Director) Host {
 	}
 	return h.Host
 }
+
+// copies has the kernel of a member of a pair tell the others of connections
+// (ip_vs_sync_conn_needed in ip_vs_sync.c): of each from its first packet on,
+// and of one that goes on again after every 2 s, so that a member that comes
+// back gets what was there before it. The default, a packet of fifty, leaves
+// quiet connections out.
+func (h *hostBuilder) copies(topo *topology.Topology, self *topology.Director) {
+	if slices.ContainsFunc(topo.Failovers, func(f *topology.Failover) bool {
+		return f.Sync != nil && slices.Contains(f.Members, self)
+	}) {
+		h.set("net/ipv4/vs/sync_threshold", Link{}, "3 0")
+		h.set("net/ipv4/vs/sync_refresh_period", Link{}, strconv.Itoa(int(SyncRefresh/time.Second)))
+		h.set("net/ipv4/vs/sync_persist_mode", Link{}, "0") // connections too, not only what persistence remembers
+	}
+}
+
+// SyncRefresh is after how long the kernel copies a connection that goes on
+// once more.
+const SyncRefresh = 2 * time.Second
 
 // ServerHost returns what the kernel of real server self must be like.
 func ServerHost(topo *topology.Topology, self *topology.Server) Host {

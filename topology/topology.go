@@ -211,6 +211,16 @@ type Failover struct {
 	VirtualMAC bool
 	Flap       Flap // of a member's own take-overs
 	Tracks     []*Track
+	// Sync is how the members' kernels copy connections to each other; nil: not
+	// at all. Pairs with a director in common have the same.
+	Sync *Sync
+}
+
+// A Sync is a channel on which kernels copy connections: each takes in all
+// messages with its id on the segment.
+type Sync struct {
+	ID      uint8    // 1 to 255, on the segment only between directors of common pairs; 0 would take in all
+	Network *Network // all members have addresses on it
 }
 
 // A Track is what every member of a pair looks at, besides its interface and

@@ -56,6 +56,7 @@ type daemon struct {
 	loads  tiers.Loads
 	host   *hostKeeper
 	pairs  *pairs
+	sync   *syncer
 	// handOver ends the daemon without giving up the addresses of pairs.
 	handOver <-chan os.Signal
 	reports  *reporter // nil: the file has no cluster
@@ -94,9 +95,14 @@ func (d *daemon) adopt(topo *topology.Topology, self *topology.Director) error {
 		d.reports = next
 	}
 	d.host.adopt(topo, self)
-	if err := d.pairs.adopt(topo, self); err != nil {
+	err := d.sync.adopt(topo, self, d.kernel)
+	if err == nil {
+		err = d.pairs.adopt(topo, self)
+	}
+	if err != nil {
 		if d.topo != nil {
 			d.host.adopt(d.topo, d.self)
+			err = errors.Join(err, d.sync.adopt(d.topo, d.self, d.kernel))
 		}
 		return err
 	}
@@ -156,8 +162,11 @@ func (d *daemon) run(ctx context.Context) error {
 			return nil
 		case r := <-results:
 			why = d.observe(r)
+		case now := <-d.sync.ticks():
+			d.watchSync(ctx, now)
+			continue
 		case x := <-d.reports.incoming():
-			if !d.reports.take(x, d.ground, time.Now()) {
+			if d.hear(x, time.Now()) || !d.reports.take(x, d.ground, time.Now()) {
 				continue
 			}
 		case r := <-d.pairs.reports:
@@ -318,6 +327,9 @@ func (d *daemon) readAgain() bool {
 		err = d.pairs.check(topo, self)
 	}
 	if err == nil {
+		_, _, err = daemonsOf(topo, self, d.kernel)
+	}
+	if err == nil {
 		err = d.adopt(topo, self)
 	}
 	if err != nil {
@@ -364,7 +376,7 @@ func (d *daemon) converge(ctx context.Context, why reason) (time.Time, error) {
 		if why == drifted {
 			d.drifted(changes)
 		}
-		errs = append(errs, err, d.settleTimeouts(why))
+		errs = append(errs, err, d.settleTimeouts(why), d.settleSync(why))
 	}
 	draining := d.ground.Draining(d.inputs(now))
 	loads, err := d.kernel.Loads(ctx, draining)

@@ -122,7 +122,7 @@ func benchOf(t *testing.T, k *fakeKernel, dir, text string, topo *topology.Topol
 	}
 	before.Node = self.ID
 	host := newHostKeeper(k, hostPath(dir), log)
-	b.daemon = &daemon{host: host, pairs: openPairs(dir, log, host), kernel: k, keeper: &dataplane.Keeper{Plane: k}, desk: desk, dir: dir, state: before, reload: b.hangup, log: log}
+	b.daemon = &daemon{host: host, pairs: openPairs(dir, log, host), sync: &syncer{}, kernel: k, keeper: &dataplane.Keeper{Plane: k}, desk: desk, dir: dir, state: before, reload: b.hangup, log: log}
 	b.read = func() (*topology.Topology, *topology.Director, error) {
 		topo, diags := conf.Parse(conf.Source{Files: []conf.File{{Name: "x.hcl", Data: []byte(b.text)}}})
 		if diags.HasErrors() {

@@ -8,7 +8,7 @@ import (
 // An event is something that has happened to the director.
 type event struct {
 	At   time.Time `json:"at"`
-	Kind string    `json:"kind"` // "up", "down", "agent", "override", "drift", "reload", "pair", "trouble" or "well"
+	Kind string    `json:"kind"` // "up", "down", "agent", "override", "drift", "reload", "pair", "sync", "trouble" or "well"
 	Text string    `json:"text"`
 }
 

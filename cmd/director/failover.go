@@ -184,8 +184,9 @@ type pairJSON struct {
 	Tracks []trackJSON `json:"tracks"`
 	Flaps  int         `json:"flaps"` // take-overs in a row that were lost again
 	Hold   *time.Time  `json:"held_until,omitempty"`
-	Keys   []int       `json:"keys"`   // the numbers of those that are accepted; the first signs
-	Events []event     `json:"events"` // the last 5 of the pair, the newest last
+	Keys   []int       `json:"keys"`           // the numbers of those that are accepted; the first signs
+	Events []event     `json:"events"`         // the last 5 of the pair, the newest last
+	Sync   *syncJSON   `json:"sync,omitempty"` // null: connections are not copied
 }
 
 // A trackJSON is something that the member looks at.
@@ -264,6 +265,7 @@ func (d *daemon) pairStatus(now time.Time) []pairJSON {
 		for _, k := range s.Router.Config.Instances[0].Keys {
 			x.Keys = append(x.Keys, int(k.ID))
 		}
+		x.Sync = d.sync.status(p, f)
 		out = append(out, x)
 	}
 	return out
@@ -310,7 +312,9 @@ func (x *pairJSON) text(out io.Writer, s *statusJSON, paint func(string) string)
 	if x.Will != vrrp.Free.String() {
 		notes = append(notes, "an operator's will: "+x.Will)
 	}
-	if !x.Ready {
+	if x.Sync != nil && x.Sync.Waits != "" {
+		notes = append(notes, x.Sync.Waits)
+	} else if !x.Ready {
 		notes = append(notes, "not ready to take over from a member that lives")
 	}
 	if x.Peer != nil && x.Role != vrrp.Active.String() {
@@ -343,4 +347,5 @@ func (x *pairJSON) text(out io.Writer, s *statusJSON, paint func(string) string)
 		rows = append(rows, []string{cli.Age(s.At.Sub(e.At)) + " ago", e.Text})
 	}
 	cli.Table(out, "  ", rows)
+	x.Sync.text(out, s, paint)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -28,6 +29,8 @@ type fakeKernel struct {
 	path     string // "": in memory
 	timeouts ipvs.Timeouts
 	conns    []ipvs.Conn
+	daemons  []ipvs.Daemon
+	started  int          // daemons, in all
 	host     []tiers.Host // as it was wanted, each time
 	refuse   error        // what changes end in
 	no       error        // what looking for interfaces ends in
@@ -253,6 +256,40 @@ func (k *fakeKernel) SetTimeouts(t ipvs.Timeouts) error {
 	}
 	return nil
 }
+
+func (k *fakeKernel) Daemons() ([]ipvs.Daemon, error) { return slices.Clone(k.daemons), nil }
+
+func (k *fakeKernel) StartDaemon(d ipvs.Daemon) error {
+	if slices.ContainsFunc(k.daemons, func(x ipvs.Daemon) bool { return x.Role == d.Role }) {
+		return errors.New("there is one already")
+	}
+	k.started++
+	k.daemons = append(k.daemons, d)
+	return nil
+}
+
+func (k *fakeKernel) StopDaemon(r ipvs.Role) error {
+	k.daemons = slices.DeleteFunc(k.daemons, func(d ipvs.Daemon) bool { return d.Role == r })
+	return nil
+}
+
+// Listen hears silence.
+func (k *fakeKernel) Listen(netip.Addr, uint16) (listener, error) { return make(silence), nil }
+
+type silence chan struct{}
+
+func (s silence) Hear(until time.Time) (ipvs.Heard, error) {
+	select {
+	case <-s:
+		return ipvs.Heard{}, net.ErrClosed
+	case <-time.After(time.Until(until)):
+		return ipvs.Heard{}, os.ErrDeadlineExceeded
+	}
+}
+
+func (silence) Join(netip.Addr) error { return nil }
+
+func (s silence) Close() error { close(s); return nil }
 
 func (k *fakeKernel) Host(want tiers.Host, _ string) ([]string, error) {
 	k.mu.Lock()

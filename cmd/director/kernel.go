@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net"
 	"net/netip"
+	"time"
 
 	"gslb/dataplane"
 	"gslb/dataplane/hostnet"
@@ -26,6 +27,12 @@ type kernel interface {
 	// those as they are that are 0.
 	Timeouts() (ipvs.Timeouts, error)
 	SetTimeouts(ipvs.Timeouts) error
+	// Daemons are those that copy connections; a role has one at most.
+	Daemons() ([]ipvs.Daemon, error)
+	StartDaemon(ipvs.Daemon) error
+	StopDaemon(ipvs.Role) error
+	// Listen hears what the daemons of others say.
+	Listen(group netip.Addr, port uint16) (listener, error)
 	// Host makes the rest of the host what is wanted and returns what it
 	// changed; CheckHost says whether that can be done.
 	Host(want tiers.Host, record string) ([]string, error)
@@ -41,9 +48,17 @@ type kernel interface {
 	Close() error
 }
 
+// A listener is an [ipvs.Ears].
+type listener interface {
+	Hear(until time.Time) (ipvs.Heard, error)
+	Join(group netip.Addr) error
+	Close() error
+}
+
 // A device is a network interface.
 type device struct {
 	name  string
+	index int
 	addrs []netip.Addr
 }
 
@@ -69,6 +84,8 @@ func (linux) Host(want tiers.Host, record string) ([]string, error) {
 
 func (linux) CheckHost(want tiers.Host) error { return hostnet.Check(want) }
 
+func (linux) Listen(group netip.Addr, port uint16) (listener, error) { return ipvs.Listen(group, port) }
+
 func (linux) Interfaces() ([]device, error) {
 	list, err := net.Interfaces()
 	if err != nil {
@@ -80,7 +97,7 @@ func (linux) Interfaces() ([]device, error) {
 		if err != nil {
 			continue // it has gone since
 		}
-		x := device{name: dev.Name}
+		x := device{name: dev.Name, index: dev.Index}
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
 				x.addrs = append(x.addrs, p.Addr().Unmap())

@@ -60,6 +60,10 @@ type pair struct {
 	down    string            // why the interface is not fit
 	lost    string            // a service without quorum
 	missing []*topology.Track // what is down of what it tracks
+
+	// What is ready to take over from a member that lives; the daemon's alone.
+	checked bool // all destinations
+	arrival arrival
 }
 
 // A track is what a member looks at, and as which target.
@@ -362,7 +366,7 @@ func heldBy(c vrrp.Config, have []device) []tiers.Address {
 }
 
 // join begins to take part. A member may take over from one that lives when all
-// destinations have been checked.
+// destinations have been checked and the connections of that one have come.
 func (ps *pairs) join(f *topology.Failover, config vrrp.Config) (*pair, error) {
 	have, err := ps.host.kernel.Interfaces()
 	if err != nil {
@@ -502,10 +506,17 @@ func (ps *pairs) judge(d tiers.Decision, view health.View) {
 			}
 		}
 		p.track(func() { p.lost, p.missing = lost, missing })
-		if ready != p.ready {
-			p.ready = ready
-			p.member.Tell(vrrp.Ready{Ready: ready})
-		}
+		p.checked = ready
+		p.tell()
+	}
+}
+
+// tell tells the member when it becomes ready to take over, or is no longer.
+func (p *pair) tell() {
+	ready := p.checked && (p.failover().Sync == nil || p.arrival.done)
+	if ready != p.ready {
+		p.ready = ready
+		p.member.Tell(vrrp.Ready{Ready: ready})
 	}
 }
 

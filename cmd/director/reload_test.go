@@ -90,7 +90,7 @@ func BenchmarkReload(b *testing.B) {
 			files := in.Reader([]string{file})
 			kernel := &fakeKernel{}
 			host := newHostKeeper(kernel, hostPath(dir), log)
-			d := &daemon{host: host, pairs: openPairs(dir, log, host), kernel: kernel, keeper: &dataplane.Keeper{Plane: kernel}, desk: desk, dir: dir, log: log}
+			d := &daemon{host: host, pairs: openPairs(dir, log, host), sync: &syncer{}, kernel: kernel, keeper: &dataplane.Keeper{Plane: kernel}, desk: desk, dir: dir, log: log}
 			d.read = func() (*topology.Topology, *topology.Director, error) {
 				topo, err := files.Topology(os.Stderr)
 				if err != nil {

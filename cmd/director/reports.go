@@ -25,7 +25,7 @@ const (
 )
 
 // A reporter exchanges reports with the directors of the tiers before and
-// behind. The goroutine that owns the daemon owns it too.
+// behind, and with the other members of pairs. The goroutine that owns the daemon owns it too.
 type reporter struct {
 	log     *slog.Logger
 	cluster topology.Cluster
@@ -36,8 +36,10 @@ type reporter struct {
 	heard   report.Heard
 	refused map[netip.Addr]refused
 	sent    time.Time // when the last reports were, as they say
-	due     time.Time
-	said    map[tiers.Key]uint32 // last
+	// sentCopies is likewise of what members of pairs are told.
+	sentCopies time.Time
+	due        time.Time
+	said       map[tiers.Key]uint32 // last
 }
 
 type datagram struct {
@@ -133,18 +135,22 @@ func (r *reporter) take(d datagram, g *tiers.Ground, now time.Time) bool {
 		news, err = r.heard.Take(said, now, g.Hears)
 	}
 	if err != nil {
-		from := d.from.Addr()
-		x, known := r.refused[from]
-		x.count++
-		if now.Sub(x.told) >= quiet && (known || len(r.refused) < maxRefused) {
-			r.log.Warn("report refused", "from", from, "reason", err, "count", x.count)
-			x = refused{told: now}
-		}
-		if known || len(r.refused) < maxRefused {
-			r.refused[from] = x
-		}
+		r.refuse(d.from.Addr(), err, now)
 	}
 	return news
+}
+
+// refuse counts a datagram that is of no use, and says so.
+func (r *reporter) refuse(from netip.Addr, why error, now time.Time) {
+	x, known := r.refused[from]
+	x.count++
+	if now.Sub(x.told) >= quiet && (known || len(r.refused) < maxRefused) {
+		r.log.Warn("report refused", "from", from, "reason", why, "count", x.count)
+		x = refused{told: now}
+	}
+	if known || len(r.refused) < maxRefused {
+		r.refused[from] = x
+	}
 }
 
 // fresh is what counts of what was heard, and when that is less.

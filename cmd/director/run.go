@@ -97,13 +97,14 @@ within three advertisements; later than that another member has taken over.`,
 			defer signal.Stop(leave)
 			host := newHostKeeper(kernel, hostPath(dir), log)
 			d := &daemon{
-				host: host, pairs: openPairs(dir, log, host), handOver: leave,
+				host: host, pairs: openPairs(dir, log, host), sync: &syncer{}, handOver: leave,
 				kernel: kernel, keeper: &dataplane.Keeper{Plane: kernel}, desk: desk, dir: dir, state: before, read: read, reload: hangup, log: log,
 			}
 			if err := d.adopt(topo, self); err != nil {
 				return err
 			}
 			defer d.reports.close()
+			defer d.sync.close()
 			return d.run(c.Context())
 		},
 	}

@@ -54,7 +54,7 @@ func forward(file, node, dir string) int {
 		defer desk.close()
 		k, _ := openFake()
 		host := newHostKeeper(k, hostPath(dir), log)
-		d := &daemon{host: host, pairs: openPairs(dir, log, host), kernel: k, keeper: &dataplane.Keeper{Plane: k}, desk: desk, dir: dir, state: state{Node: node}, read: read, reload: hangup, log: log}
+		d := &daemon{host: host, pairs: openPairs(dir, log, host), sync: &syncer{}, kernel: k, keeper: &dataplane.Keeper{Plane: k}, desk: desk, dir: dir, state: state{Node: node}, read: read, reload: hangup, log: log}
 		if err := d.adopt(topo, self); err != nil {
 			return err
 		}

@@ -28,6 +28,8 @@ type state struct {
 	Marks []uint32     `json:"marks,omitempty"`
 	// Timeouts are what those of the kernel were that are ours now.
 	Timeouts span `json:"timeouts_before,omitzero"`
+	// Sync are the sync daemons that are ours.
+	Sync []daemonRecord `json:"sync_daemons,omitempty"`
 }
 
 func (s state) owner() tiers.Owner {
@@ -61,8 +63,14 @@ func (s state) settled(before ipvs.Timeouts) state {
 	return s
 }
 
+// copying is the state with sync daemons that are ours.
+func (s state) copying(ours []daemonRecord) state {
+	s.Sync = ours
+	return s
+}
+
 func (s state) equal(o state) bool {
-	return s.Timeouts == o.Timeouts && s.Node == o.Node && s.PID == o.PID && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.Marks, o.Marks)
+	return slices.Equal(s.Sync, o.Sync) && s.Timeouts == o.Timeouts && s.Node == o.Node && s.PID == o.PID && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.Marks, o.Marks)
 }
 
 func statePath(dir string) string { return filepath.Join(dir, "director.json") }

@@ -32,8 +32,8 @@ here: a director that is started within three advertisements goes on, and
 nothing moves.
 
 With --flush take out of the kernel what the director (or 'director realserver
-apply') has put there: virtual services, VIPs, tunnels, rules and routes, and
-set kernel parameters and the time-outs of IPVS to what they were. What others put there stays.`,
+apply') has put there: virtual services, VIPs, tunnels, rules, routes and sync
+daemons, and set kernel parameters and the time-outs of IPVS to what they were. What others put there stays.`,
 		Example: "  director stop --flush",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -110,6 +110,11 @@ func flushAll(ctx context.Context, open opener, dir string) ([]string, error) {
 		}
 		for _, change := range plan {
 			changes = append(changes, change.String())
+		}
+		ended, err := stopDaemons(kernel, s.Sync)
+		changes = append(changes, ended...)
+		if err != nil {
+			return changes, err
 		}
 		put, err := putBack(kernel, s.Timeouts.timeouts())
 		if err != nil {

@@ -240,7 +240,7 @@ func sysctlPath(key, device string) string {
 
 func readSysctl(path string) (string, error) {
 	data, err := os.ReadFile(filepath.Join("/proc/sys", path))
-	return strings.TrimSpace(string(data)), err
+	return strings.Join(strings.Fields(string(data)), " "), err // several numbers have tabs between them
 }
 
 func writeSysctl(path, value string) error {

@@ -5,6 +5,8 @@ topology "pair" {
   schema = 1
 }
 
+cluster { key = secret("file:/etc/gslb/cluster.key") }
+
 region "eu" {}
 
 network "edge" {
@@ -35,6 +37,7 @@ failover "front" {
   members = values(director.front)
   vips    = ["192.0.2.5", "2001:db8:0:1::5"]
   vrrp    = { id = 51, advert = "1s", preempt_delay = "5s", key = secret("file:/etc/gslb/vrrp.key") }
+  # sync = {}
   track "router" {
     check   = check.router
     address = "192.0.2.62"

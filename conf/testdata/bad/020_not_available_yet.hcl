@@ -41,7 +41,7 @@ failover "front" {
   members = values(director.front)
   vips    = ["192.0.2.5"]
   vrrp    = { id = 51, advert = "100ms", preempt_delay = "30s" }
-  sync    = { id = 51 } # ERROR GS020: Not available yet
+  sync    = { id = 51 }
 }
 farm "web" {
   network = network.inside

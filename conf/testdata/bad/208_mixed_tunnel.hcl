@@ -44,7 +44,7 @@ director "pair" {
 failover "pair" {
   members = values(director.pair)
   vips    = ["192.0.2.7"]
-  sync    = { id = 7 } # WARN GS020: Not available yet
+  sync    = { id = 7 }
 }
 virtual_service "copied" {
   region = region.eu
@@ -71,6 +71,16 @@ virtual_service "unreached" {
   ports  = ["tcp/80"]
   tier "tun" {
     directors = [director.four]
+    method    = "tun"
+    farms     = [farm.six]
+  }
+}
+virtual_service "beside" {
+  region = region.eu
+  vip    = "192.0.2.8" # ERROR GS208: Tier cannot carry this address family
+  ports  = ["tcp/80"]
+  tier "tun" {
+    directors = [director.pair["a"]] # which copies the connections of all its services
     method    = "tun"
     farms     = [farm.six]
   }

@@ -24,7 +24,7 @@ failover "two" {
     id            = 52
     preempt_delay = "1s" # WARN GS253: Preemption without delay
   }
-  sync = { id = 52 } # ERROR GS020: Not available yet
+  sync = {} # the id of the virtual router
 }
 virtual_service "www" {
   for_each = { one = 5, two = 6 }
