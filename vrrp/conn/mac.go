@@ -42,7 +42,10 @@ func makeVirtual(in vrrp.Instance) (*virtual, error) {
 	mac := vrrp.MAC(in.ID, in.Source.Is6())
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.ParentIndex, attrs.HardwareAddr = v.name, parent.Index, mac[:]
-	device := &netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}
+	// In private mode the kernel takes what the peer sends from its device, of the
+	// same MAC address, for our own, and does not show it to the interface
+	// (macvlan_handle_frame in drivers/net/macvlan.c).
+	device := &netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_BRIDGE}
 	if err := netlink.LinkAdd(device); err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, fault(in, "make the device of the virtual MAC address", err)
 	}

@@ -212,6 +212,10 @@ func TestVirtualMAC(t *testing.T) {
 		backup.Instances[i].VirtualMAC = true
 	}
 	them := w.ours("b", backup, "")
+	w.eventually("the other is backup", func() bool { return strings.Contains(them.log(), "to=backup") })
+	w.silent(6*tempo, "the backup, which has a device with the same MAC address, hears nothing", func(x word) bool {
+		return x.from == addr("192.0.2.12") || x.from == addr("fe80::c")
+	})
 	ip(t, "-n s addr add 192.0.2.99/24 dev wire")
 	ip(t, "-n s addr add 2001:db8::99/64 dev wire nodad")
 	neighbour := func(vip string) string {
