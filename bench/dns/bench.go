@@ -61,8 +61,8 @@ func (b *bench) run(ctx context.Context) ([]*SceneResult, error) {
 		}
 	}
 	for round := range b.rounds {
-		for _, e := range entries {
-			for _, n := range askers {
+		for _, n := range askers {
+			for _, e := range entries {
 				b.say("%s: round %d of %d: %s, %d askers", b.scene.name, round+1, b.rounds, e.label, n)
 				m, err := b.once(ctx, e.server, e.queries, n)
 				if err != nil {

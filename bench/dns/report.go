@@ -36,7 +36,7 @@ type Result struct {
 	Server         string  `json:"server"`
 	PerSecond      float64 `json:"queries_per_second"`
 	Micros         float64 `json:"cpu_microseconds_per_query"`
-	Ratio          float64 `json:"cpu_ratio"` // to ours; above 1 works more than ours
+	Ratio          float64 `json:"cpu_ratio"` // to ours, round by round; above 1 works more than ours
 	Lost           int     `json:"lost"`
 	Strange        int     `json:"unexpected"` // replies that were none to an open query, or had no answer
 	ServerShare    float64 `json:"server_cpu_share"`
@@ -67,9 +67,14 @@ func (s *SceneResult) compare() {
 			r.Strange += run.Strange
 		}
 	}
-	ours := s.Results[len(s.Results)-1].Micros
+	// By round: runs that follow each other share what else the machine does.
+	ours := s.Results[len(s.Results)-1].Runs
 	for i := range s.Results {
-		s.Results[i].Ratio = s.Results[i].Micros / ours
+		var ratios []float64
+		for round, run := range s.Results[i].Runs {
+			ratios = append(ratios, run.Micros/ours[round].Micros)
+		}
+		s.Results[i].Ratio = middle(ratios)
 	}
 }
 
@@ -78,6 +83,11 @@ func median(runs []Run, of func(Run) float64) float64 {
 	for _, r := range runs {
 		values = append(values, of(r))
 	}
+	return middle(values)
+}
+
+// middle is the median of values, which it sorts.
+func middle(values []float64) float64 {
 	slices.Sort(values)
 	n := len(values)
 	return (values[(n-1)/2] + values[n/2]) / 2
@@ -96,8 +106,8 @@ func (s *SceneResult) print(out io.Writer) {
 
 func (r *Report) footer(out io.Writer) {
 	fmt.Fprintf(out, `Medians of %d rounds of %g s, servers in turns, at most %d queries waiting, over loopback.
-CPU: user and system time of the server's processes. To gslb: the same, divided by ours;
-above 1 gslb works less. Server, generator: how much of its processor each used.
+CPU: user and system time of the server's processes. To gslb: the same, divided by ours
+of that round; above 1 gslb works less. Server, generator: how much of its processor each used.
 An asker is an address and a port. Proxies have a few, resolvers another for each query.
 %s
 `, r.Rounds, r.Seconds, r.Window, r.Processor)
