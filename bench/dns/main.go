@@ -64,8 +64,8 @@ func run(args []string, out, errs io.Writer) int {
 	var s settings
 	flags := flag.NewFlagSet("dns", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	flags.IntVar(&s.rounds, "rounds", 5, "how often each server is measured")
-	flags.Float64Var(&s.seconds, "seconds", 2, "how long each time, in seconds")
+	flags.IntVar(&s.rounds, "rounds", 15, "how often each server is measured")
+	flags.Float64Var(&s.seconds, "seconds", 0.5, "how long each time, in seconds")
 	flags.IntVar(&s.window, "window", 192, "how many queries wait for their replies at most")
 	flags.IntVar(&s.askers, "askers", 0, fmt.Sprintf("from how many addresses and ports queries come: %d, or as many as wait; 0: what the scene says", few))
 	flags.BoolVar(&s.json, "json", false, "print JSON")
