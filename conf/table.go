@@ -184,10 +184,10 @@ var (
 				},
 			},
 			{
-				name: "flap", one: true, group: true, doc: "How long a member that takes over and loses the VIPs again stays away from them, unless nobody else is there.",
+				name: "flap", one: true, group: true, doc: "How long a member that takes over and loses the VIPs again stays away from them, unless the active one resigns.",
 				attrs: []*attr{
 					{name: "count", typ: tFlaps, def: "3", doc: "From this time in a row on; 0: never."},
-					{name: "window", typ: tInterval, def: `"1m"`, doc: "Losing them within this time after taking over is once more in a row."},
+					{name: "window", typ: tInterval, def: `"1m"`, doc: "Losing them within this time after taking over, and sooner than after preempt_delay, is once more in a row."},
 					{name: "hold", typ: tInterval, def: `"10s"`, doc: "How long it stays away, doubled with every time."},
 					{name: "max", typ: tInterval, def: `"5m"`, doc: "Longest time that it stays away."},
 				},

@@ -240,7 +240,11 @@ func (s *step) active(why string) {
 func (s *step) lose() {
 	f, st := s.Config.Flap, &s.State
 	st.LostAt = s.now
-	if s.now-st.TakenAt > f.Window {
+	window := f.Window
+	if d := s.Config.PreemptDelay; d > 0 {
+		window = min(window, d)
+	}
+	if s.now-st.TakenAt >= window {
 		st.Flaps = 0
 		return
 	}

@@ -94,8 +94,9 @@ type Config struct {
 }
 
 // Flap is how a router's own take-overs are dampened. A role that is lost
-// within Window after it was taken is a flap; from the flap with number Count
-// in a row on, the router does not take over for
+// within Window after it was taken is a flap, and sooner than after PreemptDelay:
+// who comes back and takes over as it should has listened for so long. From the
+// flap with number Count in a row on, the router does not take over for
 //
 //	min(Hold x 2^(flaps - Count), Max)
 //

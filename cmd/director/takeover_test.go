@@ -240,6 +240,14 @@ func TestWhoHasTheVIPs(t *testing.T) {
 		roles(t, "it waits", 3*time.Second, "backup active", a, b)
 		roles(t, "it comes back", 2*downTime, "active backup", a, b)
 	})
+	inPair(t, "one that restarts again and again keeps nobody from taking over", soon, "", func(t *testing.T, _ *fake.Segment, a, b *member) {
+		for range 5 {
+			a.die()
+			roles(t, "dead", downTime, "active", b)
+			a.begin(a.text)
+			roles(t, "back", 3*downTime, "active backup", a, b)
+		}
+	})
 	inPair(t, "the active one is stopped", soon, "", func(t *testing.T, _ *fake.Segment, a, b *member) {
 		a.end(false)
 		roles(t, "resigned", time.Second, "active", b)
