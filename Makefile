@@ -50,7 +50,7 @@ lab: build
 	GSLB_BIN="$(bin)" $(static) test -tags lab -count=1 -timeout 20m -v ./lab/
 
 demo: build
-	@bin/gslb lab demo examples/two-tier.hcl
+	@bin/gslb lab demo examples/failover.hcl
 
 bench-dns: build
 	@$(static) build -trimpath -o bin/bench-dns ./bench/dns

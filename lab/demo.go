@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"gslb/topology"
@@ -20,15 +21,15 @@ const (
 )
 
 // Demo tells a story on a topology of two regions or more with two tiers each:
-// all is well; a real server, a second-tier director and a whole region die in
-// turn and come back.
+// all is well; a real server, a second-tier director, the active member of a
+// pair of fronts if there is one, and a whole region die in turn and come back.
 func (w *World) Demo(ctx context.Context, report *Report, fault Fault) error {
 	s, err := w.newStory(report, fault)
 	if err != nil {
 		return err
 	}
 	for _, chapter := range []func(context.Context) error{
-		s.allIsWell, s.serverDies, s.directorDies, s.regionDies,
+		s.allIsWell, s.serverDies, s.directorDies, s.frontDies, s.regionDies,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err
@@ -205,6 +206,121 @@ func (s *story) directorDies(ctx context.Context) error {
 	}
 	return s.everyServer(ctx, i, "it is back: every real server of %s is reached through %d tiers")
 }
+
+// frontDies takes the active member of a pair away from its users, and gives it back.
+func (s *story) frontDies(ctx context.Context) error {
+	i := slices.IndexFunc(s.services, func(v *topology.Service) bool { return len(v.Tiers[0].Pairs) > 0 })
+	if i < 0 {
+		return nil
+	}
+	d, pair := s.door(i), s.services[i].Tiers[0].Pairs[0]
+	active, err := s.front(d)
+	if err != nil {
+		return err
+	}
+	// A silent member is dead after three advertisements and a part of one (RFC
+	// 9568 section 6.1); who has asked meanwhile asks again after a second (RFC 6298).
+	bound := 4*pair.Advert + 2*time.Second
+	m, err := s.move(ctx, d, active, bound, func() error { return s.kill(active.ID) })
+	if err != nil {
+		return err
+	}
+	s.report.Add(Check{
+		fmt.Sprintf("the active front %s loses its power: another member of %s has the VIP", active.ID, pair.ID),
+		m.String(), fmt.Sprintf("%.1f s, none fails afterwards", bound.Seconds()), m.to != nil && m.after == 0,
+	})
+	if m.to == nil { // nobody died, or nobody took over
+		return s.revive(active.ID)
+	}
+	bound += pair.PreemptDelay + s.bound(i)
+	if m, err = s.move(ctx, d, m.to, bound, func() error { return s.revive(active.ID) }); err != nil {
+		return err
+	}
+	s.report.Add(Check{
+		fmt.Sprintf("it is back: %s takes the VIP back", active.ID), m.String(), fmt.Sprintf("%.1f s, none fails", bound.Seconds()),
+		m.to == active && m.before+m.after == 0,
+	})
+	return nil
+}
+
+// A moving is what users saw of a VIP that moved from one director to another.
+type moving struct {
+	took          time.Duration      // until the director had it
+	before, after int                // requests that failed of those begun until then, and afterwards
+	requests      int                // of all
+	to            *topology.Director // nil: it has not moved
+	last          string             // error
+}
+
+func (m moving) String() string {
+	if m.to == nil {
+		return fmt.Sprintf("it has not moved: %d requests, %d failed%s", m.requests, m.before+m.after, m.last)
+	}
+	return fmt.Sprintf("%s after %.1f s: %d requests, %d begun until then failed, %d afterwards%s", m.to.ID, m.took.Seconds(), m.requests, m.before, m.after, m.last)
+}
+
+// move does something and asks all the time until another director than from
+// has the VIP, for at most bound, and a while longer.
+func (w *World) move(ctx context.Context, d door, from *topology.Director, bound time.Duration, do func() error) (moving, error) {
+	var m moving
+	if err := do(); err != nil {
+		return m, err
+	}
+	begin := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	moved := make(chan time.Time, 1)
+	go func() {
+		defer close(moved)
+		for time.Since(begin) < bound && ctx.Err() == nil {
+			for _, other := range d.service.Tiers[0].Directors {
+				if other == from {
+					continue
+				}
+				if has, err := w.has(other, d.vip); err != nil {
+					cancel(err)
+				} else if has {
+					m.to = other
+					moved <- time.Now()
+					return
+				}
+			}
+			time.Sleep(lookEvery)
+		}
+	}()
+	var at time.Time // when it moved
+	for waiting := true; waiting || !at.IsZero() && time.Since(at) < steady; {
+		asked := time.Now()
+		replies, err := w.traffic(ctx, d, Requests{Parallel: parallel}, m.requests, parallel)
+		if err != nil {
+			return m, err
+		}
+		if waiting {
+			select {
+			case at = <-moved:
+				waiting = false
+				m.took = at.Sub(begin)
+			default:
+			}
+		}
+		for _, r := range replies {
+			if r.Err == "" {
+				continue
+			}
+			m.last = ": " + r.Err
+			if waiting || asked.Before(at) {
+				m.before++
+			} else {
+				m.after++
+			}
+		}
+		m.requests += len(replies)
+	}
+	return m, context.Cause(ctx)
+}
+
+// lookEvery is the time between two looks for an address.
+const lookEvery = 10 * time.Millisecond
 
 func (s *story) regionDies(ctx context.Context) error {
 	dead := s.services[0].Region

@@ -128,11 +128,11 @@ exec "$real" "$@"
 
 func TestDemoFailsWhenNobodyDies(t *testing.T) {
 	t.Setenv("DEMO_FAULT", "none")
-	status, out, errs := run(t, "lab", "demo", "../examples/two-tier.hcl")
+	status, out, errs := run(t, "lab", "demo", "../examples/failover.hcl")
 	if status != 1 {
 		t.Errorf("status %d, want 1\n%s", status, errs)
 	}
-	for _, death := range []string{"dies:", "loses its power:", "dies: the DNS gives none of it:"} {
+	for _, death := range []string{"dies:", "loses its power:", "has the VIP:", "dies: the DNS gives none of it:"} {
 		if !slices.ContainsFunc(strings.Split(out, "\n"), func(line string) bool {
 			return strings.HasPrefix(line, "FAIL") && strings.Contains(line, death)
 		}) {

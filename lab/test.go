@@ -290,20 +290,24 @@ func (w *World) front(d door) (*topology.Director, error) {
 		return members[0], nil
 	}
 	for _, m := range members {
-		has := false
-		err := w.in(m.ID, func() error {
-			list, err := net.InterfaceAddrs()
-			has = slices.ContainsFunc(list, func(a net.Addr) bool {
-				p, err := netip.ParsePrefix(a.String())
-				return err == nil && p.Addr().Unmap() == d.vip
-			})
-			return err
-		})
-		if err != nil || has {
+		if has, err := w.has(m, d.vip); err != nil || has {
 			return m, err
 		}
 	}
 	return nil, fmt.Errorf("no member of %s has %s", d.service.Tiers[0].Pairs[0].ID, d.vip)
+}
+
+// has reports whether a director has an address.
+func (w *World) has(d *topology.Director, addr netip.Addr) (has bool, err error) {
+	err = w.in(d.ID, func() error {
+		list, err := net.InterfaceAddrs()
+		has = slices.ContainsFunc(list, func(a net.Addr) bool {
+			p, err := netip.ParsePrefix(a.String())
+			return err == nil && p.Addr().Unmap() == addr
+		})
+		return err
+	})
+	return has, err
 }
 
 // testDomain asks every nameserver from every region, by UDP and TCP.
