@@ -492,7 +492,7 @@ func (m somewhere) Walk(yield func(netip.Prefix, steering.Where) bool) {
 // A director of a hash tier names the very destination of each flow, another one
 // when it is down, and the rest stay where they are.
 func TestFlows(t *testing.T) {
-	const two = "examples/two-tier.hcl"
+	const two, pairs = "examples/two-tier.hcl", "lab/testdata/pairs.hcl"
 	for name, c := range map[string]struct {
 		text, path      string // of these one
 		client, virtual string
@@ -502,6 +502,10 @@ func TestFlows(t *testing.T) {
 		"flow-its-nat-is-down": {path: two, client: "203.0.113.9:40000", virtual: "192.0.2.5:80", down: []string{"director.nat[eu1]"}},
 		"flow-all-are-down":    {path: two, client: "203.0.113.9:40000", virtual: "192.0.2.5:80", down: []string{"farm.web"}},
 		"flow-no-front":        {path: two, client: "203.0.113.9:40000", virtual: "198.51.100.5:80", down: []string{"region.us"}},
+		"flow-pairs":           {path: pairs, client: "203.0.113.9:40000", virtual: "192.0.2.5:80"},
+		"flow-member-down":     {path: pairs, client: "203.0.113.9:40000", virtual: "192.0.2.5:80", down: []string{"director.front[a]", "director.nat[a]"}},
+		"flow-pair-down":       {path: pairs, client: "203.0.113.9:40000", virtual: "192.0.2.5:80", down: []string{"failover.nat"}},
+		"flow-gate-down":       {path: pairs, client: "203.0.113.9:40000", virtual: "192.0.2.6:80", down: []string{"director.gate[a]"}},
 		"flow-by-port":         {text: hashed, client: "203.0.113.9:40000", virtual: "192.0.2.5:80"},
 		"flow-by-another-port": {text: hashed, client: "203.0.113.9:40001", virtual: "192.0.2.5:80"},
 		"flow-sorry":           {text: hashed, client: "203.0.113.9:40001", virtual: "192.0.2.5:80", down: []string{"farm.web"}},

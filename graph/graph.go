@@ -194,6 +194,12 @@ func (m *model) regions(s *sets) {
 		b.first = min(b.first, s.first(d.ID, len(m.topo.Services)))
 		b.depth = max(b.depth, s.depth[d.ID])
 	}
+	for _, f := range m.topo.Failovers {
+		if b := m.of[f.Members[0].ID]; len(b.objects) == len(f.Members) {
+			b.title = short(f.ID)
+			b.lines = append(texts(f.Addrs), fmt.Sprintf("pair of %d", len(f.Members)))
+		}
+	}
 	servers, rates := map[*box]int{}, map[*box]float64{}
 	for _, f := range m.topo.Farms {
 		b := m.join(groups[f.Region], s, farm, f.ID)

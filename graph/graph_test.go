@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gslb/conf"
 	"gslb/topology"
 )
@@ -312,6 +314,55 @@ func TestRatesHaveThreeDigits(t *testing.T) {
 	} {
 		if got := perSecond(v); got != want {
 			t.Errorf("%v: got %s, want %s", v, got, want)
+		}
+	}
+}
+
+// A pair is one box, and carries what one of its members does.
+func TestPairs(t *testing.T) {
+	topo := read(t, "../lab/testdata/pairs.hcl")
+	want := `pairs: 1 region, 2 virtual services, 6 directors, 2 farms, 4 servers
+region.eu
+├─ virtual_service.www  192.0.2.5, 2001:db8:0:1::5  tcp/80
+│  ├─ tier front: tun, mh
+│  │  └─ failover.front
+│  │     ├─ director.front["a"]  192.0.2.11, 2001:db8:0:1::11  first
+│  │     └─ director.front["b"]  192.0.2.12, 2001:db8:0:1::12  stands by
+│  └─ tier nat: nat, mh
+│     └─ failover.nat  192.0.2.20, 2001:db8:0:1::20  8.93 MB/s
+│        ├─ director.nat["a"]  192.0.2.21, 2001:db8:0:1::21  first
+│        ├─ director.nat["b"]  192.0.2.22, 2001:db8:0:1::22  stands by
+│        └─ farm.web["nat"]  2 servers
+└─ virtual_service.gate  192.0.2.6, 2001:db8:0:1::6  tcp/80
+   └─ tier nat: nat, mh
+      └─ failover.gate  8.93 MB/s
+         ├─ director.gate["a"]  192.0.2.31, 2001:db8:0:1::31  first
+         ├─ director.gate["b"]  192.0.2.32, 2001:db8:0:1::32  stands by
+         └─ farm.web["gate"]  2 servers
+`
+	if diff := cmp.Diff(want, Text(topo)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	m := compile(topo)
+	var boxes []string
+	for _, b := range m.all {
+		if b.kind == director {
+			boxes = append(boxes, b.title+": "+strings.Join(b.objects, " ")+": "+strings.Join(b.lines, ", "))
+		}
+	}
+	if diff := cmp.Diff([]string{
+		`front: director.front["a"] director.front["b"]: pair of 2`,
+		`nat: director.nat["a"] director.nat["b"]: 192.0.2.20, 2001:db8:0:1::20, pair of 2`,
+		`gate: director.gate["a"] director.gate["b"]: pair of 2`,
+	}, boxes); diff != "" {
+		t.Errorf("boxes (-want +got)\n%s", diff)
+	}
+	for _, l := range m.links {
+		if len(l.from) != 1 || len(l.to) != 1 {
+			t.Errorf("%s links %d boxes to %d", l.label, len(l.from), len(l.to))
+		}
+		if l.method == "nat" && l.carries() != "8.93 MB/s" {
+			t.Errorf("%s carries %s", l.label, l.carries())
 		}
 	}
 }

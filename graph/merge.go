@@ -99,6 +99,14 @@ func merge(t *topology.Topology) *sets {
 	most := allowance(len(t.Regions))
 	s.depths(t)
 
+	// Members of a pair forward one at a time.
+	for _, f := range t.Failovers {
+		var ids []string
+		for _, d := range f.Members {
+			ids = append(ids, d.ID)
+		}
+		s.unite(ids)
+	}
 	// What stands side by side in one tier.
 	for i, v := range t.Services {
 		s.joined = append(s.joined, i)
