@@ -203,6 +203,9 @@ func TestWhoHasTheVIPs(t *testing.T) {
 		roles(t, "cut", downTime, "active active", a, b)
 		s.Cut(a.addr, false)
 		roles(t, "healed", 2*time.Second, "active backup", a, b)
+		if p := b.ask().Peers; len(p) != 1 || p[0].Node != a.id || p[0].Priority != 200 || p[0].Heard < 3 {
+			t.Errorf("the second has heard %+v", p)
+		}
 		var texts []string
 		for _, e := range b.ask().Events {
 			texts = append(texts, e.Text)
