@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -123,11 +122,7 @@ func (k *desk) read(name string, take func([]byte) error) {
 		err = take(data)
 	}
 	if err != nil {
-		bad := k.path(name + ".bad")
-		if renamed := os.Rename(k.path(name), bad); renamed != nil {
-			bad = renamed.Error()
-		}
-		k.log.Error("what was kept is put aside", "file", k.path(name), "now", bad, "reason", err)
+		k.log.Error("what was kept is put aside", "file", k.path(name), "now", local.PutAside(k.path(name)), "reason", err)
 	}
 }
 
@@ -183,23 +178,5 @@ func (k *desk) say(o health.Overrides, told func(error)) {
 
 // answer is what the socket's users get; it runs beside the daemon.
 func (k *desk) answer(ctx context.Context, peer local.Peer, data []byte) []byte {
-	var r request
-	if err := json.Unmarshal(data, &r); err != nil {
-		return local.Marshal(local.Refuse("read the request: %v", err))
-	}
-	if r.FormatVersion != 1 {
-		return local.Marshal(local.Refuse("the request has format version %d; this director reads 1", r.FormatVersion))
-	}
-	reply := make(chan any, 1)
-	select {
-	case k.calls <- call{peer, r, reply}:
-	case <-ctx.Done():
-		return local.Marshal(local.Refuse("the director is busy or stopping"))
-	}
-	select {
-	case out := <-reply:
-		return local.Marshal(out)
-	case <-ctx.Done():
-		return local.Marshal(local.Refuse("the director does not get to it, or its disk hangs"))
-	}
+	return local.Exchange(ctx, "the director", data, k.calls, func(r request, reply chan<- any) call { return call{peer, r, reply} })
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -172,11 +171,7 @@ func (k *desk) read(name string) ([]byte, bool) {
 }
 
 func (k *desk) aside(name string, err error) {
-	bad := k.path(name + ".bad")
-	if renamed := os.Rename(k.path(name), bad); renamed != nil {
-		bad = renamed.Error()
-	}
-	k.log.Error("state is put aside", "file", k.path(name), "now", bad, "reason", err)
+	k.log.Error("state is put aside", "file", k.path(name), "now", local.PutAside(k.path(name)), "reason", err)
 }
 
 // close saves the view and ends what was begun; nil is not saved.
@@ -340,25 +335,7 @@ func (d *dnsNode) overridden(now time.Time) health.Overrides {
 
 // answer is what the socket's users get; it runs beside the daemon.
 func (k *desk) answer(ctx context.Context, peer local.Peer, data []byte) []byte {
-	var r request
-	if err := json.Unmarshal(data, &r); err != nil {
-		return local.Marshal(local.Refuse("read the request: %v", err))
-	}
-	if r.FormatVersion != 1 {
-		return local.Marshal(local.Refuse("the request has format version %d; this gslb serve reads 1", r.FormatVersion))
-	}
-	reply := make(chan any, 1)
-	select {
-	case k.calls <- call{peer, r, reply}:
-	case <-ctx.Done():
-		return local.Marshal(local.Refuse("gslb serve is busy or stopping"))
-	}
-	select {
-	case out := <-reply:
-		return local.Marshal(out)
-	case <-ctx.Done():
-		return local.Marshal(local.Refuse("gslb serve does not get to it, or its disk hangs"))
-	}
+	return local.Exchange(ctx, "gslb serve", data, k.calls, func(r request, reply chan<- any) call { return call{peer, r, reply} })
 }
 
 // handle does what a call asks for.

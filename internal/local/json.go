@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/user"
 	"strconv"
 )
@@ -26,6 +27,46 @@ func Marshal(v any) []byte {
 		panic("local: " + err.Error()) // there is nothing in replies that has no JSON
 	}
 	return append(data, '\n')
+}
+
+// Exchange takes a request as JSON apart, hands it on as one of the calls of a
+// daemon, called so in refusals, and returns the text of the reply.
+func Exchange[Request, Call any](ctx context.Context, daemon string, data []byte, calls chan<- Call, call func(Request, chan<- any) Call) []byte {
+	var head struct {
+		FormatVersion int `json:"format_version"`
+	}
+	err := json.Unmarshal(data, &head)
+	if err == nil && head.FormatVersion != 1 {
+		return Marshal(Refuse("the request has format version %d; %s reads 1", head.FormatVersion, daemon))
+	}
+	var r Request
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		return Marshal(Refuse("read the request: %v", err))
+	}
+	reply := make(chan any, 1)
+	select {
+	case calls <- call(r, reply):
+	case <-ctx.Done():
+		return Marshal(Refuse("%s is busy or stopping", daemon))
+	}
+	select {
+	case out := <-reply:
+		return Marshal(out)
+	case <-ctx.Done():
+		return Marshal(Refuse("%s does not get to it, or its disk hangs", daemon))
+	}
+}
+
+// PutAside renames a file that is of no use, and says what it is called now.
+func PutAside(path string) string {
+	bad := path + ".bad"
+	if err := os.Rename(path, bad); err != nil {
+		return err.Error()
+	}
+	return bad
 }
 
 // String is a user for logs and people.
