@@ -84,7 +84,7 @@ func (w talkers) talk() (out talked) {
 			out.Said += said
 			out.Pause = max(out.Pause, pause)
 			if err != nil {
-				out.Errors = append(out.Errors, err.Error())
+				out.Errors = append(out.Errors, fmt.Sprintf("%v old, after %d answers: %v", w.Ages[i%len(w.Ages)], said, err))
 			} else {
 				out.Whole++
 			}

@@ -330,6 +330,7 @@ func (x *pairJSON) text(out io.Writer, s *statusJSON, paint func(string) string)
 		notes = append(notes, fmt.Sprintf("%d advertisements refused", x.Refused))
 	}
 	fmt.Fprintln(out, "  "+strings.Join(notes, "; "))
+	x.Sync.text(out, s, paint)
 	var rows [][]string
 	for _, t := range x.Tracks {
 		weight, reason := fmt.Sprintf("penalty %d", t.Penalty), ""
@@ -347,5 +348,4 @@ func (x *pairJSON) text(out io.Writer, s *statusJSON, paint func(string) string)
 		rows = append(rows, []string{cli.Age(s.At.Sub(e.At)) + " ago", e.Text})
 	}
 	cli.Table(out, "  ", rows)
-	x.Sync.text(out, s, paint)
 }

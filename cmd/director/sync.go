@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// syncMessage bounds the bytes of a message, so that six connections of IPv4
-	// fill it (three of IPv6): the kernel sends a full one at once, and lets
-	// another lie for two seconds.
-	syncMessage = 224
+	// syncMessage bounds the bytes of a message, so that two connections of IPv4
+	// fill it, or one of IPv6: the kernel sends a full one at once, and lets another
+	// lie for two seconds.
+	syncMessage = 80
 	// syncLook is how often it is looked at how the copies get on.
 	syncLook = time.Second
 )

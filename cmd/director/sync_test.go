@@ -44,7 +44,7 @@ func settled(t *testing.T, k *fakeKernel, dir string) (*daemon, *strings.Builder
 func TestSyncDaemonsAreAsThePairsWantThem(t *testing.T) {
 	k, dir := &fakeKernel{own: []device{{name: "lo", index: 1, addrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}}}}, t.TempDir()
 	d, _ := settled(t, k, dir)
-	sender := ipvs.Daemon{Role: ipvs.Sender, Interface: "lo", ID: 51, Group: ipvs.SyncGroup, Port: 8848, TTL: 1, MaxLen: 224}
+	sender := ipvs.Daemon{Role: ipvs.Sender, Interface: "lo", ID: 51, Group: ipvs.SyncGroup, Port: 8848, TTL: 1, MaxLen: 80}
 	receiver := sender
 	receiver.Role, receiver.MaxLen = ipvs.Receiver, 0
 	step := func(what string, id uint8, why reason, started int, want ...ipvs.Daemon) {

@@ -144,8 +144,7 @@ func TestConnectionsAreCopied(t *testing.T) {
 		within time.Duration // all but those of the last message
 	}{
 		{"messages as long as fit the link, 40 connections each", 0, 5 * time.Second},
-		{"messages of 6 connections", 224, time.Second},
-		{"messages of one connection", 1, time.Second},
+		{"messages of two connections", 80, time.Second},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
@@ -219,7 +218,7 @@ ip netns exec PEER ipvsadm --start-daemon backup --mcast-interface e0 --syncid 5
 						}
 					}
 				})
-				if count >= all-6 && most == 0 {
+				if count >= all-2 && most == 0 {
 					most = time.Since(begin)
 				}
 				if count == all {
@@ -228,7 +227,7 @@ ip netns exec PEER ipvsadm --start-daemon backup --mcast-interface e0 --syncid 5
 				last = count
 				time.Sleep(10 * time.Millisecond)
 			}
-			t.Logf("%s: %d connections in %v; %d of them were copied after %v, all after %v", c.what, all, opened.Round(time.Millisecond), all-6, most.Round(10*time.Millisecond), whole.Round(10*time.Millisecond))
+			t.Logf("%s: %d connections in %v; %d of them were copied after %v, all after %v", c.what, all, opened.Round(time.Millisecond), all-2, most.Round(10*time.Millisecond), whole.Round(10*time.Millisecond))
 			if last != all || most > c.within || whole > 5*time.Second {
 				t.Errorf("%d of %d were copied; most of them in %v, want %v, all in %v", last, all, most, c.within, whole)
 			}
