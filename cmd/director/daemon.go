@@ -133,6 +133,7 @@ func (d *daemon) run(ctx context.Context) error {
 	results := make(chan probe.Result, 64)
 	set := probe.NewSet(results)
 	defer set.Close()
+	defer d.sync.close()
 
 	d.log.Info("director starts", "node", d.self.ID, "destinations checked", len(d.probes))
 	// The services that the probes go through must be there before the first

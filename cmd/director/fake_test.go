@@ -42,7 +42,8 @@ type fakeKernel struct {
 	down     map[string]bool   // those that have lost their carrier
 	full     error             // what giving it addresses ends in
 	renewed  map[netip.Addr]time.Time
-	mu       sync.Mutex // of host, down, full and renewed, which pairs use too
+	said     *ipvs.Heard // by the sync daemon of another
+	mu       sync.Mutex  // of host, down, renewed and said, which others use too
 }
 
 // Interfaces are the own ones with what was wanted on them last.
@@ -273,23 +274,35 @@ func (k *fakeKernel) StopDaemon(r ipvs.Role) error {
 	return nil
 }
 
-// Listen hears silence.
-func (k *fakeKernel) Listen(netip.Addr, uint16) (listener, error) { return make(silence), nil }
+// Listen hears what is said, once in each window.
+func (k *fakeKernel) Listen(netip.Addr, uint16) (listener, error) {
+	return &earshot{kernel: k, ended: make(chan struct{})}, nil
+}
 
-type silence chan struct{}
+type earshot struct {
+	kernel *fakeKernel
+	again  bool
+	ended  chan struct{}
+}
 
-func (s silence) Hear(until time.Time) (ipvs.Heard, error) {
+func (e *earshot) Hear(until time.Time) (ipvs.Heard, error) {
+	e.kernel.mu.Lock()
+	said := e.kernel.said
+	e.kernel.mu.Unlock()
+	if e.again = !e.again; e.again && said != nil {
+		return *said, nil
+	}
 	select {
-	case <-s:
+	case <-e.ended:
 		return ipvs.Heard{}, net.ErrClosed
 	case <-time.After(time.Until(until)):
 		return ipvs.Heard{}, os.ErrDeadlineExceeded
 	}
 }
 
-func (silence) Join(netip.Addr) error { return nil }
+func (*earshot) Join(netip.Addr) error { return nil }
 
-func (s silence) Close() error { close(s); return nil }
+func (e *earshot) Close() error { close(e.ended); return nil }
 
 func (k *fakeKernel) Host(want tiers.Host, _ string) ([]string, error) {
 	k.mu.Lock()

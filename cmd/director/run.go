@@ -104,7 +104,6 @@ within three advertisements; later than that another member has taken over.`,
 				return err
 			}
 			defer d.reports.close()
-			defer d.sync.close()
 			return d.run(c.Context())
 		},
 	}

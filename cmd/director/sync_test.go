@@ -16,6 +16,7 @@ import (
 	"gslb/report"
 	"gslb/tiers"
 	"gslb/topology"
+	"gslb/vrrp/conn/fake"
 )
 
 // copying is a pair that copies connections, of which 127.0.0.1 is a member.
@@ -313,4 +314,65 @@ failover.front  192.0.2.5: backup for 4s, started
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+}
+
+func TestMembersThatCopy(t *testing.T) {
+	const soon = `preempt_delay = "1s"`
+	inPair(t, "one that comes back waits for connections", soon, "sync = {}", func(t *testing.T, _ *fake.Segment, a, b *member) {
+		for _, m := range []*member{a, b} {
+			if n := len(m.kernel.daemons); n != 2 {
+				t.Errorf("%s has %d sync daemons", m.id, n)
+			}
+		}
+		a.die()
+		roles(t, "dead", downTime, "active", b)
+		a.begin(a.text)
+		roles(t, "it waits", 5*time.Second, "backup active", a, b)
+		if x := a.ask(); x.Ready || x.Sync == nil || x.Sync.Waits != "waits for connections: 0, for 3s more" {
+			t.Errorf("it is ready: %v, and copies: %+v", x.Ready, x.Sync)
+		}
+		roles(t, "nobody tells how many there are", 6*time.Second, "active backup", a, b)
+		if x := a.ask(); x.Sync == nil || !x.Sync.Complete || x.Sync.Waits != "" {
+			t.Errorf("it copies: %+v", x.Sync)
+		}
+	})
+	inPair(t, "nobody waits when nobody is active", soon, "sync = {}", func(t *testing.T, _ *fake.Segment, a, b *member) {
+		a.end(false)
+		b.end(false)
+		a.begin(a.text)
+		b.begin(b.text)
+		roles(t, "both began", downTime+time.Second, "active backup", a, b)
+	})
+	inPair(t, "another id is said, and when it is right again", soon, "sync = {}", func(t *testing.T, _ *fake.Segment, a, b *member) {
+		says := func(id uint8) {
+			b.kernel.mu.Lock()
+			defer b.kernel.mu.Unlock()
+			b.kernel.said = &ipvs.Heard{Message: ipvs.Message{ID: id, Version: 1}, From: a.addr}
+		}
+		says(52)
+		time.Sleep(3 * time.Minute)
+		const wrong = `director.front["a"] sends with sync id 52, and 51 is taken in: its connections do not come here`
+		if diff := cmp.Diff([]string{wrong}, b.ask().Sync.Problems); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		if n := strings.Count(b.logs.String(), "sends with sync id 52"); n != 3 {
+			t.Errorf("it is logged %d times in 3 minutes, want 3", n)
+		}
+		says(51)
+		time.Sleep(3 * time.Second)
+		if x := b.ask().Sync; len(x.Problems) > 0 || x.Peers[0].Heard == nil {
+			t.Errorf("it copies: %+v", x)
+		}
+	})
+	inPair(t, "a file that says it no more", soon, "sync = {}", func(t *testing.T, _ *fake.Segment, a, b *member) {
+		a.reread(strings.Replace(a.text, "sync = {}", "", 1))
+		if x := a.ask(); x.Sync != nil || len(a.kernel.daemons) > 0 {
+			t.Errorf("it copies: %+v, by %v", x.Sync, a.kernel.daemons)
+		}
+		a.reread(strings.Replace(b.text, "sync = {}", "sync = { id = 7 }", 1))
+		if x := a.ask(); x.Sync == nil || x.Sync.ID != 7 {
+			t.Errorf("it copies: %+v", x.Sync)
+		}
+		roles(t, "nobody moves", downTime, "active backup", a, b)
+	})
 }
