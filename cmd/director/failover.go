@@ -176,7 +176,7 @@ type pairJSON struct {
 	Ready    bool      `json:"ready"`    // to take over from a member that lives
 	Peer     *peerJSON `json:"peer,omitempty"`
 	Heard    uint64    `json:"heard"`   // advertisements
-	Refused  uint64    `json:"refused"` // of all reasons
+	Refused  uint64    `json:"refused"` // but for those of other virtual routers
 	Members  []string  `json:"members"`
 	// Peers are the other members that have ever been heard; who is backup says
 	// nothing.
@@ -245,8 +245,10 @@ func (d *daemon) pairStatus(now time.Time) []pairJSON {
 		}
 		for _, c := range s.Counts {
 			x.Heard += c.Heard
-			for _, n := range c.Refused {
-				x.Refused += n
+			for reason, n := range c.Refused {
+				if reason != vrrp.BadRouter { // other pairs of the segment speak too
+					x.Refused += n
+				}
 			}
 			for _, p := range c.Peers {
 				x.Peers = append(x.Peers, peerJSON{Node: node(p.Addr), Address: p.Addr.String(), Priority: int(p.Priority), At: at(p.At), Heard: p.Heard})
