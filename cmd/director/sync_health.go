@@ -73,6 +73,7 @@ type copyView struct {
 	mine   int           // connections
 	leads  bool          // we have the VIPs
 	lags   time.Time     // since when they have far more than we, or we far more than they; zero: not
+	lives  bool          // it is heard otherwise
 	speaks bool          // its probes alone would be copied
 }
 
@@ -118,7 +119,7 @@ func (v *copyView) problem(now time.Time) (kind, words string) {
 		return "few", fmt.Sprintf("%s has %d of the %d connections here, though it hears what is sent", v.peer, v.told.Connections, v.mine)
 	case lags:
 		return "few", fmt.Sprintf("%d of the %d connections of %s are here, though it is heard", v.mine, v.told.Connections, v.peer)
-	case !hears && v.speaks && now.Sub(v.since) >= 2*syncQuiet && now.Sub(v.sound.Right) >= 2*syncQuiet:
+	case !hears && v.speaks && v.lives && now.Sub(v.since) >= 2*syncQuiet && now.Sub(v.sound.Right) >= 2*syncQuiet:
 		return "nothing", fmt.Sprintf("nothing has come from %s%s, not even its own probes: its sync daemon does not run, or its messages are lost", v.peer, ago(now, v.sound.Right))
 	}
 	return "", ""

@@ -180,9 +180,10 @@ func TestWhatIsWrongWithCopiesIsSaid(t *testing.T) {
 			"director.a has 20 of the 1000 connections here, though it hears what is sent"},
 		"we hear it and have few": {copyView{sound: well, told: told(true, 1000), mine: 20, lags: ago(20)},
 			"20 of the 1000 connections of director.a are here, though it is heard"},
-		"without a word, probes are missing": {copyView{speaks: true, since: ago(40)},
+		"without a word, probes are missing": {copyView{speaks: true, lives: true, since: ago(40)},
 			"nothing has come from director.a, not even its own probes: its sync daemon does not run, or its messages are lost"},
-		"without a word, it has just begun": {copyView{speaks: true, since: ago(20)}, ""},
+		"without a word, it has just begun": {copyView{speaks: true, lives: true, since: ago(20)}, ""},
+		"without a word, it may be dead":    {copyView{speaks: true, since: ago(40)}, ""},
 		"it told something long ago":        {copyView{sound: well, told: report.Saying{Copies: report.Copies{ID: 52}, At: ago(60)}}, ""},
 	} {
 		v := c.v

@@ -157,6 +157,7 @@ func (d *daemon) watchSync(ctx context.Context, now time.Time) {
 			}
 			v := d.copyView(f, m)
 			v.leads = leads
+			v.lives = v.fresh(now) || !leads && state.Peer.At != 0 && addresses(m).Has(state.Peer.From)
 			k := [2]string{m.ID, f.ID}
 			switch began := s.lags[k]; {
 			case !v.behind(now):
@@ -171,6 +172,9 @@ func (d *daemon) watchSync(ctx context.Context, now time.Time) {
 			}
 			kind, words := v.problem(now)
 			d.complain([3]string{m.ID, f.ID, kind}, words, now)
+			if !v.fresh(now) {
+				v.told = report.Saying{} // nobody needs to see it
+			}
 			s.views[f.ID] = append(s.views[f.ID], syncPeerRow{v, words})
 			d.reports.tellCopies(d.self.ID, m, report.Copies{
 				Pair: f.ID, Active: leads, Connections: uint32(s.mine[f.ID]), ID: f.Sync.ID, Sends: sends, Takes: takes, Heard: heardAgo(v.sound.Right, now),
@@ -200,7 +204,11 @@ func (d *daemon) copyView(f *topology.Failover, m *topology.Director) copyView {
 		v.on = d.sync.want[0].Interface
 	}
 	for _, p := range d.ground.Probes { // of the same kind at every member
-		v.speaks = v.speaks || p.Mark != 0 && p.Check.Type != topology.CheckICMP
+		switch p.Check.Type {
+		case topology.CheckICMP, topology.CheckFile, topology.CheckExec: // may make no connection
+		default:
+			v.speaks = v.speaks || p.Mark != 0
+		}
 	}
 	return v
 }
