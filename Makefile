@@ -47,7 +47,7 @@ kernel: build
 # The programs as a user runs them.
 lab: build
 	@bin/umlrun true
-	GSLB_BIN="$(bin)" $(static) test -tags lab -count=1 -timeout 20m -v ./lab/
+	GSLB_BIN="$(bin)" $(static) test -tags lab -count=1 -timeout 20m -parallel 4 -v ./lab/
 
 demo: build
 	@bin/gslb lab demo examples/failover.hcl

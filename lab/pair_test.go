@@ -233,6 +233,23 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 		t.Errorf("status\n%s", out)
 	}
 
+	// The same by DR.
+	s.sh(a, `sed -i 's/method    = "tun"/method    = "dr"/' `+s.file)
+	for _, node := range []string{b, `director.nat["a"]`, `director.nat["b"]`} {
+		s.reload(node)
+	}
+	again()
+	holds(a)
+	lacks(b)
+	for _, node := range []string{a, b} {
+		s.until(node, "ipvsadm -Sn", "the whole table", has("-r 192.0.2.21:80 -g -w 1", "-r 192.0.2.22:80 -g -w 1"))
+	}
+	during("IPv4 by DR, the active director is killed and its cable pulled", "192.0.2.5:80", func() {
+		s.sh(a, "kill -9 "+s.pid(a)+pull)
+	})
+	holds(b)
+	s.sh(a, plug)
+
 	// The control: by another scheduler the same death ends connections, or else
 	// nothing above is proved.
 	s.sh(a, `sed -i 's/scheduler = "mh"/scheduler = "rr"/' `+s.file)
