@@ -179,7 +179,7 @@ func bombard(t *testing.T, at netip.AddrPort, stop chan struct{}) int {
 		select {
 		case <-stop:
 			return n
-		case <-time.After(2 * time.Millisecond): // a flood would keep the old workers at work
+		case <-time.After(2 * time.Millisecond): // room for the workers, which share the processors
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (s *Server) Serve(l *Listener) {
 	}
 	for _, socket := range empty {
 		d := datagrams{server: s, u: rand.Uint64()}
-		s.workers.Go(func() { socket.drain(d.reply) })
+		s.workers.Go(func() { socket.drain(d.reply, &s.stop) })
 	}
 	s.wait.Go(func() { s.accept(l.tcp) })
 }

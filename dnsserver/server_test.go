@@ -189,13 +189,13 @@ func TestServerHangsUpOnTheIdle(t *testing.T) {
 	packet, _, _ := ask(t, "; mail.example.org A")
 	for name, dribble := range map[string]bool{"silent": false, "dribbling": true} {
 		t.Run(name, func(t *testing.T) {
+			begin := time.Now()
 			conn := dial(t, l.Addr)
 			ended := make(chan error, 1)
 			go func() {
 				_, err := conn.Read(make([]byte, 1))
 				ended <- err
 			}()
-			begin := time.Now()
 			for i := 0; ; i++ {
 				select {
 				case err := <-ended:

@@ -69,13 +69,17 @@ func divide(s *udpSocket, n int) error {
 
 // drain answers what waits in a socket that gets nothing more, until it has
 // been empty for two looks: what the kernel was about to put in is there by then.
-func (s *udpSocket) drain(respond responder) {
+// It also ends when the server stops: a process that has taken the sockets over
+// serves or empties this one itself, and may have it get packets again, without end.
+func (s *udpSocket) drain(respond responder, stop *atomic.Bool) {
 	var done atomic.Bool
 	last := time.Now()
 	idle := time.AfterFunc(2*look, func() { done.Store(true) })
 	defer idle.Stop()
 	s.serve(func(buf, packet []byte, from netip.AddrPort, now time.Time) []byte {
-		if now.Sub(last) > look/2 {
+		if stop.Load() {
+			done.Store(true)
+		} else if now.Sub(last) > look/2 {
 			last = now
 			idle.Reset(2 * look)
 		}
