@@ -14,8 +14,10 @@ import (
 
 // standard is what every guest has from the start: what shows in /proc by being loaded. All other modules come when they are asked for,
 // as on any machine, for a tenth of a second each (see modprobe); a world that needs many names them in [Command.Modules], for some
-// milliseconds each.
-var standard = []string{"ip_vs"}
+// milliseconds each. Two schedulers do something in every network namespace, and the kernel waits for ever if it has to load one for a
+// service while it takes a namespace with IPVS down: it loads with IPVS locked (ip_vs_add_service in net/netfilter/ipvs/ip_vs_ctl.c),
+// a load waits for the namespace's end (register_pernet_subsys), and that for IPVS (ip_vs_flush). So these are there before.
+var standard = []string{"ip_vs", "ip_vs_lblc", "ip_vs_lblcr"}
 
 // parameters are those of modules that would else make devices nobody asked for, under names that programs want.
 var parameters = map[string]string{"dummy": "numdummies=0", "ifb": "numifbs=0"}
