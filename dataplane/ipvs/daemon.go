@@ -108,9 +108,25 @@ func (p *Plane) StartDaemon(d Daemon) error {
 
 // StopDaemon stops the one of a role; it is no error that there is none.
 func (p *Plane) StopDaemon(r Role) error {
-	var a attrs
-	a.nest(attrDaemon, func(a *attrs) { a.u32(daemonRole, uint32(r)) })
-	if err := p.request(cmdDelDaemon, 0, a, nothing); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := p.ready(); err != nil {
+		return err
+	}
+	var which attrs
+	which.nest(attrDaemon, func(a *attrs) { a.u32(daemonRole, uint32(r)) })
+	// Of a daemon that had no time yet to run once, kthread_stop says EINTR, which
+	// netlink_rcv_skb takes for "no answer". It is stopped all the same, and what
+	// is asked after it is answered.
+	var refused error
+	err := p.conn.batch(p.family, 2, func(packet []byte, i int) ([]byte, uint8) {
+		if i == 0 {
+			return append(packet, which...), cmdDelDaemon
+		}
+		return packet, cmdGetInfo
+	}, func(_ int, err error) { refused = errors.Join(refused, err) })
+	if err == nil && !errors.Is(refused, unix.ESRCH) {
+		err = refused
+	}
+	if err != nil {
 		return fmt.Errorf("stop the sync %s: %w", r, permitted(err))
 	}
 	return nil

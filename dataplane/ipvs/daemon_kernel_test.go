@@ -4,6 +4,7 @@ package ipvs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -101,6 +102,11 @@ ip addr add 2001:db8::11/64 dev e0 nodad`)
 	converge("none", nil, six, 0)
 	if err := p.StopDaemon(Sender); err != nil {
 		t.Errorf("to stop none: %v", err)
+	}
+	for range 20 { // before its thread has run once
+		if err := errors.Join(p.StartDaemon(six[0]), p.StopDaemon(Sender)); err != nil {
+			t.Fatalf("stop at once: %v", err)
+		}
 	}
 	elsewhere := daemonOf(Sender, 51)
 	elsewhere.Interface = "e9"
