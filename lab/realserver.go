@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"gslb/topology"
@@ -195,6 +196,10 @@ func (r *realServer) start(w *World) error {
 func (r *realServer) halt() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// A program that is being started has what is open here until it runs, and
+	// the ports would not be free.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if r.http != nil {
 		r.http.Close()
 	}
