@@ -56,9 +56,13 @@ type talkers struct {
 	After time.Duration
 }
 
+// begun is there when the users begin: a program is long in starting when the
+// machine is busy.
+const begun = "/tmp/begun"
+
 // usual are connections that are 3 s old.
 func usual(to string) talkers {
-	return talkers{to, []time.Duration{3 * time.Second}, 9 * time.Second}
+	return talkers{to, []time.Duration{3 * time.Second}, 10 * time.Second}
 }
 
 // talked is what became of connections that said something all the time.
@@ -72,6 +76,9 @@ type talked struct {
 // talk holds connections, each of which sends numbered requests and compares
 // what comes back.
 func (w talkers) talk() (out talked) {
+	if err := os.WriteFile(begun, nil, 0o644); err != nil {
+		return talked{Errors: []string{err.Error()}}
+	}
 	end := time.Now().Add(w.Ages[0] + w.After)
 	var mu sync.Mutex
 	var wait sync.WaitGroup
@@ -134,6 +141,7 @@ func talk(to string, end time.Time) (said int, pause time.Duration, err error) {
 func TestAPairOfFrontsTakesOver(t *testing.T) {
 	s := newSandboxOf(t, "testdata/pair.hcl")
 	const a, b = `director.front["a"]`, `director.front["b"]`
+	nats := [2]string{`director.nat["a"]`, `director.nat["b"]`}
 	const ( // the cable of the first
 		pull = "; ip -4 route show default >/tmp/route4; ip -6 route show default >/tmp/route6; ip link set e0 down"
 		plug = "ip link set e0 up; ip addr add 2001:db8:0:1::11/64 dev e0 nodad; ip route add $(cat /tmp/route4); ip -6 route add $(cat /tmp/route6)"
@@ -174,6 +182,7 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() { done <- s.sh("client.eu", fmt.Sprintf("%s='%s' %s", asTalkers, text, self)) }()
+		s.until("client.eu", "rm "+begun+" 2>&1", "users", func(out string) bool { return out == "" })
 		time.Sleep(w.Ages[0])
 		do()
 		out := <-done
@@ -183,7 +192,13 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 		t.Logf("%s: %d of %d connections lived on, %d numbered answers, the longest pause %v", what, got.Whole, talking, got.Said, got.Pause.Round(10*time.Millisecond))
 		return got
 	}
-	logs := func() string { return s.log(a) + s.sh(a, "cat $RUNTIME_DIRECTORY/again.log") + "\n" + s.log(b) }
+	logs := func() string {
+		var out strings.Builder
+		for _, node := range []string{a, b, nats[0], nats[1]} {
+			fmt.Fprintf(&out, "%s:\n%s\n", node, s.sh(node, "cat $RUNTIME_DIRECTORY.log; cat $RUNTIME_DIRECTORY/again.log 2>/dev/null"))
+		}
+		return out.String()
+	}
 	during := func(what, to string, do func()) {
 		t.Helper()
 		if got := whileTalking(what, usual(to), do); got.Whole != talking {
@@ -235,7 +250,7 @@ func TestAPairOfFrontsTakesOver(t *testing.T) {
 
 	// The same by DR.
 	s.sh(a, `sed -i 's/method    = "tun"/method    = "dr"/' `+s.file)
-	for _, node := range []string{b, `director.nat["a"]`, `director.nat["b"]`} {
+	for _, node := range []string{b, nats[0], nats[1]} {
 		s.reload(node)
 	}
 	again()
