@@ -47,6 +47,7 @@ type Reply struct {
 	Client netip.AddrPort // that it saw
 	// Segment is the largest TCP segment the server told the user to send it.
 	Segment int
+	Took    time.Duration
 	Err     string // "" for an answer
 }
 
@@ -66,7 +67,9 @@ func (Users) Traffic(r Requests, replies *[]Reply) error {
 		ended.Go(func() {
 			reply := &(*replies)[i]
 			reply.From = from
+			begin := time.Now()
 			conn, err := r.request(from, reply)
+			reply.Took = time.Since(begin)
 			if err != nil {
 				reply.Err = lastCause(err)
 			}

@@ -248,15 +248,21 @@ type moving struct {
 	took          time.Duration      // until the director had it
 	before, after int                // requests that failed of those begun until then, and afterwards
 	requests      int                // of all
+	slowest       time.Duration      // answer
 	to            *topology.Director // nil: it has not moved
 	last          string             // error
 }
+
+// movePatience is how long users wait while a VIP moves: long enough for a first
+// packet that is lost twice (RFC 6298: after 1 s and 2 s more).
+const movePatience = 5 * time.Second
 
 func (m moving) String() string {
 	if m.to == nil {
 		return fmt.Sprintf("it has not moved: %d requests, %d failed%s", m.requests, m.before+m.after, m.last)
 	}
-	return fmt.Sprintf("%s after %.1f s: %d requests, %d begun until then failed, %d afterwards%s", m.to.ID, m.took.Seconds(), m.requests, m.before, m.after, m.last)
+	return fmt.Sprintf("%s after %.1f s: %d requests, %d begun until then failed, %d afterwards, the slowest answer took %.1f s%s",
+		m.to.ID, m.took.Seconds(), m.requests, m.before, m.after, m.slowest.Seconds(), m.last)
 }
 
 // move does something and asks all the time until another director than from
@@ -291,7 +297,7 @@ func (w *World) move(ctx context.Context, d door, from *topology.Director, bound
 	var at time.Time // when it moved
 	for waiting := true; waiting || !at.IsZero() && time.Since(at) < steady; {
 		asked := time.Now()
-		replies, err := w.traffic(ctx, d, Requests{Parallel: parallel}, m.requests, parallel)
+		replies, err := w.traffic(ctx, d, Requests{Parallel: parallel, Timeout: movePatience}, m.requests, parallel)
 		if err != nil {
 			return m, err
 		}
@@ -305,6 +311,7 @@ func (w *World) move(ctx context.Context, d door, from *topology.Director, bound
 		}
 		for _, r := range replies {
 			if r.Err == "" {
+				m.slowest = max(m.slowest, r.Took)
 				continue
 			}
 			m.last = ": " + r.Err

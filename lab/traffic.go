@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -10,8 +11,9 @@ import (
 	"gslb/topology"
 )
 
-// requestTimeout is how long a user waits for an answer: long enough for a
-// first packet that was lost (RFC 6298 says 1 s) or a machine that was busy.
+// requestTimeout is how long a user waits for an answer unless told otherwise:
+// long enough for a first packet that was lost (RFC 6298 says 1 s) or a machine
+// that was busy.
 const requestTimeout = 2 * time.Second
 
 // A door is where a service is asked: one of its VIPs and ports.
@@ -37,7 +39,8 @@ func doors(s *topology.Service) []door {
 
 // traffic makes n requests, spread over the users of all regions.
 func (w *World) traffic(ctx context.Context, d door, r Requests, start, n int) ([]Reply, error) {
-	r.Proto, r.To, r.Timeout = d.port.Proto, netip.AddrPortFrom(d.vip, d.port.Number), requestTimeout
+	r.Proto, r.To = d.port.Proto, netip.AddrPortFrom(d.vip, d.port.Number)
+	r.Timeout = cmp.Or(r.Timeout, requestTimeout)
 	regions := len(w.Topo.Regions)
 	replies := make([][]Reply, regions)
 	errs := make([]error, regions)
