@@ -27,6 +27,12 @@ type Host struct {
 	Marks     []Mark
 }
 
+// Equal reports whether two ask for the same in the same order.
+func (h Host) Equal(other Host) bool {
+	return slices.Equal(h.Sysctls, other.Sysctls) && slices.Equal(h.Tunnels, other.Tunnels) && slices.Equal(h.Addresses, other.Addresses) &&
+		slices.Equal(h.Routes, other.Routes) && slices.Equal(h.Replies, other.Replies) && slices.Equal(h.Marks, other.Marks)
+}
+
 // A Link is an interface of the node, by name or by an address it has.
 type Link struct {
 	Name  string

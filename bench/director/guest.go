@@ -251,7 +251,7 @@ func (p *process) until(f func() (bool, error)) error {
 				hint = "; user-mode Linux kills a process that has more pieces of memory than the vm.max_map_count of the machine"
 			}
 			return fmt.Errorf("%s has ended (%v%s): %s", p.cmd.Path, p.cmd.ProcessState, hint, said())
-		case <-time.After(min(max(time.Since(begin)/50, time.Millisecond), 50*time.Millisecond)):
+		case <-time.After(min(max(time.Since(begin)/50, time.Millisecond), 5*time.Millisecond)):
 		}
 	}
 }

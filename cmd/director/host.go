@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"reflect"
 	"slices"
 	"sync"
 
@@ -75,7 +74,7 @@ func (h *hostKeeper) check(topo *topology.Topology, self *topology.Director) err
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	want := h.want(topo, self)
-	if h.known && reflect.DeepEqual(h.is, want) {
+	if h.known && h.is.Equal(want) {
 		return nil
 	}
 	return h.kernel.CheckHost(want)
@@ -90,7 +89,7 @@ func (h *hostKeeper) converge() ([]string, error) {
 
 func (h *hostKeeper) change() ([]string, error) {
 	want := h.want(h.topo, h.self)
-	if h.known && reflect.DeepEqual(h.is, want) {
+	if h.known && h.is.Equal(want) {
 		return nil, nil
 	}
 	changes, err := h.kernel.Host(want, h.record)
