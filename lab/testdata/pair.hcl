@@ -56,14 +56,14 @@ farm "web" {
 
 check "router" {
   type     = "icmp"
-  interval = "1s"
-  timeout  = "900ms"
+  interval = "2s"
+  timeout  = "1900ms"
 }
 
 check "web" {
   type     = "http"
-  interval = "1s"
-  timeout  = "900ms"
+  interval = "2s"
+  timeout  = "1900ms"
 }
 
 virtual_service "www" {
