@@ -289,6 +289,11 @@ func (m *Member) tell(events ...vrrp.Event) {
 }
 
 func (m *Member) act(actions []vrrp.Action) {
+	// The worker may be done with an action before the next one is begun with: what
+	// it tells of is the new role.
+	m.mu.Lock()
+	m.status.Router = m.router
+	m.mu.Unlock()
 	for _, a := range actions {
 		switch a := a.(type) {
 		case vrrp.Send:
@@ -312,9 +317,6 @@ func (m *Member) act(actions []vrrp.Action) {
 			}
 		}
 	}
-	m.mu.Lock()
-	m.status.Router = m.router
-	m.mu.Unlock()
 }
 
 func (m *Member) send(s vrrp.Send) {
