@@ -25,40 +25,38 @@ func (a *attrs) end(start int) {
 	}
 }
 
-func (a *attrs) nest(kind uint16, inner func(*attrs)) {
-	start := a.begin(kind | unix.NLA_F_NESTED)
-	inner(a)
-	a.end(start)
+// nest opens an attribute whose value is attributes.
+func (a *attrs) nest(kind uint16) (start int) { return a.begin(kind | unix.NLA_F_NESTED) }
+
+// head opens an attribute of a known size, which nobody needs to end.
+func (a *attrs) head(kind, size uint16) {
+	*a = binary.NativeEndian.AppendUint16(*a, 4+size)
+	*a = binary.NativeEndian.AppendUint16(*a, kind)
 }
 
 func (a *attrs) u8(kind uint16, v uint8) {
-	start := a.begin(kind)
-	*a = append(*a, v)
-	a.end(start)
+	a.head(kind, 1)
+	*a = append(*a, v, 0, 0, 0)
 }
 
 func (a *attrs) u16(kind uint16, v uint16) {
-	start := a.begin(kind)
-	*a = binary.NativeEndian.AppendUint16(*a, v)
-	a.end(start)
+	a.head(kind, 2)
+	*a = append(binary.NativeEndian.AppendUint16(*a, v), 0, 0)
 }
 
 func (a *attrs) be16(kind uint16, v uint16) {
-	start := a.begin(kind)
-	*a = binary.BigEndian.AppendUint16(*a, v)
-	a.end(start)
+	a.head(kind, 2)
+	*a = append(binary.BigEndian.AppendUint16(*a, v), 0, 0)
 }
 
 func (a *attrs) u32(kind uint16, v uint32) {
-	start := a.begin(kind)
+	a.head(kind, 4)
 	*a = binary.NativeEndian.AppendUint32(*a, v)
-	a.end(start)
 }
 
 func (a *attrs) be32(kind uint16, v uint32) {
-	start := a.begin(kind)
+	a.head(kind, 4)
 	*a = binary.BigEndian.AppendUint32(*a, v)
-	a.end(start)
 }
 
 func (a *attrs) text(kind uint16, v string) {

@@ -88,15 +88,17 @@ var commands = [...]uint8{
 // appendChange appends the payload of the request for a change.
 func appendChange(packet []byte, c *tiers.Change) []byte {
 	out := attrs(packet)
-	out.nest(attrService, func(a *attrs) {
-		encodeKey(a, number(c.Service.Key), c.Service.Key)
-		if c.Op == tiers.AddService || c.Op == tiers.EditService {
-			encodeService(a, c.Service)
-		}
-	})
+	start := out.nest(attrService)
+	encodeKey(&out, number(c.Service.Key), c.Service.Key)
+	if c.Op == tiers.AddService || c.Op == tiers.EditService {
+		encodeService(&out, c.Service)
+	}
+	out.end(start)
 	switch c.Op {
 	case tiers.AddDestination, tiers.EditDestination, tiers.DeleteDestination:
-		out.nest(attrDest, func(a *attrs) { encodeDestination(a, &c.Destination) })
+		start = out.nest(attrDest)
+		encodeDestination(&out, &c.Destination)
+		out.end(start)
 	}
 	return out
 }
@@ -131,10 +133,9 @@ func encodeService(a *attrs, s *tiers.Service) {
 	if s.Engine != "" {
 		a.text(serviceEngine, s.Engine)
 	}
-	start := a.begin(serviceFlags)
+	a.head(serviceFlags, 8)
 	*a = binary.NativeEndian.AppendUint32(*a, uint32(s.Flags))
 	*a = binary.NativeEndian.AppendUint32(*a, ^uint32(0)) // all of them
-	a.end(start)
 	a.u32(serviceTimeout, s.Timeout)
 	if s.Key.V6 {
 		a.u32(serviceNetmask, uint32(s.Netmask))
@@ -151,9 +152,11 @@ func encodeDestination(a *attrs, d *tiers.Destination) {
 	a.u32(destWeight, d.Weight)
 	a.u32(destUpper, d.Upper)
 	a.u32(destLower, d.Lower)
-	a.u8(destTunnelType, d.Encap.Type)
-	a.be16(destTunnelPort, d.Encap.Port)
-	a.u16(destTunnelFlags, d.Encap.Flags)
+	if d.Encap != (tiers.Encap{}) { // what the kernel takes when nothing is said
+		a.u8(destTunnelType, d.Encap.Type)
+		a.be16(destTunnelPort, d.Encap.Port)
+		a.u16(destTunnelFlags, d.Encap.Flags)
+	}
 }
 
 // decodeService reads a service, and the number of its protocol.

@@ -14,7 +14,7 @@ func BenchmarkAppendChange(b *testing.B) {
 	c := tiers.Change{Op: tiers.AddDestination, Service: &s, Destination: tiers.Destination{
 		Addr: netip.MustParseAddrPort("10.1.0.1:53"), Method: topology.NAT, Weight: 1,
 	}}
-	packet := make([]byte, 0, maxBatch)
+	packet := make([]byte, 0, maxPacket)
 	for b.Loop() {
 		packet = appendChange(packet[:0], &c)
 	}

@@ -99,7 +99,9 @@ func (p *Plane) Daemons() ([]Daemon, error) {
 // StartDaemon starts one; there must be none of the role.
 func (p *Plane) StartDaemon(d Daemon) error {
 	var a attrs
-	a.nest(attrDaemon, func(a *attrs) { encodeDaemon(a, d) })
+	start := a.nest(attrDaemon)
+	encodeDaemon(&a, d)
+	a.end(start)
 	if err := p.request(cmdNewDaemon, 0, a, nothing); err != nil {
 		return fmt.Errorf("start the %s: %w", d, explainDaemon(d, err))
 	}
@@ -112,7 +114,9 @@ func (p *Plane) StopDaemon(r Role) error {
 		return err
 	}
 	var which attrs
-	which.nest(attrDaemon, func(a *attrs) { a.u32(daemonRole, uint32(r)) })
+	start := which.nest(attrDaemon)
+	which.u32(daemonRole, uint32(r))
+	which.end(start)
 	// Of a daemon that had no time yet to run once, kthread_stop says EINTR, which
 	// netlink_rcv_skb takes for "no answer". It is stopped all the same, and what
 	// is asked after it is answered.

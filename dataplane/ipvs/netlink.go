@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,21 +15,26 @@ import (
 // second of silence means that something is broken.
 const answerTimeout = 3 * time.Second
 
-// maxBatch bounds the bytes of one sendmsg, well below the default socket
-// buffer. Each of the 500 or so messages in it may bring an error back, and the
-// kernel counts 1 to 2 KB for each, so the receive buffer is larger.
 const (
-	maxBatch      = 64 << 10
+	// maxPacket bounds the bytes of what the kernel takes as one packet: for more
+	// than a page it would map memory, which costs more than the rest of the way there
+	// (netlink_alloc_large_skb in net/netlink/af_netlink.c).
+	maxPacket = 3600
+	// Each request of a batch may bring an error back, and the kernel counts at most
+	// perAnswer bytes for each. What the receive buffer has room for goes at once.
 	receiveBuffer = 4 << 20
+	perAnswer     = 2 << 10
+	usualRequest  = 128 // bytes
 )
 
 // A conn is a generic netlink socket. It belongs to one goroutine.
 type conn struct {
 	fd     int
 	seq    uint32
+	most   int    // requests of a batch
 	buffer []byte // of what is read
-	packet []byte // of what is sent
-	failed bool   // something may be left of what was asked for: connect anew
+	out    outbox
+	failed bool // something may be left of what was asked for: connect anew
 }
 
 // A message is one generic netlink request.
@@ -55,38 +62,37 @@ func dial() (*conn, error) {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer))
 	}
-	if err != nil {
+	room, bad := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	if err = errors.Join(err, bad); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("set up generic netlink: %w", err)
 	}
-	return &conn{fd: fd, buffer: make([]byte, 128<<10)}, nil
+	return &conn{fd: fd, most: max(room/perAnswer, 1), buffer: make([]byte, 128<<10)}, nil
 }
 
 func (c *conn) close() error { return unix.Close(c.fd) }
 
 // batch sends n requests, each with the command and the payload that add
 // appends to a packet, and calls refused with the kernel's reason for each that
-// it does not do. Many travel in one sendmsg, with one acknowledgement for the
+// it does not do. Thousands travel in one call, with one acknowledgement for the
 // lot: the kernel works through them in order and reports each failure by its
 // number. After an error it is not known which of them were done.
 func (c *conn) batch(family uint16, n int, add func(packet []byte, i int) ([]byte, uint8), refused func(i int, err error)) error {
 	for start := 0; start < n; {
-		first := c.seq + 1
-		packet := c.packet[:0]
-		last, end := 0, start // where the last message begins, and which comes next
-		for end < n && len(packet) < maxBatch {
+		first, end := c.seq+1, min(start+c.most, n)
+		c.out.reset(end - start)
+		for i := start; i < end; i++ {
 			c.seq++
-			last = len(packet)
-			packet = append(packet, make([]byte, headers)...)
-			var command uint8
-			packet, command = add(packet, end)
-			putHeaders(packet[last:], family, unix.NLM_F_REQUEST, c.seq, command, 1)
-			end++
+			from := len(c.out.bytes)
+			packet, command := add(append(c.out.bytes, make([]byte, headers)...), i)
+			flags := uint16(unix.NLM_F_REQUEST)
+			if i == end-1 {
+				flags |= unix.NLM_F_ACK
+			}
+			putHeaders(packet[from:], family, flags, c.seq, command, 1)
+			c.out.add(packet)
 		}
-		flags := binary.NativeEndian.Uint16(packet[last+6:])
-		binary.NativeEndian.PutUint16(packet[last+6:], flags|unix.NLM_F_ACK)
-		c.packet = packet
-		if err := c.send(packet); err != nil {
+		if err := c.sendAll(); err != nil {
 			return err
 		}
 		for done := false; !done; {
@@ -146,6 +152,77 @@ func (c *conn) dump(m message, f func(payload []byte) error) error {
 		}
 	}
 	return failed
+}
+
+// An outbox is what a batch sends.
+type outbox struct {
+	bytes []byte
+	cuts  []int // where packets end, but for the last
+	heads []mmsghdr
+	parts []unix.Iovec
+}
+
+// mmsghdr is struct mmsghdr of sendmmsg(2).
+type mmsghdr struct {
+	unix.Msghdr
+	sent uint32
+}
+
+// toKernel is where all goes.
+var toKernel = unix.RawSockaddrNetlink{Family: unix.AF_NETLINK}
+
+// reset empties the outbox and makes room for n requests of a usual size.
+func (o *outbox) reset(n int) {
+	o.bytes, o.cuts = slices.Grow(o.bytes[:0], n*usualRequest), o.cuts[:0]
+}
+
+// add takes the bytes with one more message at their end, which begins another
+// packet when this one has no room for it.
+func (o *outbox) add(longer []byte) {
+	begin := 0
+	if n := len(o.cuts); n > 0 {
+		begin = o.cuts[n-1]
+	}
+	if from := len(o.bytes); from > begin && len(longer)-begin > maxPacket {
+		o.cuts = append(o.cuts, from)
+	}
+	o.bytes = longer
+}
+
+// packets are what sendmmsg sends; they lie in the outbox.
+func (o *outbox) packets() []mmsghdr {
+	o.heads, o.parts = o.heads[:0], slices.Grow(o.parts[:0], len(o.cuts)+1)
+	begin := 0
+	for i := range len(o.cuts) + 1 {
+		end := len(o.bytes)
+		if i < len(o.cuts) {
+			end = o.cuts[i]
+		}
+		o.parts = append(o.parts, unix.Iovec{Base: &o.bytes[begin]})
+		o.parts[i].SetLen(end - begin)
+		var m mmsghdr
+		m.Name, m.Namelen = (*byte)(unsafe.Pointer(&toKernel)), unix.SizeofSockaddrNetlink
+		m.Iov = &o.parts[i]
+		m.SetIovlen(1)
+		o.heads = append(o.heads, m)
+		begin = end
+	}
+	return o.heads
+}
+
+// sendAll sends what is in the outbox.
+func (c *conn) sendAll() error {
+	for left := c.out.packets(); len(left) > 0; {
+		n, _, err := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&left[0])), uintptr(len(left)), 0, 0, 0)
+		if err != 0 && err != unix.EINTR {
+			c.failed = true
+			return fmt.Errorf("send to the kernel: %w", err)
+		}
+		if err == 0 {
+			left = left[n:]
+		}
+	}
+	return nil
 }
 
 func (c *conn) send(packet []byte) error {

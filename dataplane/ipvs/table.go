@@ -160,7 +160,9 @@ func (p *Plane) readOne(k tiers.Key) (s tiers.Service, there bool, err error) {
 
 func which(protocol uint16, k tiers.Key) []byte {
 	var a attrs
-	a.nest(attrService, func(a *attrs) { encodeKey(a, protocol, k) })
+	start := a.nest(attrService)
+	encodeKey(&a, protocol, k)
+	a.end(start)
 	return a
 }
 
