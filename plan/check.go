@@ -12,21 +12,18 @@ import (
 type checked struct {
 	what  string // an address in the file
 	check *topology.Check
+	port  uint16 // where it looks when it names none; 0: at what a tier sends to
 }
 
 // tierChecks are the checks that a director makes.
 func tierChecks(d *director) []checked {
 	var out []checked
-	for _, s := range d.services {
-		for _, tier := range s.Tiers {
-			if has(tier.Directors, d.Director) {
-				out = append(out, checked{s.ID + ".tier." + tier.Name, tier.Check})
-				for _, f := range tier.Farms {
-					out = append(out, checked{f.ID + ".agent", f.Agent})
-				}
-			}
+	d.tiers(func(id string, tier *topology.Tier) {
+		out = append(out, checked{id, tier.Check, 0})
+		for _, f := range tier.Farms {
+			out = append(out, checked{f.ID + ".agent", f.Agent, 0})
 		}
-	}
+	})
 	return out
 }
 
@@ -35,7 +32,7 @@ func answerChecks(t *topology.Topology) []checked {
 	var out []checked
 	for _, d := range t.Domains {
 		for _, a := range d.Answers {
-			out = append(out, checked{a.ID, a.Check})
+			out = append(out, checked{a.ID, a.Check, a.Port})
 		}
 	}
 	return out
@@ -44,14 +41,18 @@ func answerChecks(t *topology.Topology) []checked {
 // checkChanges are the changes of how things are checked that are checked
 // before and after: another check, or a check that changes, once.
 func checkChanges(old, now []checked) []Change {
-	was := make(map[string]*topology.Check, len(old))
+	was := make(map[string]checked, len(old))
 	for _, x := range old {
-		was[x.what] = x.check
+		was[x.what] = x
 	}
 	seen := map[string]bool{}
 	var out []Change
 	for _, x := range now {
-		before, there := was[x.what]
+		b, there := was[x.what]
+		before := b.check
+		if before != nil && x.check != nil && x.check.Port == 0 {
+			out = append(out, leaves("check", x.what, []leaf{{"checked port", some(b.port)}}, []leaf{{"checked port", some(x.port)}})...)
+		}
 		switch {
 		case !there || before == nil && x.check == nil:
 		case before == nil || x.check == nil || before.ID != x.check.ID:

@@ -15,7 +15,7 @@ import (
 type Danger struct {
 	// Code is one of service_removed, vip_moves, vip_removed, last_server,
 	// farm_drained, region_left, domain_removed, zone_removed, max_remove, renumbered,
-	// gateway_changed, one_nameserver and one_director.
+	// gateway_changed, pair_splits, one_nameserver and one_director.
 	Code   string `json:"code"`
 	Object string `json:"object"`
 	Text   string `json:"text"`   // what happens to the object
@@ -30,6 +30,7 @@ var details = map[string]string{
 	"last_server":     "Its clients are refused.",
 	"farm_drained":    "Nothing new goes there; what is left of the services takes it all.",
 	"gateway_changed": "Until `director realserver apply` has run on each of them, replies go by the old gateway and connections by the new one stall.",
+	"pair_splits":     "Until the last of its members runs with it, they do not hear each other, and more than one holds the addresses: reload all at the same time.",
 	"region_left":     "What takes its clients must carry them.",
 	"domain_removed":  "Clients that look for it find nothing, or what a wildcard record gives.",
 	"zone_removed":    "Queries for any name in it are refused.",
@@ -47,6 +48,7 @@ func (p *Plan) dangers(old, now *side, steps map[string]tiers.Plan) {
 	p.serviceDangers(old, now)
 	p.nameDangers(old.topo, now.topo)
 	p.removals(old, now, steps)
+	p.pairDangers(old.topo, now.topo)
 	p.renumbered(old.topo, now.topo)
 	p.redundancy(old.topo, now.topo)
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -55,6 +56,29 @@ func or(s, otherwise string) string {
 		return otherwise
 	}
 	return s
+}
+
+func yes(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
+}
+
+// some is a number, "" for 0.
+func some[T ~int | ~uint16](n T) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(n))
+}
+
+// lasting is a span, "" for none.
+func lasting(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return span(d)
 }
 
 // span is a time as a file has it: 1h, not 1h0m0s.

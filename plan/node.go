@@ -24,6 +24,8 @@ func directorNode(id string, old, now *director) (Node, tiers.Plan) {
 	}
 	if old != nil && now != nil {
 		n.Changes = append(n.Changes, leaves("node", "", directorLeaves(old), directorLeaves(now))...)
+		n.Changes = append(n.Changes, pairChanges(old, now)...)
+		n.Changes = append(n.Changes, tierChanges(old, now)...)
 		n.Changes = append(n.Changes, checkChanges(tierChecks(old), tierChecks(now))...)
 	}
 	n.Changes = append(n.Changes, hostChanges(was.host, is.host)...)
@@ -35,19 +37,68 @@ func directorNode(id string, old, now *director) (Node, tiers.Plan) {
 }
 
 func directorLeaves(d *director) []leaf {
-	list := []leaf{{"address", d.Addrs.String()}, {"network", d.Network.ID}, {"inside", ""}, {"pairs", ""}}
+	list := []leaf{
+		{"address", d.Addrs.String()}, {"network", d.Network.ID}, {"inside", ""},
+		{"timeouts.tcp", lasting(d.Timeouts.TCP)}, {"timeouts.tcp_fin", lasting(d.Timeouts.TCPFin)}, {"timeouts.udp", lasting(d.Timeouts.UDP)},
+		{"gateway", gateways(d.Network)}, {"cluster", ""},
+	}
 	if d.Inside != nil {
 		list[2].value = d.Inside.Addrs.String() + " on " + d.Inside.Network.ID
 	}
-	var pairs []string
-	for _, f := range d.pairs {
-		text := fmt.Sprintf("%s, %d of %d, with %s", f.ID, slices.Index(f.Members, d.Director)+1, len(f.Members), slices.Concat(f.VIPs, f.Addrs))
-		if f.Inside != nil {
-			text += " and the gateway " + f.Inside.Addrs.String()
-		}
-		pairs = append(pairs, text)
+	if c := d.cluster; c != nil {
+		list[len(list)-1].value = fmt.Sprintf("port %d, stale %s, key %s", c.Port, span(c.Stale), c.Key)
 	}
-	list[3].value = strings.Join(pairs, "; ")
+	return list
+}
+
+// gateways are those of a network that the file names.
+func gateways(n *topology.Network) string {
+	if n == nil || !n.Routed {
+		return ""
+	}
+	return n.Gateways.String()
+}
+
+// tierChanges are the changes of tiers that a director has before and after, as
+// far as they are not in its table while everything is up.
+func tierChanges(old, now *director) []Change {
+	was := map[string]*topology.Tier{}
+	old.tiers(func(id string, tier *topology.Tier) { was[id] = tier })
+	var out []Change
+	now.tiers(func(id string, tier *topology.Tier) {
+		if before := was[id]; before != nil {
+			out = append(out, leaves("tier", id, tierLeaves(before), tierLeaves(tier))...)
+		}
+	})
+	return out
+}
+
+func tierLeaves(t *topology.Tier) []leaf {
+	list := []leaf{{"quorum", ""}, {"sorry", ""}, {"inhibit", ""}}
+	if q := t.Quorum; q != nil {
+		list[0].value = fmt.Sprintf("%s, restored at %s", q.MinUp, q.Restore)
+		if q.ByWeight {
+			list[0].value += " by weight"
+		}
+		if q.Keep {
+			list[0].value += ", kept when lost"
+		}
+	}
+	var sorry []string
+	for _, s := range t.Sorry {
+		text := "localhost"
+		if s.Addr.IsValid() {
+			text = s.Addr.String()
+		}
+		if s.Port != 0 {
+			text += " port " + strconv.Itoa(int(s.Port))
+		}
+		sorry = append(sorry, text)
+	}
+	list[1].value = strings.Join(sorry, ", ")
+	if t.Inhibit != nil {
+		list[2].value = strconv.FormatBool(*t.Inhibit)
+	}
 	return list
 }
 
@@ -186,15 +237,26 @@ func (p *Plan) realServers(old, now *side) {
 		part := &topology.Topology{Services: now.ofFarm[f]}
 		for _, s := range f.Servers {
 			var host tiers.Host
+			var changes []Change
 			before, there := was[key{f.ID, s.Addrs.String()}]
 			if there {
 				host = tiers.ServerHost(before.part, before.server)
+				changes = leaves("node", "", serverLeaves(before.server), serverLeaves(s))
 			}
-			if changes := hostChanges(host, tiers.ServerHost(part, s)); len(changes) > 0 {
+			if changes = append(changes, hostChanges(host, tiers.ServerHost(part, s))...); len(changes) > 0 {
 				p.RealServers = append(p.RealServers, Node{ID: s.ID, Action: action(there, true), Changes: changes})
 			}
 		}
 	}
+}
+
+// serverLeaves are what a real server has besides what follows from services:
+// where its own replies go.
+func serverLeaves(s *topology.Server) []leaf {
+	if s.Farm.Gateway.IsValid() {
+		return []leaf{{"gateway", ""}} // a default route, which the host has
+	}
+	return []leaf{{"gateway", gateways(s.Farm.Network)}}
 }
 
 func sameHost(a, b tiers.Host) bool {
@@ -204,11 +266,11 @@ func sameHost(a, b tiers.Host) bool {
 
 // nameservers adds what changes at nameservers, besides what they answer.
 func (p *Plan) nameservers(old, now *topology.Topology) {
-	checks := checkChanges(answerChecks(old), answerChecks(now))
+	shared := append(placeChanges(old, now), checkChanges(answerChecks(old), answerChecks(now))...)
 	both(old.Nameservers, now.Nameservers, func(n *topology.Nameserver) string { return n.ID }, func(id string, before, after *topology.Nameserver) {
 		n := Node{ID: id, Action: action(before != nil, after != nil)}
 		if n.Action == Modify {
-			n.Changes = append(leaves("node", "", nameserverLeaves(before), nameserverLeaves(after)), checks...)
+			n.Changes = append(leaves("node", "", nameserverLeaves(before), nameserverLeaves(after)), shared...)
 			if len(n.Changes) == 0 {
 				return
 			}
@@ -236,4 +298,48 @@ func nameserverLeaves(n *topology.Nameserver) []leaf {
 		list[1].value = n.Region.Name
 	}
 	return list
+}
+
+// placeChanges are the changes of what every nameserver knows of where clients
+// are, and of whose they are.
+func placeChanges(old, now *topology.Topology) []Change {
+	var was, is topology.GeoIP
+	if old.GeoIP != nil {
+		was = *old.GeoIP
+	}
+	if now.GeoIP != nil {
+		is = *now.GeoIP
+	}
+	out := leaves("node", "", []leaf{{"geoip.city", was.City}, {"geoip.asn", was.ASN}}, []leaf{{"geoip.city", is.City}, {"geoip.asn", is.ASN}})
+	both(old.Regions, now.Regions, func(r *topology.Region) string { return r.ID }, func(id string, before, after *topology.Region) {
+		if before != nil && after != nil {
+			out = append(out, leaves("region", id, regionLeaves(before), regionLeaves(after))...)
+		}
+	})
+	return out
+}
+
+func regionLeaves(r *topology.Region) []leaf {
+	out := []leaf{
+		{"location", ""}, {"continents", strings.Join(r.Continents, ", ")}, {"countries", strings.Join(r.Countries, ", ")},
+		{"asns", list(r.ASNs)}, {"prefixes", list(r.Prefixes)}, {"fallback", ""},
+	}
+	if r.Location != nil {
+		out[0].value = fmt.Sprintf("%g, %g", r.Location.Lat, r.Location.Lon)
+	}
+	var fallback []string
+	for _, other := range r.Fallback {
+		fallback = append(fallback, other.ID)
+	}
+	out[5].value = strings.Join(fallback, ", ")
+	return out
+}
+
+// list is values with commas between them.
+func list[T any](values []T) string {
+	var out []string
+	for _, v := range values {
+		out = append(out, fmt.Sprint(v))
+	}
+	return strings.Join(out, ", ")
 }

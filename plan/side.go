@@ -22,6 +22,7 @@ type side struct {
 // A director is a director with what it holds when everything is up.
 type director struct {
 	*topology.Director
+	cluster  *topology.Cluster
 	services []*topology.Service  // those it has a tier in
 	pairs    []*topology.Failover // those it is a member of
 	table    tiers.Table
@@ -37,7 +38,7 @@ func newSide(t *topology.Topology) *side {
 		ofFarm: map[*topology.Farm][]*topology.Service{}, at: map[tiers.Key]*topology.Service{},
 	}
 	for _, d := range t.Directors {
-		s.directors[d.ID] = &director{Director: d, rows: map[tiers.Key]*tiers.Service{}}
+		s.directors[d.ID] = &director{Director: d, cluster: t.Cluster, rows: map[tiers.Key]*tiers.Service{}}
 	}
 	for _, f := range t.Failovers {
 		for _, d := range f.Members {
@@ -61,6 +62,17 @@ func newSide(t *topology.Topology) *side {
 		d.compile()
 	}
 	return s
+}
+
+// tiers calls f for each tier that the director has, with its address in the file.
+func (d *director) tiers(f func(id string, t *topology.Tier)) {
+	for _, s := range d.services {
+		for _, t := range s.Tiers {
+			if has(t.Directors, d.Director) {
+				f(s.ID+".tier."+t.Name, t)
+			}
+		}
+	}
 }
 
 // compile works out what the director holds. It looks at the services the

@@ -129,15 +129,12 @@ func domainLeaves(d *topology.Domain) []leaf {
 	if d == nil {
 		return nil
 	}
-	out := []leaf{{"name", d.Name}, {"ttl", span(d.TTL)}, {"policy", policyText(d.Policy)}}
+	out := []leaf{
+		{"name", d.Name}, {"ttl", span(d.TTL)}, {"policy", policyText(d.Policy)}, {"min_ttl", ""},
+		{"types", strings.Join(d.Types, ", ")}, {"params", d.Params},
+	}
 	if d.MinTTL > 0 && d.MinTTL != d.TTL {
-		out = append(out, leaf{"min_ttl", span(d.MinTTL)})
-	}
-	if len(d.Types) > 0 {
-		out = append(out, leaf{"types", strings.Join(d.Types, ", ")})
-	}
-	if d.Params != "" {
-		out = append(out, leaf{"params", d.Params})
+		out[3].value = span(d.MinTTL)
 	}
 	return out
 }
@@ -166,21 +163,15 @@ func answerLeaves(a *topology.Answer) []leaf {
 	if a == nil {
 		return nil
 	}
-	list := []leaf{{"addresses", topology.Addrs(a.Addrs).String()}, {"weight", strconv.Itoa(a.Weight)}, {"region", ""}}
-	if a.Region != nil {
-		list[2].value = a.Region.Name
+	list := []leaf{
+		{"addresses", topology.Addrs(a.Addrs).String()}, {"cname", a.CNAME}, {"weight", strconv.Itoa(a.Weight)}, {"region", ""},
+		{"target", a.Target}, {"priority", ""}, {"port", some(a.TargetPort)}, {"bias", some(a.Bias)},
 	}
-	if a.CNAME != "" {
-		list[0] = leaf{"cname", a.CNAME}
+	if a.Region != nil {
+		list[3].value = a.Region.Name
 	}
 	if a.Target != "" {
-		list = append(list, leaf{"target", a.Target}, leaf{"priority", strconv.Itoa(a.Priority)})
-	}
-	if a.TargetPort != 0 {
-		list = append(list, leaf{"port", strconv.Itoa(int(a.TargetPort))})
-	}
-	if a.Bias != 0 {
-		list = append(list, leaf{"bias", strconv.Itoa(a.Bias)})
+		list[5].value = strconv.Itoa(a.Priority)
 	}
 	return list
 }
