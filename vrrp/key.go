@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,21 +21,34 @@ const (
 	maxWindow  = 300 * time.Second
 )
 
-// A Key is a secret that the nodes share, and the number they call it by.
+// A Key is a secret that the nodes share, and the number they call it by. The
+// zero Key is none: among others it accepts what is not signed, first of all it
+// signs nothing. By it nodes go from no key to one without missing a word.
 type Key struct {
 	ID     uint8  // 1 to 255
 	Secret []byte // 32 to 64 bytes
 }
 
+// IsZero reports whether the key is none.
+func (k Key) IsZero() bool { return k.ID == 0 && len(k.Secret) == 0 }
+
 // String does not tell the secret.
-func (k Key) String() string { return fmt.Sprintf("key %d", k.ID) }
+func (k Key) String() string {
+	if k.IsZero() {
+		return unsigned
+	}
+	return fmt.Sprintf("key %d", k.ID)
+}
+
+// unsigned is the line of a key file that stands for no key.
+const unsigned = "unsigned"
 
 // GoString does not either.
 func (k Key) GoString() string { return k.String() }
 
 // ParseKeys reads keys as people write them: a line each, of 32 to 64 characters,
-// at most [MaxKeys]. Empty lines and those that begin with # do not count. The
-// number of a key is made from it, so that it is the same at all nodes in
+// at most [MaxKeys]. A line "unsigned" is the zero Key, and never the only one.
+// Empty lines and those that begin with # do not count. The number of a key is made from it, so that it is the same at all nodes in
 // whatever order; that two have the same one by chance is an error. Errors name
 // lines and tell nothing of what stands there.
 func ParseKeys(text string) ([]Key, error) {
@@ -43,6 +57,14 @@ func ParseKeys(text string) ([]Key, error) {
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
+			continue
+		}
+		if line == unsigned {
+			if first, ok := lines[0]; ok {
+				return nil, fmt.Errorf("lines %d and %d: %s is there twice", first, i+1, unsigned)
+			}
+			lines[0] = i + 1
+			keys = append(keys, Key{})
 			continue
 		}
 		if n := len(line); n < MinKeySize || n > MaxKeySize {
@@ -57,7 +79,7 @@ func ParseKeys(text string) ([]Key, error) {
 		keys = append(keys, k)
 	}
 	switch {
-	case len(keys) == 0:
+	case !slices.ContainsFunc(keys, func(k Key) bool { return !k.IsZero() }):
 		return nil, errors.New("there is no key in it")
 	case len(keys) > MaxKeys:
 		return nil, fmt.Errorf("%d keys, %d at most", len(keys), MaxKeys)
@@ -71,10 +93,10 @@ func checkKeys(keys []Key) error {
 		errs = append(errs, fmt.Errorf("%d keys, %d at most", len(keys), MaxKeys))
 	}
 	for i, k := range keys {
-		if k.ID == 0 {
+		if k.ID == 0 && !k.IsZero() {
 			errs = append(errs, errors.New("a key's number is 1 to 255"))
 		}
-		if n := len(k.Secret); n < MinKeySize || n > MaxKeySize {
+		if n := len(k.Secret); !k.IsZero() && (n < MinKeySize || n > MaxKeySize) {
 			errs = append(errs, fmt.Errorf("%v has %d bytes: %d to %d", k, n, MinKeySize, MaxKeySize))
 		}
 		for _, o := range keys[:i] {
@@ -167,7 +189,7 @@ func (in Instance) verify(src netip.Addr, payload []byte, size int, wall time.Ti
 		}
 	}
 	for _, k := range in.Keys {
-		if k.ID != t[1] {
+		if k.IsZero() || k.ID != t[1] {
 			continue
 		}
 		if !hmac.Equal(sign(k, src, payload[:size], t), t[trailerSize-hmacSize:]) {

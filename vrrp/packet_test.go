@@ -147,6 +147,7 @@ func TestWhatIsHeard(t *testing.T) {
 	plain := func(*Instance) {}
 	signed := func(in *Instance) { in.Keys = []Key{draft} }
 	inTime := func(in *Instance) { in.Keys, in.Window = []Key{draft}, 5*time.Second }
+	either := func(in *Instance) { in.Keys = []Key{draft, {}} }
 	v2 := func(in *Instance) { in.Version = 2 }
 	password := func(in *Instance) { in.Version, in.Password = 2, "secret" }
 	v6 := func(in *Instance) {
@@ -205,6 +206,10 @@ func TestWhatIsHeard(t *testing.T) {
 		"the authentication header of RFC 2338":               {v2, nil, func(p *Packet) { p.Payload[4] = 2; again(p) }, 0, "password"},
 		"not signed":                                          {signed, func(o *Outbox) { o.Instance.Keys = nil }, nil, 0, "unsigned"},
 		"signed where there is no key":                        {plain, func(o *Outbox) { o.Instance.Keys = []Key{draft} }, nil, 0, "unwanted_hmac"},
+		"not signed, and may be":                              {either, func(o *Outbox) { o.Instance.Keys = nil }, nil, 0, "heard"},
+		"signed, and need not be":                             {either, nil, nil, 0, "heard"},
+		"to be signed later":                                  {either, func(o *Outbox) { slices.Reverse(o.Instance.Keys) }, nil, 0, "heard"},
+		"signed with no key at all":                           {either, func(o *Outbox) { o.Instance.Keys = []Key{{0, make([]byte, 32)}} }, nil, 0, "key"},
 		"signed with a key nobody knows":                      {signed, func(o *Outbox) { o.Instance.Keys = []Key{another} }, nil, 0, "key"},
 		"signed with another key of the same number":          {signed, func(o *Outbox) { o.Instance.Keys = []Key{{1, another.Secret}} }, nil, 0, "hmac"},
 		"a signature of another kind":                         {signed, nil, func(p *Packet) { p.Payload[12] = 2 }, 0, "hmac"},
@@ -398,8 +403,13 @@ func TestKeysAsPeopleWriteThem(t *testing.T) {
 	if err := checkKeys(keys); err != nil {
 		t.Error(err)
 	}
+	if keys, err := ParseKeys(one + "\nunsigned"); err != nil || len(keys) != 2 || !keys[1].IsZero() || checkKeys(keys) != nil {
+		t.Errorf("one and none: %v, %v", keys, err)
+	}
 	for text, want := range map[string]string{
 		"# nothing\n":        "there is no key in it",
+		"unsigned\n":         "there is no key in it",
+		"unsigned\nunsigned": "lines 1 and 2: unsigned is there twice",
 		one + "\n" + one:     "lines 1 and 2: the keys are the same",
 		one + "\n" + one[1:]: "line 2: a key of 31 characters: 32 to 64",
 		two + "b":            "line 1: a key of 65 characters",

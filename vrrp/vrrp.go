@@ -137,8 +137,8 @@ type Instance struct {
 	// Password is version 2's simple text password, at most 8 bytes; it keeps
 	// out mistakes, not enemies.
 	Password string
-	// Keys authenticate advertisements; the first signs, all are accepted. At
-	// most [MaxKeys].
+	// Keys authenticate advertisements; the first signs, all are accepted; the
+	// zero Key stands for no signature. At most [MaxKeys].
 	Keys []Key
 	// Window is how far the wall clocks of nodes with keys may differ, 1 s to
 	// 300 s. 0 compares no clocks: an advertisement is fresh when its sequence

@@ -184,7 +184,7 @@ type pairJSON struct {
 	Tracks []trackJSON `json:"tracks"`
 	Flaps  int         `json:"flaps"` // take-overs in a row that were lost again
 	Hold   *time.Time  `json:"held_until,omitempty"`
-	Keys   []int       `json:"keys"`           // the numbers of those that are accepted; the first signs
+	Keys   []int       `json:"keys"`           // the numbers of those that are accepted, 0: unsigned; the first signs
 	Events []event     `json:"events"`         // the last 5 of the pair, the newest last
 	Sync   *syncJSON   `json:"sync,omitempty"` // null: connections are not copied
 }
@@ -326,7 +326,13 @@ func (x *pairJSON) text(out io.Writer, s *statusJSON, paint func(string) string)
 		notes = append(notes, fmt.Sprintf("stays away for %s after %d take-overs that did not last", cli.Age(x.Hold.Sub(s.At)), x.Flaps))
 	}
 	if len(x.Keys) > 0 {
-		notes = append(notes, fmt.Sprintf("signs with key %d", x.Keys[0]))
+		note := fmt.Sprintf("signs with key %d", x.Keys[0])
+		if x.Keys[0] == 0 {
+			note = "does not sign yet"
+		} else if slices.Contains(x.Keys, 0) {
+			note += " and hears what is not signed"
+		}
+		notes = append(notes, note)
 	}
 	if x.Refused > 0 {
 		notes = append(notes, fmt.Sprintf("%d advertisements refused", x.Refused))

@@ -391,6 +391,27 @@ func TestKeysOfAPair(t *testing.T) {
 		}
 	}
 	older, newer := strings.Repeat("old ", 10), strings.Repeat("new ", 10)
+	inPair(t, "from none to one and back", `preempt_delay = "5s"`, "", func(t *testing.T, _ *fake.Segment, a, b *member) {
+		plain := map[*member]string{a: a.text, b: b.text}
+		for _, step := range [][]string{{"unsigned", newer}, {newer, "unsigned"}, {newer}, {newer, "unsigned"}, {"unsigned", newer}, nil} {
+			if step != nil {
+				write(step...)
+			}
+			for _, m := range []*member{a, b} {
+				text := plain[m]
+				if step != nil {
+					text = strings.Replace(text, `"5s"`, fmt.Sprintf(`"5s", key = secret("file:%s")`, file), 1)
+				}
+				m.reread(text)
+				roles(t, "between", 2*downTime, "active backup", a, b)
+			}
+		}
+		for _, m := range []*member{a, b} {
+			if x := m.ask(); x.Refused > 0 {
+				t.Errorf("%s has refused %d: %+v", m.id, x.Refused, x.Events)
+			}
+		}
+	})
 	write(older)
 	inPair(t, "rolled over", fmt.Sprintf(`preempt_delay = "5s", key = secret("file:%s")`, file), "", func(t *testing.T, _ *fake.Segment, a, b *member) {
 		first := a.ask().Keys
