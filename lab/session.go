@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -102,6 +103,10 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 		return 0, fmt.Errorf("the lab has no node %s: it has %s", e.Node, strings.Join(have, ", "))
 	}
 	args := append([]string{w.program(e.Args[0])}, e.Args[1:]...)
+	if exit, err := runnable(e.Dir, args[0]); err != nil {
+		_ = out.send(frame{Stderr: []byte("gslb: " + err.Error() + "\n")})
+		return exit, nil
+	}
 	if n.Kind == Client {
 		resolv, err := w.resolvConf(n)
 		if err != nil {
@@ -155,6 +160,28 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 		return 128 + int(status.Sys().(syscall.WaitStatus).Signal()), nil
 	}
 	return 0, err
+}
+
+// Exit statuses of shells for programs that cannot be run, and that are not there.
+const (
+	notRunnable = 126
+	notThere    = 127
+)
+
+// runnable looks for a program that is called in dir, and with an error returns
+// what a shell exits with.
+func runnable(dir, name string) (exit int, err error) {
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	_, err = exec.LookPath(name)
+	switch {
+	case err == nil:
+		return 0, nil
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return notThere, err
+	}
+	return notRunnable, err
 }
 
 // program is where a program is that a user names: also where the lab's own

@@ -184,7 +184,8 @@ func labExecCmd() *cobra.Command {
 		Short: "Run a program in a node of a lab that is up",
 		Long: `Run a program in a node of the lab that 'gslb lab up PATH' has brought up. NODE is
 the address of an object of the file, or client.REGION or router.REGION; in a
-client the names of the file's zones resolve. The exit status is the program's.`,
+client the names of the file's zones resolve. The exit status is the program's,
+126 when it cannot be run and 127 when there is none.`,
 		Example: `  gslb lab exec shop.hcl client.eu -- curl -s http://www.shop.example/
   gslb lab exec shop.hcl 'director.nat["fra1"]' -- ipvsadm -Sn`,
 		Args: cobra.MinimumNArgs(3),
