@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -9,7 +10,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -101,6 +105,53 @@ func TestOnce(t *testing.T) {
 		"TLS to a server that speaks HTTP":         {web.Listener.Addr(), topology.CheckHTTPS, nil, "TLS handshake"},
 	} {
 		t.Run(name, c.run)
+	}
+}
+
+// A prober that stood still while the time ran out does not know whether it was
+// answered.
+func TestWhoStoodStillAsksAgain(t *testing.T) {
+	silent := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	// The process stands still while the time runs out: somebody else wakes it.
+	still := func(ctx context.Context) error {
+		waker := exec.Command("/bin/sh", "-c", fmt.Sprintf("for i in 1 2 3 4 5; do sleep 0.4; kill -CONT %d; done", os.Getpid()))
+		if err := waker.Start(); err != nil {
+			return err
+		}
+		defer waker.Wait()
+		defer waker.Process.Kill()
+		if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
+			return err
+		}
+		return silent(ctx)
+	}
+	for name, c := range map[string]struct {
+		asks []func(context.Context) error
+		want string
+	}{
+		"answered":                  {[]func(context.Context) error{func(context.Context) error { return nil }}, ""},
+		"refused":                   {[]func(context.Context) error{func(context.Context) error { return syscall.ECONNREFUSED }}, "connection refused"},
+		"silent":                    {[]func(context.Context) error{silent}, "no answer within 100ms"},
+		"stood still, and answered": {[]func(context.Context) error{still, func(context.Context) error { return nil }}, ""},
+		"stood still, and silent":   {[]func(context.Context) error{still, silent}, "no answer within 100ms"},
+		"stood still twice":         {[]func(context.Context) error{still, still}, "no answer within 100ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chk := check(topology.CheckTCP)
+			chk.Timeout = 100 * time.Millisecond
+			asked := 0
+			r := once(t.Context(), Probe{Check: chk}, func(ctx context.Context, _ Probe) (health.Advice, error) {
+				asked++
+				return health.Advice{}, c.asks[min(asked, len(c.asks))-1](ctx)
+			})
+			if got := fmt.Sprint(r.Err); c.want == "" && r.Err != nil || !strings.Contains(got, c.want) {
+				t.Errorf("got %v, want %q", r.Err, c.want)
+			}
+			// A machine that did stand still makes it ask once more.
+			if most := max(len(c.asks), 2); asked < len(c.asks) || asked > most {
+				t.Errorf("asked %d times, want %d", asked, len(c.asks))
+			}
+		})
 	}
 }
 
