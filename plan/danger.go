@@ -65,8 +65,8 @@ func (p *Plan) serviceDangers(old, now *side) {
 				lost = append(lost, k.String())
 				continue
 			}
-			if a, b := before.Tiers[0].Directors[0].ID, is.Tiers[0].Directors[0].ID; a != b {
-				p.danger("vip_moves", id, "%s moves from %s to %s", k, a, b)
+			if a, b := before.Tiers[0].Forwarders()[0], is.Tiers[0].Forwarders()[0]; moves(a, b) {
+				p.danger("vip_moves", id, "%s moves from %s to %s", k, a.ID(), b.ID())
 			}
 		}
 		switch {
@@ -99,10 +99,26 @@ func (p *Plan) serviceDangers(old, now *side) {
 		if hasWeight(b) && !hasWeight(f) && len(now.ofFarm[f]) > 0 {
 			p.danger("farm_drained", f.ID, "has no real server with a weight any more")
 		}
-		if b.Gateway.IsValid() && f.Gateway.IsValid() && b.Gateway.ID() != f.Gateway.ID() {
-			p.danger("gateway_changed", f.ID, "the gateway of %s changes from %s to %s", number(len(f.Servers), "real server"), b.Gateway.ID(), f.Gateway.ID())
+		if was, is := b.Gateway.On(b.Network), f.Gateway.On(f.Network); was != nil && is != nil && was.String() != is.String() {
+			p.danger("gateway_changed", f.ID, "the gateway of %s changes from %s (%s) to %s (%s)", number(len(f.Servers), "real server"),
+				b.Gateway.ID(), was, f.Gateway.ID(), is)
 		}
 	}
+}
+
+// moves reports whether a VIP goes to who cannot have known its connections: to
+// no director that may have had it before.
+func moves(before, after topology.Forwarder) bool {
+	was := map[string]bool{}
+	for _, d := range before.Members() {
+		was[d.ID] = true
+	}
+	for _, d := range after.Members() {
+		if was[d.ID] {
+			return false
+		}
+	}
+	return true
 }
 
 func usable(s tiers.Service) int {

@@ -272,7 +272,7 @@ func (j *journey) weigh(i *ServiceImpact) bool {
 		return false
 	}
 	first, before := j.is.Tiers[0].Directors[0].ID, j.was.Tiers[0].Directors[0].ID
-	if first != before {
+	if moves(j.was.Tiers[0].Forwarders()[0], j.is.Tiers[0].Forwarders()[0]) {
 		i.EndedVIPs = append(i.EndedVIPs, j.key.String())
 	}
 	for _, tier := range j.was.Tiers {

@@ -58,6 +58,18 @@ func or(s, otherwise string) string {
 	return s
 }
 
+// words are values with commas between them, in quotes where else it could not
+// be seen which is which.
+func words(values []string) string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		if out[i] = v; strings.Contains(v, ", ") || v == "" {
+			out[i] = strconv.Quote(v)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
 func yes(b bool) string {
 	if b {
 		return "true"

@@ -26,7 +26,7 @@ func directorNode(id string, old, now *director) (Node, tiers.Plan) {
 		n.Changes = append(n.Changes, leaves("node", "", directorLeaves(old), directorLeaves(now))...)
 		n.Changes = append(n.Changes, pairChanges(old, now)...)
 		n.Changes = append(n.Changes, tierChanges(old, now)...)
-		n.Changes = append(n.Changes, checkChanges(tierChecks(old), tierChecks(now))...)
+		n.Changes = append(n.Changes, checkChanges(directorChecks(old), directorChecks(now))...)
 	}
 	n.Changes = append(n.Changes, hostChanges(was.host, is.host)...)
 	plan := tiers.Diff(was.table, is.table, owner)
@@ -62,11 +62,11 @@ func gateways(n *topology.Network) string {
 // tierChanges are the changes of tiers that a director has before and after, as
 // far as they are not in its table while everything is up.
 func tierChanges(old, now *director) []Change {
-	was := map[string]*topology.Tier{}
-	old.tiers(func(id string, tier *topology.Tier) { was[id] = tier })
+	was := map[stage]*topology.Tier{}
+	old.tiers(func(at stage, _ string, tier *topology.Tier) { was[at] = tier })
 	var out []Change
-	now.tiers(func(id string, tier *topology.Tier) {
-		if before := was[id]; before != nil {
+	now.tiers(func(at stage, id string, tier *topology.Tier) {
+		if before := was[at]; before != nil {
 			out = append(out, leaves("tier", id, tierLeaves(before), tierLeaves(tier))...)
 		}
 	})
@@ -95,7 +95,7 @@ func tierLeaves(t *topology.Tier) []leaf {
 		}
 		sorry = append(sorry, text)
 	}
-	list[1].value = strings.Join(sorry, ", ")
+	list[1].value = words(sorry)
 	if t.Inhibit != nil {
 		list[2].value = strconv.FormatBool(*t.Inhibit)
 	}
@@ -311,17 +311,23 @@ func placeChanges(old, now *topology.Topology) []Change {
 		is = *now.GeoIP
 	}
 	out := leaves("node", "", []leaf{{"geoip.city", was.City}, {"geoip.asn", was.ASN}}, []leaf{{"geoip.city", is.City}, {"geoip.asn", is.ASN}})
-	both(old.Regions, now.Regions, func(r *topology.Region) string { return r.ID }, func(id string, before, after *topology.Region) {
-		if before != nil && after != nil {
-			out = append(out, leaves("region", id, regionLeaves(before), regionLeaves(after))...)
-		}
+	id := func(r *topology.Region) string { return r.ID }
+	both(old.Regions, now.Regions, id, func(id string, before, after *topology.Region) {
+		out = append(out, leaves("region", id, regionLeaves(before), regionLeaves(after))...)
 	})
+	// Of two that claim the same clients the first has them.
+	if a, b := order(old.Regions, now.Regions, id), order(now.Regions, old.Regions, id); a != b {
+		out = append(out, Change{Action: Modify, Kind: "region", Text: "order of regions " + a + " => " + b, Before: a, After: b})
+	}
 	return out
 }
 
 func regionLeaves(r *topology.Region) []leaf {
+	if r == nil {
+		return nil
+	}
 	out := []leaf{
-		{"location", ""}, {"continents", strings.Join(r.Continents, ", ")}, {"countries", strings.Join(r.Countries, ", ")},
+		{"location", ""}, {"continents", words(r.Continents)}, {"countries", words(r.Countries)},
 		{"asns", list(r.ASNs)}, {"prefixes", list(r.Prefixes)}, {"fallback", ""},
 	}
 	if r.Location != nil {
@@ -331,7 +337,7 @@ func regionLeaves(r *topology.Region) []leaf {
 	for _, other := range r.Fallback {
 		fallback = append(fallback, other.ID)
 	}
-	out[5].value = strings.Join(fallback, ", ")
+	out[5].value = words(fallback)
 	return out
 }
 
@@ -341,5 +347,5 @@ func list[T any](values []T) string {
 	for _, v := range values {
 		out = append(out, fmt.Sprint(v))
 	}
-	return strings.Join(out, ", ")
+	return words(out)
 }

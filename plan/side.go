@@ -64,22 +64,34 @@ func newSide(t *topology.Topology) *side {
 	return s
 }
 
+// A stage is which tier it is among all: of the service at a VIP and port, the how
+// manieth. Names are for people.
+type stage struct {
+	key tiers.Key
+	nth int
+}
+
 // tiers calls f for each tier that the director has, with its address in the file.
-func (d *director) tiers(f func(id string, t *topology.Tier)) {
+func (d *director) tiers(f func(at stage, id string, t *topology.Tier)) {
 	for _, s := range d.services {
-		for _, t := range s.Tiers {
+		for i, t := range s.Tiers {
 			if has(t.Directors, d.Director) {
-				f(s.ID+".tier."+t.Name, t)
+				f(stage{keys(s)[0], i}, s.ID+".tier."+t.Name, t)
 			}
 		}
 	}
+}
+
+// forwards reports whether the director sends packets to a farm of its tier.
+func (d *director) forwards(t *topology.Tier, f *topology.Farm) bool {
+	return t.Method != topology.NAT || f.Gateway.Has(d.Director)
 }
 
 // compile works out what the director holds. It looks at the services the
 // director has a part in and at no others, so that all directors together cost
 // what the topology is large.
 func (d *director) compile() {
-	part := &topology.Topology{Services: d.services}
+	part := &topology.Topology{Services: d.services, Failovers: d.pairs}
 	up := health.View{}
 	ground := tiers.Prepare(part, d.Director)
 	for _, probe := range ground.Probes {
@@ -108,7 +120,7 @@ func (d *director) who(a netip.Addr) string {
 					}
 				}
 				for _, f := range tier.Farms {
-					if tier.Method == topology.NAT && !f.Gateway.Has(d.Director) {
+					if !d.forwards(tier, f) {
 						continue
 					}
 					for _, s := range f.Servers {

@@ -21,6 +21,7 @@ var silent = map[string]string{
 	"Service.ID":          "a name for people",
 	"Server.ID":           "a name for people",
 	"Tier.Name":           "a name for people",
+	"Answer.Label":        "a name for people",
 	"Policy.ID":           "a name for people",
 	"Nameserver.Label":    "those of the file have names",
 	"Topology.MaxRemove":  "the plan's own",
@@ -34,12 +35,9 @@ var silent = map[string]string{
 	"Service.Check":       "its answers have it",
 	"Region.Bias":         "its answers have it",
 	"Answer.Port":         "its check names a port",
-	"Answer.Service":      "the answer has what counts of it",
 	"Bound.Ratio":         "the bounds of the file are counts",
 	"Tier.OnePacket":      "the file has no service of UDP alone",
 	"Persistence.Mask6":   "the file has no persistent service of IPv6",
-	"Topology.Regions":    "counts where it is named",
-	"Topology.Networks":   "counts where it is named",
 	"Topology.Farms":      "counts where it is named",
 	"Topology.Checks":     "counts where it is named",
 	"Topology.Policies":   "counts where it is named",
@@ -96,6 +94,7 @@ func TestNothingChangesSilently(t *testing.T) {
 
 // A mutator changes one field after the other, and changes it back.
 type mutator struct {
+	via     string // whose check this is
 	seen    map[uintptr]bool
 	all     map[reflect.Type][]reflect.Value // pointers to the objects of a type
 	changed func(field, how string)
@@ -126,7 +125,7 @@ func (m *mutator) collect(v reflect.Value) {
 // walk changes the fields of a struct, and of what lies below it.
 func (m *mutator) walk(v reflect.Value) {
 	for i := range v.NumField() {
-		m.field(v.Type().Name()+"."+v.Type().Field(i).Name, v.Field(i))
+		m.field(m.via+v.Type().Name()+"."+v.Type().Field(i).Name, v.Field(i))
 	}
 }
 
@@ -159,13 +158,18 @@ func (m *mutator) field(name string, v reflect.Value) {
 				break
 			}
 		}
-		if !v.IsNil() && !m.seen[v.Pointer()] {
-			m.seen[v.Pointer()] = true
-			if e := v.Elem(); e.Kind() == reflect.Struct {
-				m.walk(e)
-			} else {
-				m.field(name, e)
-			}
+		if v.IsNil() || m.seen[v.Pointer()] || name == "Topology.Checks" {
+			return // a check counts where it is named
+		}
+		m.seen[v.Pointer()] = true
+		if v.Type() == reflect.TypeFor[*topology.Check]() {
+			m.via = name + " > "
+			defer func() { m.via = "" }()
+		}
+		if e := v.Elem(); e.Kind() == reflect.Struct {
+			m.walk(e)
+		} else {
+			m.field(name, e)
 		}
 	case reflect.Struct:
 		m.walk(v)

@@ -34,6 +34,9 @@ func (p *Plan) zones(old, now *topology.Topology) {
 		})
 		both(was[before], is[after], func(d *topology.Domain) string { return d.ID }, func(id string, before, after *topology.Domain) {
 			z.Changes = append(z.Changes, domainChanges(id, before, after)...)
+			if before != nil && after != nil && (limited(before) || limited(after)) {
+				z.Changes = append(z.Changes, fateChanges(old, now, before, after)...)
+			}
 		})
 		if len(z.Changes) > 0 {
 			p.Zones = append(p.Zones, z)
@@ -88,7 +91,7 @@ func recordLeaves(r *topology.Record) []leaf {
 	if r == nil {
 		return nil
 	}
-	return []leaf{{"name", r.Name}, {"type", r.Type}, {"data", strings.Join(r.Data, ", ")}, {"ttl", span(r.TTL)}}
+	return []leaf{{"name", r.Name}, {"type", r.Type}, {"data", words(r.Data)}, {"ttl", span(r.TTL)}}
 }
 
 func domainChanges(id string, before, after *topology.Domain) []Change {
@@ -104,25 +107,66 @@ func domainChanges(id string, before, after *topology.Domain) []Change {
 	both(was, is, answerID, func(id string, before, after *topology.Answer) {
 		out = append(out, leaves("answer", id, answerLeaves(before), answerLeaves(after))...)
 	})
-	if a, b := order(was, is), order(is, was); before != nil && after != nil && a != b {
+	if a, b := order(was, is, answerLabel), order(is, was, answerLabel); before != nil && after != nil && a != b {
 		out = append(out, Change{Action: Modify, Kind: "domain", Object: id, Text: id + " order of answers " + a + " => " + b, Before: a, After: b})
 	}
 	return out
 }
 
-// order is the labels of those answers of a that b has too.
-func order(a, b []*topology.Answer) string {
+func answerLabel(a *topology.Answer) string { return a.Label }
+
+// order is the names of those of a that b has too.
+func order[T any](a, b []T, name func(T) string) string {
 	there := map[string]bool{}
 	for _, x := range b {
-		there[x.ID] = true
+		there[name(x)] = true
 	}
 	var out []string
 	for _, x := range a {
-		if there[x.ID] {
-			out = append(out, x.Label)
+		if there[name(x)] {
+			out = append(out, name(x))
 		}
 	}
-	return strings.Join(out, ", ")
+	return words(out)
+}
+
+// limited reports whether not all answers are given, but a few that have little in common.
+func limited(d *topology.Domain) bool {
+	for _, s := range d.Policy.All() {
+		if s.Kind == topology.StepLimit {
+			return true
+		}
+	}
+	return false
+}
+
+// fateChanges are the changes of what answers depend on, by which steering
+// keeps apart those that would fail together.
+func fateChanges(old, now *topology.Topology, before, after *topology.Domain) []Change {
+	var out []Change
+	both(before.Answers, after.Answers, func(a *topology.Answer) string { return a.ID }, func(id string, before, after *topology.Answer) {
+		if before != nil && after != nil {
+			out = append(out, leaves("answer", id, fateLeaves(old, before), fateLeaves(now, after))...)
+		}
+	})
+	return out
+}
+
+func fateLeaves(t *topology.Topology, a *topology.Answer) []leaf {
+	var directors, networks []string
+	if a.Service != nil {
+		for _, tier := range a.Service.Tiers {
+			for _, d := range tier.Directors {
+				directors = append(directors, d.ID)
+			}
+		}
+	}
+	for _, n := range t.Networks {
+		if slices.ContainsFunc(a.Addrs, n.Contains) {
+			networks = append(networks, n.ID)
+		}
+	}
+	return []leaf{{"depends on directors", words(directors)}, {"depends on networks", words(networks)}}
 }
 
 func domainLeaves(d *topology.Domain) []leaf {
@@ -131,7 +175,7 @@ func domainLeaves(d *topology.Domain) []leaf {
 	}
 	out := []leaf{
 		{"name", d.Name}, {"ttl", span(d.TTL)}, {"policy", policyText(d.Policy)}, {"min_ttl", ""},
-		{"types", strings.Join(d.Types, ", ")}, {"params", d.Params},
+		{"types", words(d.Types)}, {"params", d.Params},
 	}
 	if d.MinTTL > 0 && d.MinTTL != d.TTL {
 		out[3].value = span(d.MinTTL)

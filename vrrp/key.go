@@ -67,6 +67,9 @@ func ParseKeys(text string) ([]Key, error) {
 			keys = append(keys, Key{})
 			continue
 		}
+		if strings.Fields(line)[0] == unsigned {
+			return nil, fmt.Errorf("line %d: %s stands alone on its line; a remark has one of its own", i+1, unsigned)
+		}
 		if n := len(line); n < MinKeySize || n > MaxKeySize {
 			return nil, fmt.Errorf("line %d: a key of %d characters: %d to %d", i+1, n, MinKeySize, MaxKeySize)
 		}

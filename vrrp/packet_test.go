@@ -410,6 +410,7 @@ func TestKeysAsPeopleWriteThem(t *testing.T) {
 		"# nothing\n":        "there is no key in it",
 		"unsigned\n":         "there is no key in it",
 		"unsigned\nunsigned": "lines 1 and 2: unsigned is there twice",
+		"unsigned # until both members have the key": "line 1: unsigned stands alone on its line",
 		one + "\n" + one:     "lines 1 and 2: the keys are the same",
 		one + "\n" + one[1:]: "line 2: a key of 31 characters: 32 to 64",
 		two + "b":            "line 1: a key of 65 characters",

@@ -328,7 +328,7 @@ func (x *pairJSON) text(out io.Writer, s *statusJSON, paint func(string) string)
 	if len(x.Keys) > 0 {
 		note := fmt.Sprintf("signs with key %d", x.Keys[0])
 		if x.Keys[0] == 0 {
-			note = "does not sign yet"
+			note = "does not sign and hears what is not signed"
 		} else if slices.Contains(x.Keys, 0) {
 			note += " and hears what is not signed"
 		}
