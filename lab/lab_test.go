@@ -216,6 +216,14 @@ func TestUpExecDown(t *testing.T) {
 // take the lab with them.
 func testSignals(t *testing.T, file string) {
 	t.Helper()
+	for _, node := range []string{"client.eu", "director.nat[eu1]"} {
+		if status, _, errs := run(t, "lab", "exec", file, node, "--", "no-such-program"); status != 127 || !strings.Contains(errs, "no-such-program") {
+			t.Errorf("what is not there exits in %s with %d: %s", node, status, errs)
+		}
+		if status, _, errs := run(t, "lab", "exec", file, node, "--", file); status != 126 || !strings.Contains(errs, "permission denied") {
+			t.Errorf("what is no program exits in %s with %d: %s", node, status, errs)
+		}
+	}
 	if status, _, errs := run(t, "lab", "exec", file, "client.eu", "--", "sh", "-c", "kill -SEGV $$"); status != 139 {
 		t.Errorf("a program that dies of SIGSEGV: status %d: %s", status, errs)
 	}

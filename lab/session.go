@@ -103,9 +103,11 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 		return 0, fmt.Errorf("the lab has no node %s: it has %s", e.Node, strings.Join(have, ", "))
 	}
 	args := append([]string{w.program(e.Args[0])}, e.Args[1:]...)
-	if exit, err := runnable(e.Dir, args[0]); err != nil {
-		_ = out.send(frame{Stderr: []byte("gslb: " + err.Error() + "\n")})
-		return exit, nil
+	not := func(n NotRun) (int, error) {
+		return n.Exit(), out.send(frame{Stderr: []byte("gslb: " + n.Error() + "\n")})
+	}
+	if err := runnable(e.Dir, args[0]); err != nil {
+		return not(NotRun{err})
 	}
 	if n.Kind == Client {
 		resolv, err := w.resolvConf(n)
@@ -126,6 +128,9 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 	cmd.Stdout = writer(func(b []byte) error { return out.send(frame{Stdout: b}) })
 	cmd.Stderr = writer(func(b []byte) error { return out.send(frame{Stderr: b}) })
 	p, err := w.start(n.ID, cmd, "")
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) && failed.Path == cmd.Path {
+		return not(NotRun{err})
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -162,26 +167,25 @@ func (w *World) exec(e Exec, in *gob.Decoder, out *frames) (int, error) {
 	return 0, err
 }
 
-// Exit statuses of shells for programs that cannot be run, and that are not there.
-const (
-	notRunnable = 126
-	notThere    = 127
-)
+// A NotRun is why a program could not be run.
+type NotRun struct{ error }
 
-// runnable looks for a program that is called in dir, and with an error returns
-// what a shell exits with.
-func runnable(dir, name string) (exit int, err error) {
+// Exit is the status that a shell exits with: 127 where there is no such
+// program, else 126.
+func (n NotRun) Exit() int {
+	if errors.Is(n.error, exec.ErrNotFound) || errors.Is(n.error, fs.ErrNotExist) {
+		return 127
+	}
+	return 126
+}
+
+// runnable looks for a program that is called in dir.
+func runnable(dir, name string) error {
 	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
 		name = filepath.Join(dir, name)
 	}
-	_, err = exec.LookPath(name)
-	switch {
-	case err == nil:
-		return 0, nil
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		return notThere, err
-	}
-	return notRunnable, err
+	_, err := exec.LookPath(name)
+	return err
 }
 
 // program is where a program is that a user names: also where the lab's own
@@ -215,11 +219,12 @@ func (w *World) resolvConf(n *Node) (string, error) {
 }
 
 // Enter becomes the program args with resolv as its /etc/resolv.conf, in a
-// mount namespace of its own. It returns only when that fails.
+// mount namespace of its own. It returns only when that fails, with a [NotRun]
+// where it is the program that cannot be run.
 func Enter(resolv string, args []string) error {
 	path, err := exec.LookPath(args[0])
 	if err != nil {
-		return err
+		return NotRun{err}
 	}
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
@@ -232,7 +237,7 @@ func Enter(resolv string, args []string) error {
 	if err := unix.Mount(resolv, "/etc/resolv.conf", "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("put %s in place of /etc/resolv.conf: %w", resolv, err)
 	}
-	return unix.Exec(path, args, os.Environ())
+	return NotRun{fmt.Errorf("%s: %w", path, unix.Exec(path, args, os.Environ()))}
 }
 
 // forget drops a process that has ended.

@@ -15,10 +15,14 @@ func TestRunnable(t *testing.T) {
 	}
 	for name, want := range map[string]int{
 		"sh": 0, "/bin/sh": 0, "./tool": 0, filepath.Join(dir, "tool"): 0,
-		"./text": notRunnable, "./": notRunnable,
-		"./none": notThere, "/none": notThere, "no-such-program": notThere, "": notThere,
+		"./text": 126, "./": 126,
+		"./none": 127, "/none": 127, "no-such-program": 127, "": 127,
 	} {
-		if exit, err := runnable(dir, name); exit != want || (err == nil) != (want == 0) {
+		err, exit := runnable(dir, name), 0
+		if err != nil {
+			exit = NotRun{err}.Exit()
+		}
+		if exit != want {
 			t.Errorf("%q: %d, %v; want %d", name, exit, err, want)
 		}
 	}

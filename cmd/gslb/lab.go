@@ -243,7 +243,15 @@ func labEnterCmd() *cobra.Command {
 		Short:  "Run a program with a resolv.conf of its own (started by the lab)",
 		Hidden: true,
 		Args:   cobra.MinimumNArgs(2),
-		RunE:   func(_ *cobra.Command, args []string) error { return lab.Enter(args[0], args[1:]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			err := lab.Enter(args[0], args[1:])
+			var not lab.NotRun
+			if errors.As(err, &not) {
+				fmt.Fprintln(c.ErrOrStderr(), "gslb:", not)
+				return cli.Status(not.Exit())
+			}
+			return err
+		},
 	}
 }
 

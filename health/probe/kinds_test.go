@@ -209,8 +209,11 @@ func grpcServer(t *testing.T, overTLS bool) net.Addr {
 
 func TestGRPC(t *testing.T) {
 	clear, secret := grpcServer(t, false), grpcServer(t, true)
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
-	defer web.Close()
+	web := listen(t, func(c net.Conn) {
+		defer c.Close()
+		fmt.Fprint(c, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+		io.Copy(io.Discard, c)
+	})
 	service := func(name string, overTLS bool) func(*topology.Check) {
 		return func(c *topology.Check) { c.Service, c.TLS = name, overTLS }
 	}
@@ -221,7 +224,7 @@ func TestGRPC(t *testing.T) {
 		"one in a status of tomorrow":  {clear, topology.CheckGRPC, service("shop.Strange", false), "in status 77"},
 		"an unknown one":               {clear, topology.CheckGRPC, service("shop.None", false), `does not know the service "shop.None"`},
 		"over TLS":                     {secret, topology.CheckGRPC, service("shop.Cart", true), ""},
-		"a server of HTTP/1.1":         {web.Listener.Addr(), topology.CheckGRPC, nil, "http2: "},
+		"a server of HTTP/1.1":         {web, topology.CheckGRPC, nil, "http2: "},
 		"clear to one that wants TLS":  {secret, topology.CheckGRPC, nil, "e"},
 		"TLS to one that speaks clear": {clear, topology.CheckGRPC, service("", true), "e"},
 	} {
