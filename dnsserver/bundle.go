@@ -26,9 +26,8 @@ const (
 	refusals  = 8
 	abstained = 1 << 16
 
-	// A grouping keeps in mind so many clients, 2 to the power of recentBits.
-	// Where two fall on one place the earlier is forgotten: what else goes to
-	// it makes other bundles.
+	// A grouping looks for earlier bundles in one of so many places, 2 to the
+	// power of recentBits, one after the other where several fall on one.
 	recent     = 1 << recentBits
 	recentBits = 7
 )
@@ -43,7 +42,7 @@ type bundling struct {
 	n       int
 	bundles [atOnce]bundle
 	of      [atOnce]uint8 // the bundle of each slot that has a reply
-	recent  [recent]uint8 // the latest bundle for a client, and 1, by hash
+	recent  [recent]uint8 // the latest bundle, and 1, by the hash of its client
 
 	// The same as the kernel takes it. The pieces of a bundle lie side by side.
 	heads  [atOnce]mmsghdr
@@ -58,7 +57,7 @@ type bundle struct {
 	first  uint8  // a slot: the first of that size
 	count  uint8  // of all, from 1
 	last   uint8  // the slot of the shorter one, and 1; 0: none
-	before uint8  // an earlier bundle for the same client, and 1; 0: none
+	before uint8  // an earlier bundle in the same place, and 1; 0: none
 }
 
 // A note is what goes with a bundle: the address that it leaves from, on a
@@ -93,15 +92,11 @@ func (b *batch) join(i int) {
 	g := &b.bundling
 	size := uint16(b.data[i].Len)
 	latest := &g.recent[b.place(i)]
-	before := *latest
-	if before > 0 && !b.together(int(g.bundles[before-1].first), i) {
-		before = 0
-	}
-	if before > 0 && size <= UDPSize {
+	if *latest > 0 && size <= UDPSize {
 		pair := 0 // a bundle, and 1, that the reply goes into with another size
-		for k := int(before); k > 0; k = int(g.bundles[k-1].before) {
+		for k := int(*latest); k > 0; k = int(g.bundles[k-1].before) {
 			u := &g.bundles[k-1]
-			if int(max(size, u.size))*int(u.count+1) > bundleOctets {
+			if int(max(size, u.size))*int(u.count+1) > bundleOctets || !b.together(int(u.first), i) {
 				continue
 			}
 			if size == u.size {
@@ -125,7 +120,7 @@ func (b *batch) join(i int) {
 			return
 		}
 	}
-	g.bundles[g.n] = bundle{size: size, first: uint8(i), count: 1, before: before}
+	g.bundles[g.n] = bundle{size: size, first: uint8(i), count: 1, before: *latest}
 	g.of[i] = uint8(g.n)
 	g.n++
 	*latest = uint8(g.n)

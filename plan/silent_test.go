@@ -38,6 +38,7 @@ var silent = map[string]string{
 	"Bound.Ratio":         "the bounds of the file are counts",
 	"Tier.OnePacket":      "the file has no service of UDP alone",
 	"Persistence.Mask6":   "the file has no persistent service of IPv6",
+	"Topology.Networks":   "the last one has nothing that answers share",
 	"Topology.Farms":      "counts where it is named",
 	"Topology.Checks":     "counts where it is named",
 	"Topology.Policies":   "counts where it is named",

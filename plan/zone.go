@@ -140,33 +140,51 @@ func limited(d *topology.Domain) bool {
 	return false
 }
 
-// fateChanges are the changes of what answers depend on, by which steering
+// fateChanges are the changes of what answers have in common, by which steering
 // keeps apart those that would fail together.
 func fateChanges(old, now *topology.Topology, before, after *topology.Domain) []Change {
 	var out []Change
-	both(before.Answers, after.Answers, func(a *topology.Answer) string { return a.ID }, func(id string, before, after *topology.Answer) {
-		if before != nil && after != nil {
-			out = append(out, leaves("answer", id, fateLeaves(old, before), fateLeaves(now, after))...)
+	was, is := shared(old, before), shared(now, after)
+	for _, a := range after.Answers {
+		if b, there := was[a.ID]; there {
+			out = append(out, leaves("answer", a.ID, []leaf{{"shares", b}}, []leaf{{"shares", is[a.ID]}})...)
 		}
-	})
+	}
 	return out
 }
 
-func fateLeaves(t *topology.Topology, a *topology.Answer) []leaf {
-	var directors, networks []string
-	if a.Service != nil {
-		for _, tier := range a.Service.Tiers {
-			for _, d := range tier.Directors {
-				directors = append(directors, d.ID)
+// shared are, by the answers of a domain, the directors and networks that each
+// depends on and another one too.
+func shared(t *topology.Topology, d *topology.Domain) map[string]string {
+	needs, count := map[string][]string{}, map[string]int{}
+	for _, a := range d.Answers {
+		var ids []string
+		need := func(id string) {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+				count[id]++
 			}
 		}
-	}
-	for _, n := range t.Networks {
-		if slices.ContainsFunc(a.Addrs, n.Contains) {
-			networks = append(networks, n.ID)
+		if a.Service != nil {
+			for _, tier := range a.Service.Tiers {
+				for _, d := range tier.Directors {
+					need(d.ID)
+					need(d.Network.ID)
+				}
+			}
 		}
+		for _, n := range t.Networks {
+			if slices.ContainsFunc(a.Addrs, n.Contains) {
+				need(n.ID)
+			}
+		}
+		needs[a.ID] = ids
 	}
-	return []leaf{{"depends on directors", words(directors)}, {"depends on networks", words(networks)}}
+	out := map[string]string{}
+	for id, ids := range needs {
+		out[id] = words(slices.DeleteFunc(ids, func(x string) bool { return count[x] < 2 }))
+	}
+	return out
 }
 
 func domainLeaves(d *topology.Domain) []leaf {
