@@ -266,11 +266,11 @@ func sameHost(a, b tiers.Host) bool {
 
 // nameservers adds what changes at nameservers, besides what they answer.
 func (p *Plan) nameservers(old, now *topology.Topology) {
-	shared := append(placeChanges(old, now), checkChanges(answerChecks(old), answerChecks(now))...)
+	every := append(placeChanges(old, now), checkChanges(answerChecks(old), answerChecks(now))...)
 	both(old.Nameservers, now.Nameservers, func(n *topology.Nameserver) string { return n.ID }, func(id string, before, after *topology.Nameserver) {
 		n := Node{ID: id, Action: action(before != nil, after != nil)}
 		if n.Action == Modify {
-			n.Changes = append(leaves("node", "", nameserverLeaves(before), nameserverLeaves(after)), shared...)
+			n.Changes = append(leaves("node", "", nameserverLeaves(before), nameserverLeaves(after)), every...)
 			if len(n.Changes) == 0 {
 				return
 			}
@@ -326,19 +326,18 @@ func regionLeaves(r *topology.Region) []leaf {
 	if r == nil {
 		return nil
 	}
-	out := []leaf{
-		{"location", ""}, {"continents", words(r.Continents)}, {"countries", words(r.Countries)},
-		{"asns", list(r.ASNs)}, {"prefixes", list(r.Prefixes)}, {"fallback", ""},
-	}
+	var location string
 	if r.Location != nil {
-		out[0].value = fmt.Sprintf("%g, %g", r.Location.Lat, r.Location.Lon)
+		location = fmt.Sprintf("%g, %g", r.Location.Lat, r.Location.Lon)
 	}
 	var fallback []string
 	for _, other := range r.Fallback {
 		fallback = append(fallback, other.ID)
 	}
-	out[5].value = words(fallback)
-	return out
+	return []leaf{
+		{"location", location}, {"continents", words(r.Continents)}, {"countries", words(r.Countries)},
+		{"asns", list(r.ASNs)}, {"prefixes", list(r.Prefixes)}, {"fallback", words(fallback)},
+	}
 }
 
 // list is values with commas between them.

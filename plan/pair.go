@@ -35,19 +35,19 @@ func pairLeaves(f *topology.Failover, member *topology.Director) []leaf {
 	if f == nil {
 		return nil
 	}
-	list := []leaf{
-		{"member", fmt.Sprintf("%d of %d", slices.Index(f.Members, member)+1, len(f.Members))},
-		{"peers", peers(f, member)}, {"vips", f.VIPs.String()}, {"addresses", f.Addrs.String()}, {"gateway", ""},
-		{"id", strconv.Itoa(int(f.RouterID))}, {"advert", span(f.Advert)}, {"preempt", strconv.FormatBool(f.Preempt)}, {"preempt_delay", lasting(f.PreemptDelay)},
-		{"unicast", yes(f.Unicast)}, {"virtual_mac", yes(f.VirtualMAC)}, {"key", f.Key}, {"flap", flapText(f.Flap)}, {"sync", ""},
-	}
+	var inside, copies string
 	if f.Inside != nil {
-		list[4].value = f.Inside.Addrs.String()
+		inside = f.Inside.Addrs.String()
 	}
 	if f.Sync != nil {
-		list[len(list)-1].value = fmt.Sprintf("%d on %s", f.Sync.ID, f.Sync.Network.ID)
+		copies = fmt.Sprintf("%d on %s", f.Sync.ID, f.Sync.Network.ID)
 	}
-	return list
+	return []leaf{
+		{"member", fmt.Sprintf("%d of %d", slices.Index(f.Members, member)+1, len(f.Members))},
+		{"peers", peers(f, member)}, {"vips", f.VIPs.String()}, {"addresses", f.Addrs.String()}, {"gateway", inside},
+		{"id", strconv.Itoa(int(f.RouterID))}, {"advert", span(f.Advert)}, {"preempt", strconv.FormatBool(f.Preempt)}, {"preempt_delay", lasting(f.PreemptDelay)},
+		{"unicast", yes(f.Unicast)}, {"virtual_mac", yes(f.VirtualMAC)}, {"key", f.Key}, {"flap", flapText(f.Flap)}, {"sync", copies},
+	}
 }
 
 func trackLeaves(t *topology.Track) []leaf {

@@ -66,8 +66,8 @@ type Zone struct {
 type Change struct {
 	Action Action `json:"action"`
 	// Kind is what changes: service, destination, probe, address, sysctl,
-	// tunnel, route, reply, mark, node, pair, track, tier, check, region, policy,
-	// zone, ns, record, domain or answer.
+	// tunnel, route, reply, mark, node, pair, track, tier, check, region, zone, ns,
+	// record, domain or answer.
 	Kind string `json:"kind"`
 	// Object is whose it is, by its address in the file; "" where that is the
 	// node itself.

@@ -64,10 +64,9 @@ func newSide(t *topology.Topology) *side {
 	return s
 }
 
-// A stage is which tier it is among all: of the service at a VIP and port, the how
-// manieth. Names are for people.
+// A stage is which tier of a service one is, whatever the two are called.
 type stage struct {
-	key tiers.Key
+	key tiers.Key // the service's first
 	nth int
 }
 

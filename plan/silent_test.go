@@ -28,7 +28,7 @@ var silent = map[string]string{
 	"Director.MeanPacket": "gslb validate reckons with it",
 	"Director.PacketCost": "gslb validate reckons with it",
 	"Server.Throughput":   "gslb validate reckons with it",
-	"Network.Prefixes":    "gslb validate reckons with it",
+	"Network.Prefixes":    "counts by the addresses in it",
 	"Network.Region":      "is where its nodes are drawn",
 	"Farm.Region":         "is where it is drawn",
 	"Service.Region":      "its answers have it",

@@ -48,9 +48,10 @@ func (k Key) GoString() string { return k.String() }
 
 // ParseKeys reads keys as people write them: a line each, of 32 to 64 characters,
 // at most [MaxKeys]. A line "unsigned" is the zero Key, and never the only one.
-// Empty lines and those that begin with # do not count. The number of a key is made from it, so that it is the same at all nodes in
-// whatever order; that two have the same one by chance is an error. Errors name
-// lines and tell nothing of what stands there.
+// Empty lines and those that begin with # do not count. The number of a key is
+// made from it, so that it is the same at all nodes in whatever order; that two
+// have the same one by chance is an error. Errors name lines and tell nothing of
+// what stands there.
 func ParseKeys(text string) ([]Key, error) {
 	var keys []Key
 	lines := map[uint8]int{}

@@ -61,7 +61,8 @@ func (r Result) After(s health.State, c *topology.Check, now time.Time) health.S
 // wrong with the answer, without the target's name.
 //
 // When the time is up and this process was not there to see it, the answer may
-// have come while nobody looked: it asks once more, and that counts.
+// have come while nobody looked: it asks once more, within as long again, and
+// that counts.
 func Once(ctx context.Context, p Probe) Result { return once(ctx, p, ask) }
 
 func once(ctx context.Context, p Probe, ask func(context.Context, Probe) (health.Advice, error)) Result {
