@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,9 +96,27 @@ type bench struct {
 	*daemon
 	t      *testing.T
 	kernel *fakeKernel
-	logs   *strings.Builder
+	logs   *logbook
 	hangup chan os.Signal
 	text   string // the file
+}
+
+// A logbook is what a daemon logs, readable while it runs.
+type logbook struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // newBench is a daemon that has read the text and decided nothing yet; what is
@@ -110,7 +129,7 @@ func newBench(t *testing.T, k *fakeKernel, dir, text, node string) *bench {
 
 func benchOf(t *testing.T, k *fakeKernel, dir, text string, topo *topology.Topology, self *topology.Director) *bench {
 	t.Helper()
-	b := &bench{t: t, kernel: k, logs: &strings.Builder{}, hangup: make(chan os.Signal, 1), text: text}
+	b := &bench{t: t, kernel: k, logs: &logbook{}, hangup: make(chan os.Signal, 1), text: text}
 	log := slog.New(slog.NewTextHandler(b.logs, nil))
 	desk, err := openDesk(log, dir)
 	if err != nil {

@@ -43,7 +43,7 @@ type fakeKernel struct {
 	full     error             // what giving it addresses ends in
 	renewed  map[netip.Addr]time.Time
 	said     *ipvs.Heard // by the sync daemon of another
-	mu       sync.Mutex  // of host, down, renewed and said, which others use too
+	mu       sync.Mutex  // of daemons, host, down, renewed and said, which others use too
 }
 
 // Interfaces are the own ones with what was wanted on them last.
@@ -258,9 +258,15 @@ func (k *fakeKernel) SetTimeouts(t ipvs.Timeouts) error {
 	return nil
 }
 
-func (k *fakeKernel) Daemons() ([]ipvs.Daemon, error) { return slices.Clone(k.daemons), nil }
+func (k *fakeKernel) Daemons() ([]ipvs.Daemon, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.daemons), nil
+}
 
 func (k *fakeKernel) StartDaemon(d ipvs.Daemon) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if slices.ContainsFunc(k.daemons, func(x ipvs.Daemon) bool { return x.Role == d.Role }) {
 		return errors.New("there is one already")
 	}
@@ -270,6 +276,8 @@ func (k *fakeKernel) StartDaemon(d ipvs.Daemon) error {
 }
 
 func (k *fakeKernel) StopDaemon(r ipvs.Role) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.daemons = slices.DeleteFunc(k.daemons, func(d ipvs.Daemon) bool { return d.Role == r })
 	return nil
 }

@@ -31,15 +31,15 @@ func copying(id uint8) (*topology.Topology, *topology.Director) {
 var sameIP = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
 // settled is a daemon that does nothing but to settle the sync daemons.
-func settled(t *testing.T, k *fakeKernel, dir string) (*daemon, *strings.Builder) {
+func settled(t *testing.T, k *fakeKernel, dir string) (*daemon, *logbook) {
 	t.Helper()
 	before, err := readState(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var logs strings.Builder
-	log := slog.New(slog.NewTextHandler(&logs, nil))
-	return &daemon{kernel: k, dir: dir, state: before, sync: &syncer{}, log: log, desk: &desk{log: log}}, &logs
+	logs := &logbook{}
+	log := slog.New(slog.NewTextHandler(logs, nil))
+	return &daemon{kernel: k, dir: dir, state: before, sync: &syncer{}, log: log, desk: &desk{log: log}}, logs
 }
 
 func TestSyncDaemonsAreAsThePairsWantThem(t *testing.T) {
@@ -321,8 +321,8 @@ func TestMembersThatCopy(t *testing.T) {
 	const soon = `preempt_delay = "1s"`
 	inPair(t, "one that comes back waits for connections", soon, "sync = {}", func(t *testing.T, _ *fake.Segment, a, b *member) {
 		for _, m := range []*member{a, b} {
-			if n := len(m.kernel.daemons); n != 2 {
-				t.Errorf("%s has %d sync daemons", m.id, n)
+			if list, _ := m.kernel.Daemons(); len(list) != 2 {
+				t.Errorf("%s has the sync daemons %v", m.id, list)
 			}
 		}
 		a.die()
@@ -367,8 +367,9 @@ func TestMembersThatCopy(t *testing.T) {
 	})
 	inPair(t, "a file that says it no more", soon, "sync = {}", func(t *testing.T, _ *fake.Segment, a, b *member) {
 		a.reread(strings.Replace(a.text, "sync = {}", "", 1))
-		if x := a.ask(); x.Sync != nil || len(a.kernel.daemons) > 0 {
-			t.Errorf("it copies: %+v, by %v", x.Sync, a.kernel.daemons)
+		list, _ := a.kernel.Daemons()
+		if x := a.ask(); x.Sync != nil || len(list) > 0 {
+			t.Errorf("it copies: %+v, by %v", x.Sync, list)
 		}
 		a.reread(strings.Replace(b.text, "sync = {}", "sync = { id = 7 }", 1))
 		if x := a.ask(); x.Sync == nil || x.Sync.ID != 7 {
