@@ -12,12 +12,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Program is an executable and the package that has it.
+// A Program is an executable and the package that has it; with a slash in it, any
+// file by a pattern ([filepath.Match]) that begins at the root.
 type Program struct{ Executable, Package string }
 
 // Path is where executables are looked for, whatever PATH says: those of root may be meant.
@@ -71,8 +73,15 @@ func missing(root string, programs []Program) []string {
 	return packages
 }
 
-// Find is the path of an executable under a root, or "".
+// Find is the path of an executable under a root, as in [Program], or "".
 func Find(root, executable string) string {
+	if strings.Contains(executable, "/") {
+		files, err := filepath.Glob(filepath.Join(root, executable))
+		if err != nil || len(files) == 0 {
+			return ""
+		}
+		return slices.Max(files)
+	}
 	for _, d := range Path {
 		file := filepath.Join(root, d, executable)
 		if s, err := os.Stat(file); err == nil && s.Mode().IsRegular() && s.Mode()&0o111 != 0 {

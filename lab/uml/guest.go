@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gslb/lab/guest"
 )
 
 // Init is the first line of main of every program that is a guest's init, which is every program that calls [Kit.Run] without naming
@@ -37,7 +39,7 @@ func Init() {
 		return
 	}
 	start := time.Now()
-	r := guest(folder, start)
+	r := begin(folder, start)
 	if r.Error != "" {
 		fmt.Fprintln(os.Stderr, r.Error) // to the console, in case the report cannot be written
 	}
@@ -68,11 +70,11 @@ func Link() (net.Conn, error) {
 	return conn, nil
 }
 
-// guest does all that init has to do but the switching off. The report is on the host when it returns, if it can be.
-func guest(folder string, start time.Time) (r report) {
+// begin does all that init has to do but the switching off. The report is on the host when it returns, if it can be.
+func begin(folder string, start time.Time) (r report) {
 	// The folder for the report is opened before the root is changed and reached by its descriptor ever after.
 	out := filepath.Join(folder, outFolder)
-	if err := mount("none", out, "hostfs", 0, out); err != nil {
+	if err := guest.Mount("none", out, "hostfs", 0, out); err != nil {
 		return report{Error: err.Error()}
 	}
 	dir, err := unix.Open(out, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -119,7 +121,7 @@ func writeReport(dir int, r report) error {
 // prepare turns the bare kernel into a machine: the host's root to write on without reaching the host, fresh kernel file systems, the
 // modules, a loopback interface.
 func prepare(folder string, j job) error {
-	if err := loadModules(j.Modules, j.Overlay); err != nil {
+	if err := guest.LoadModules(j.Modules, j.Overlay); err != nil {
 		return err
 	}
 	if err := changeRoot(folder, j.Kit); err != nil {
@@ -142,7 +144,7 @@ func prepare(folder string, j job) error {
 		if err := os.MkdirAll(m.at, 0o755); err != nil {
 			return err
 		}
-		if err := mount(m.kind, m.at, m.kind, m.flags, m.data); err != nil {
+		if err := guest.Mount(m.kind, m.at, m.kind, m.flags, m.data); err != nil {
 			return err
 		}
 	}
@@ -162,7 +164,7 @@ func prepare(folder string, j job) error {
 		}
 	}
 	unix.Umask(0o022)
-	if err := loadModules(j.Modules, j.Load); err != nil {
+	if err := guest.LoadModules(j.Modules, j.Load); err != nil {
 		return err
 	}
 	if err := onDemand(j); err != nil {
@@ -178,13 +180,13 @@ func prepare(folder string, j job) error {
 	if err := unix.Sethostname([]byte("guest")); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}
-	return loopback()
+	return guest.Loopback()
 }
 
 // noHotplug keeps the kernel from starting a helper program at every appearance of a module or a device. There is none, and to find
 // that out costs this kernel a process each time: half of the time it takes to load the modules.
 func noHotplug() error {
-	if err := mount("proc", "/proc", "proc", 0, ""); err != nil {
+	if err := guest.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return err
 	}
 	return os.WriteFile("/proc/sys/kernel/hotplug", []byte("\n"), 0)
@@ -193,7 +195,7 @@ func noHotplug() error {
 // changeRoot makes the host's root, seen read-only by hostfs, writable in memory, with the kit's packages as if they were installed.
 func changeRoot(folder, kit string) error {
 	top := filepath.Join(folder, topFolder)
-	if err := mount("tmpfs", top, "tmpfs", 0, "mode=0755"); err != nil {
+	if err := guest.Mount("tmpfs", top, "tmpfs", 0, "mode=0755"); err != nil {
 		return err
 	}
 	// Relative names from here on: a comma or a colon in the folder's name would end an option of overlayfs.
@@ -208,18 +210,18 @@ func changeRoot(folder, kit string) error {
 	lower := "/"
 	if kit != "" {
 		// A mount of its own, because overlayfs refuses a layer that lies inside another.
-		if err := mount("none", "kit", "hostfs", unix.MS_RDONLY, kit); err != nil {
+		if err := guest.Mount("none", "kit", "hostfs", unix.MS_RDONLY, kit); err != nil {
 			return err
 		}
 		lower = "kit:/"
 	}
-	if err := mount("overlay", "root", "overlay", 0, "lowerdir="+lower+",upperdir=upper,workdir=work"); err != nil {
+	if err := guest.Mount("overlay", "root", "overlay", 0, "lowerdir="+lower+",upperdir=upper,workdir=work"); err != nil {
 		return err
 	}
 	if err := os.Chdir("root"); err != nil {
 		return err
 	}
-	if err := mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
+	if err := guest.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
 		return err
 	}
 	if err := unix.Chroot("."); err != nil {
@@ -244,7 +246,7 @@ func hostFolder(at string, flags uintptr) error {
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		return err
 	}
-	return mount("none", at, "hostfs", flags, at)
+	return guest.Mount("none", at, "hostfs", flags, at)
 }
 
 // captureAsRoot makes the user that Debian's tcpdump turns into, where installing it has not. It is root by another name, which can
@@ -275,40 +277,16 @@ func onDemand(j job) error {
 	return os.WriteFile("/proc/sys/kernel/modprobe", []byte(modprobePath), 0)
 }
 
-func mount(source, at, kind string, flags uintptr, data string) error {
-	if err := unix.Mount(source, at, kind, flags, data); err != nil {
-		return fmt.Errorf("mount %s at %s: %w", kind, at, err)
-	}
-	return nil
-}
-
-func loopback() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("bring lo up: %w", err)
-	}
-	defer unix.Close(fd)
-	ifr, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	ifr.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr); err != nil {
-		return fmt.Errorf("bring lo up: %w", err)
-	}
-	return nil
-}
-
 // run starts the program and is a good init until it has ended. All it wrote has left the guest when run returns.
 func run(j job, start time.Time) report {
 	failed := func(doing string, err error) report { return report{Error: doing + ": " + err.Error()} }
-	out, err := openLine(lineOut)
+	out, err := guest.OpenLine(lineOut)
 	if err != nil {
 		return failed("prepare the guest", err)
 	}
 	errs := out
 	if !j.OneLine {
-		if errs, err = openLine(lineErr); err != nil {
+		if errs, err = guest.OpenLine(lineErr); err != nil {
 			return failed("prepare the guest", err)
 		}
 	}
@@ -318,7 +296,7 @@ func run(j job, start time.Time) report {
 	}
 	files := []*os.File{null}
 	var copies sync.WaitGroup
-	for _, l := range []line{out, errs} {
+	for _, l := range []guest.Line{out, errs} {
 		if l == errs && len(files) == 2 && j.OneLine {
 			files = append(files, files[1])
 			continue
@@ -354,30 +332,13 @@ func run(j job, start time.Time) report {
 	for _, f := range files[:min(len(files), 4)] {
 		_ = f.Close() // stdout may stand there twice
 	}
-	for {
-		// Not p.Wait: whatever loses its parent is a child of init and must be buried too.
-		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &status, 0, nil)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			return failed("wait for "+j.Path, err)
-		}
-		if pid != p.Pid {
-			continue
-		}
-		r.Exit = status.ExitStatus()
-		if status.Signaled() {
-			r.Signal = int(status.Signal())
-			r.Exit = 128 + r.Signal
-		}
-		break
+	if r.Exit, r.Signal, err = guest.Wait(p.Pid); err != nil {
+		return failed("wait for "+j.Path, err)
 	}
 	// What the program left running goes with the guest; killed now, it gives up the pipes, and they end.
 	_ = syscall.Kill(-1, syscall.SIGKILL)
 	copies.Wait()
-	if err := errors.Join(out.drain(), errs.drain()); err != nil {
+	if err := errors.Join(out.Drain(), errs.Drain()); err != nil {
 		return failed("drain the output", err)
 	}
 	return r
@@ -400,7 +361,7 @@ func find(j job, env []string) (string, error) {
 
 // link ties the link's serial line to a socket for the program.
 func link(copies *sync.WaitGroup) (theirs *os.File, err error) {
-	l, err := openLine(lineLink)
+	l, err := guest.OpenLine(lineLink)
 	if err != nil {
 		return nil, err
 	}
@@ -420,7 +381,7 @@ func link(copies *sync.WaitGroup) (theirs *os.File, err error) {
 	}
 	copies.Go(func() {
 		_ = writeFrames(l, ours)
-		_ = l.drain()
+		_ = l.Drain()
 	})
 	go func() { // may wait for the host for ever: nobody waits for it
 		_ = readFrames(ours, l)

@@ -2,8 +2,8 @@ package uml
 
 import (
 	"fmt"
+	"gslb/lab/guest"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,9 +18,6 @@ import (
 // service while it takes a namespace with IPVS down: it loads with IPVS locked (ip_vs_add_service in net/netfilter/ipvs/ip_vs_ctl.c),
 // a load waits for the namespace's end (register_pernet_subsys), and that for IPVS (ip_vs_flush). So these are there before.
 var standard = []string{"ip_vs", "ip_vs_lblc", "ip_vs_lblcr"}
-
-// parameters are those of modules that would else make devices nobody asked for, under names that programs want.
-var parameters = map[string]string{"dummy": "numdummies=0", "ifb": "numifbs=0"}
 
 // modprobePath is the name under which the kernel starts a guest's init to load a module it lacks: a scheduler of IPVS, a kind of
 // network device, a queueing discipline.
@@ -53,7 +50,7 @@ func modprobe(args []string) error {
 	}
 	// The kernel would find out by itself, after it has read the file: it takes longer than to load a small module.
 	missing := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return initState(f) != "" })
-	if err := loadModules(folder, missing); err != nil {
+	if err := guest.LoadModules(folder, missing); err != nil {
 		return err
 	}
 	// What another one is loading at the same time is of no use before it is done.
@@ -70,7 +67,7 @@ const loadTime = 10 * time.Second
 
 // initState is "live" when a module is loaded, "coming" while it is being loaded, and "" when it is not there.
 func initState(file string) string {
-	state, _ := os.ReadFile(filepath.Join("/sys/module", moduleName(file), "initstate"))
+	state, _ := os.ReadFile(filepath.Join("/sys/module", guest.ModuleName(file), "initstate"))
 	return strings.TrimSpace(string(state))
 }
 
@@ -80,7 +77,7 @@ func modulesFor(alias, name string) []string {
 	var names []string
 	for line := range strings.Lines(alias) {
 		f := strings.Fields(line)
-		if len(f) == 3 && f[0] == "alias" && moduleName(f[1]) == moduleName(name) {
+		if len(f) == 3 && f[0] == "alias" && guest.ModuleName(f[1]) == guest.ModuleName(name) {
 			names = append(names, f[2])
 		}
 	}
@@ -99,12 +96,12 @@ func loadOrder(dep string, names []string) ([]string, error) {
 		if ok {
 			files := append([]string{file}, strings.Fields(needs)...)
 			slices.Reverse(files)
-			known[moduleName(file)] = files
+			known[guest.ModuleName(file)] = files
 		}
 	}
 	var order, unknown []string
 	for _, name := range names {
-		files, ok := known[moduleName(name)]
+		files, ok := known[guest.ModuleName(name)]
 		if !ok {
 			unknown = append(unknown, name)
 		}
@@ -118,24 +115,4 @@ func loadOrder(dep string, names []string) ([]string, error) {
 		return nil, fmt.Errorf("the guest's kernel has no module %s", strings.Join(unknown, ", "))
 	}
 	return order, nil
-}
-
-// moduleName is the name the kernel uses for the module in a file: kernel/net/foo-bar.ko holds foo_bar.
-func moduleName(file string) string {
-	return strings.ReplaceAll(strings.TrimSuffix(path.Base(file), ".ko"), "-", "_")
-}
-
-func loadModules(folder string, files []string) error {
-	for _, f := range files {
-		fd, err := unix.Open(filepath.Join(folder, f), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("load module %s: %w", f, err)
-		}
-		err = unix.FinitModule(fd, parameters[moduleName(f)], 0)
-		_ = unix.Close(fd)
-		if err != nil && err != unix.EEXIST {
-			return fmt.Errorf("load module %s: %w", f, err)
-		}
-	}
-	return nil
 }
