@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gslb/dnsserver/afxdp"
 )
 
 // How one process takes over the sockets of another, so that no query is lost:
@@ -28,10 +30,11 @@ const handOverVersion = 1
 
 // The messages, each a packet of its own.
 type (
-	estate struct { // old to heir, first
-		FormatVersion int `json:"format_version"`
-		PID           int `json:"pid"`
-		Listeners     int `json:"listeners"`
+	estate struct { // old to heir, first, with what holds interfaces
+		FormatVersion int          `json:"format_version"`
+		PID           int          `json:"pid"`
+		Listeners     int          `json:"listeners"`
+		Holds         []afxdp.Hold `json:"holds,omitempty"`
 	}
 	bequest struct { // old to heir, once for each listener, with its sockets: those of UDP, then TCP's
 		Addr netip.AddrPort `json:"addr"`
@@ -63,6 +66,7 @@ func meeting(addr netip.AddrPort) *net.UnixAddr {
 // An Offer is open to heirs.
 type Offer struct {
 	doors []*net.UnixListener
+	holds func() []afxdp.Hold
 	will  func() []byte
 	heir  int
 	taken chan struct{}
@@ -73,10 +77,10 @@ type Offer struct {
 }
 
 // OfferHandOver lets another process of the same user, or of root, take over
-// the listeners' sockets. It is then sent what will returns, 32 MiB at most,
-// which is called once.
-func OfferHandOver(listeners []*Listener, will func() []byte) (*Offer, error) {
-	o := &Offer{will: will, taken: make(chan struct{}), conns: map[*net.UnixConn]bool{}}
+// the listeners' sockets, and what holds returns. It is then sent what will
+// returns, 32 MiB at most, which is called once.
+func OfferHandOver(listeners []*Listener, holds func() []afxdp.Hold, will func() []byte) (*Offer, error) {
+	o := &Offer{holds: holds, will: will, taken: make(chan struct{}), conns: map[*net.UnixConn]bool{}}
 	for _, l := range listeners {
 		door, err := net.ListenUnix("unixpacket", meeting(l.Addr))
 		if err != nil {
@@ -146,7 +150,7 @@ func (o *Offer) receive(door *net.UnixListener, listeners []*Listener) {
 // serve hands over to one heir. Should several come, the first to serve has it.
 func (o *Offer) serve(conn *net.UnixConn, listeners []*Listener) {
 	heir, err := may(conn)
-	if err != nil || bequeath(conn, listeners) != nil {
+	if err != nil || bequeath(conn, listeners, o.holds()) != nil {
 		return
 	}
 	var w word
@@ -192,8 +196,15 @@ func may(conn *net.UnixConn) (pid int, err error) {
 	return int(peer.Pid), nil
 }
 
-func bequeath(conn *net.UnixConn, listeners []*Listener) error {
-	if err := write(conn, estate{handOverVersion, os.Getpid(), len(listeners)}, nil); err != nil {
+// bequeath sends everything that the heir needs; the holds are closed then.
+func bequeath(conn *net.UnixConn, listeners []*Listener, holds []afxdp.Hold) error {
+	var fds []int
+	for _, h := range holds {
+		fds = append(fds, h.FD)
+	}
+	err := write(conn, estate{handOverVersion, os.Getpid(), len(listeners), holds}, fds)
+	closeAll(fds)
+	if err != nil {
 		return err
 	}
 	for _, l := range listeners {
@@ -265,6 +276,7 @@ func read(conn *net.UnixConn, into any, sockets *[]int) error {
 type Inheritance struct {
 	PID       int // of the process
 	Listeners []*Listener
+	Holds     []afxdp.Hold // of interfaces, to inherit these by or to be closed
 	conn      *net.UnixConn
 }
 
@@ -297,8 +309,18 @@ func (in *Inheritance) take(addrs []netip.AddrPort) error {
 		return err
 	}
 	var all estate
-	if err := read(in.conn, &all, nil); err != nil {
+	var fds []int
+	err := read(in.conn, &all, &fds)
+	if err == nil && len(fds) != len(all.Holds) {
+		err = fmt.Errorf("%d interfaces came with %d descriptors", len(all.Holds), len(fds))
+	}
+	if err != nil {
+		closeAll(fds)
 		return err
+	}
+	in.Holds = all.Holds
+	for i, fd := range fds {
+		in.Holds[i].FD = fd
 	}
 	if all.FormatVersion != handOverVersion {
 		return fmt.Errorf("process %d speaks version %d of handing over, this one %d", all.PID, all.FormatVersion, handOverVersion)
@@ -400,6 +422,9 @@ func (in *Inheritance) Serving() []byte {
 // on as if nothing had been.
 func (in *Inheritance) Close() {
 	_ = in.conn.Close()
+	for _, h := range in.Holds {
+		_ = unix.Close(h.FD)
+	}
 	for _, l := range in.Listeners {
 		_ = l.Close()
 	}

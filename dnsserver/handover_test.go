@@ -4,14 +4,20 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
+	"gslb/dnsserver/afxdp"
 	"gslb/dnsserver/client"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // served is a server on a listener.
@@ -36,6 +42,8 @@ func answers(t *testing.T, at netip.AddrPort) error {
 	return nil
 }
 
+func noHolds() []afxdp.Hold { return nil }
+
 func TestHandOver(t *testing.T) {
 	l, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
@@ -49,13 +57,24 @@ func TestHandOver(t *testing.T) {
 	old.Serve(other)
 	last := bytes.Repeat([]byte("all that I know "), 10_000) // of several packets
 	will := func() []byte { return last }
-	offer, err := OfferHandOver([]*Listener{l, other}, will)
+	// Any descriptor may stand for what holds a program of XDP.
+	holds := func() (list []afxdp.Hold) {
+		for _, name := range []string{"eth0", "eth1"} {
+			fd, err := unix.Open("/proc/self/fdinfo", unix.O_PATH|unix.O_CLOEXEC, 0)
+			if err != nil {
+				t.Error(err)
+			}
+			list = append(list, afxdp.Hold{Interface: name, Native: name == "eth1", FD: fd})
+		}
+		return list
+	}
+	offer, err := OfferHandOver([]*Listener{l, other}, holds, will)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer offer.Close()
 
-	if _, err := OfferHandOver([]*Listener{l}, will); err == nil {
+	if _, err := OfferHandOver([]*Listener{l}, noHolds, will); err == nil {
 		t.Error("the same address was offered twice")
 	}
 	if _, err := Inherit([]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53")}); !errors.Is(err, ErrNobody) {
@@ -79,6 +98,18 @@ func TestHandOver(t *testing.T) {
 	if len(heir.Listeners) != 1 || heir.Listeners[0].Addr != l.Addr {
 		t.Fatalf("inherited %v, want %v alone", heir.Listeners, l.Addr)
 	}
+	var held []string
+	for _, h := range heir.Holds {
+		at, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", h.FD))
+		if held = append(held, fmt.Sprintf("%s %v", h.Interface, h.Native)); err != nil || !strings.HasSuffix(at, "/fdinfo") {
+			t.Errorf("the hold of %s is %s, %v", h.Interface, at, err)
+		}
+		_ = unix.Close(h.FD)
+	}
+	if diff := cmp.Diff([]string{"eth0 false", "eth1 true"}, held); diff != "" {
+		t.Errorf("holds (-want +got)\n%s", diff)
+	}
+	heir.Holds = nil
 	served(t, heir.Listeners[0])
 	if got := heir.Serving(); !bytes.Equal(got, last) {
 		t.Errorf("the will has %d bytes, want %d", len(got), len(last))
@@ -96,7 +127,7 @@ func TestHandOver(t *testing.T) {
 	if err := answers(t, l.Addr); err != nil {
 		t.Errorf("the heir: %v", err)
 	}
-	next, err := OfferHandOver(heir.Listeners, will)
+	next, err := OfferHandOver(heir.Listeners, noHolds, will)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +149,7 @@ func TestHeirsHaveTheirOwnNumberOfWorkers(t *testing.T) {
 	}
 	old := served(t, l)
 	for _, c := range []struct{ procs, sockets int }{{4, 4}, {1, 4}, {3, 4}, {6, 6}} {
-		offer, err := OfferHandOver([]*Listener{l}, func() []byte { return nil })
+		offer, err := OfferHandOver([]*Listener{l}, noHolds, func() []byte { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}

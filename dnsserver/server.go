@@ -1,15 +1,18 @@
 package dnsserver
 
 import (
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"gslb/dnsserver/afxdp"
 	"gslb/steering"
 )
 
@@ -31,6 +34,7 @@ type Server struct {
 	closed     bool
 	leaving    bool
 	listeners  []*Listener
+	interfaces []*afxdp.Interface
 	conns      map[*net.TCPConn]*guest
 	perNetwork map[netip.Addr]int
 	trouble    trouble
@@ -75,10 +79,87 @@ func (s *Server) Serve(l *Listener) {
 	s.wait.Go(func() { s.accept(l.tcp) })
 }
 
+// Bypass starts answering what comes by an interface past the kernel's network
+// stack; the server closes it in the end. Should it end before, gone is told why, once. A
+// table must have been published before.
+func (s *Server) Bypass(iface *afxdp.Interface, gone func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop.Load() {
+		_ = iface.Close()
+		return
+	}
+	s.interfaces = append(s.interfaces, iface)
+	ended := make(chan error, len(iface.Queues()))
+	for _, q := range iface.Queues() {
+		d := datagrams{server: s, u: rand.Uint64()}
+		s.workers.Go(func() {
+			err := q.Serve(d.reply)
+			if err != nil {
+				iface.Leave() // the other queues end too
+			}
+			ended <- err
+		})
+	}
+	s.wait.Go(func() {
+		var failed error
+		for range cap(ended) {
+			failed = errors.Join(failed, <-ended)
+		}
+		if failed != nil && s.drop(iface) {
+			gone(failed)
+		}
+	})
+}
+
+// drop closes an interface that has ended, unless the server does.
+func (s *Server) drop(iface *afxdp.Interface) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.interfaces, iface)
+	if s.stop.Load() || i < 0 {
+		return false
+	}
+	s.interfaces = slices.Delete(s.interfaces, i, i+1)
+	_ = iface.Close()
+	return true
+}
+
+// Holds are what keeps the interfaces' programs where they are, for the process that
+// takes over.
+func (s *Server) Holds() []afxdp.Hold {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var holds []afxdp.Hold
+	for _, iface := range s.interfaces {
+		if h, err := iface.Hold(); err == nil { // otherwise the heir waits for the interface to be free
+			holds = append(holds, h)
+		}
+	}
+	return holds
+}
+
+// rest ends answering packets. Those that come by the interfaces from now on go
+// to the kernel's stack, and so to the sockets.
+func (s *Server) rest() {
+	s.mu.Lock()
+	s.stop.Store(true)
+	for _, iface := range s.interfaces {
+		iface.Leave()
+	}
+	s.mu.Unlock()
+	s.workers.Wait()
+	s.mu.Lock()
+	for _, iface := range s.interfaces {
+		_ = iface.Close()
+	}
+	s.interfaces = nil
+	s.mu.Unlock()
+}
+
 // Close stops answering and returns when no worker is left.
 func (s *Server) Close() {
-	s.stop.Store(true)
-	s.workers.Wait()
+	s.rest()
 	s.mu.Lock()
 	s.closed = true
 	for _, l := range s.listeners {
@@ -95,8 +176,7 @@ func (s *Server) Close() {
 // sockets, takes no more connections, and ends those there are when they have
 // been quiet for a moment, or after grace.
 func (s *Server) Leave(grace time.Duration) {
-	s.stop.Store(true)
-	s.workers.Wait()
+	s.rest()
 	s.mu.Lock()
 	s.leaving = true
 	for _, l := range s.listeners {
