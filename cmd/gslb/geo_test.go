@@ -158,7 +158,7 @@ func TestServeRefusesDatabases(t *testing.T) {
 			topo := steered(folder + "/city.mmdb")
 			c.change(topo)
 			var out, errs screen
-			err := serve(t.Context(), &out, &errs, nil, func() (*topology.Topology, error) { return topo, nil }, "", []string{"127.0.0.1:0"}, &replyFlags{}, place{})
+			err := serve(t.Context(), &out, &errs, nil, func() (*topology.Topology, error) { return topo, nil }, doors{listen: []string{"127.0.0.1:0"}}, &replyFlags{}, place{})
 			if err == nil {
 				t.Fatal("no error")
 			}

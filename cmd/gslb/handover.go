@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gslb/dnsserver"
+	"gslb/dnsserver/afxdp"
 	"gslb/internal/systemd"
 )
 
@@ -133,13 +134,13 @@ func (s *sockets) left(replaced bool) {
 
 // serving tells a process that is replaced to leave, whose will it returns, and
 // lets itself be replaced from now on by one that is told will.
-func (s *sockets) serving(will func() []byte) (inherited []byte, err error) {
+func (s *sockets) serving(holds func() []afxdp.Hold, will func() []byte) (inherited []byte, err error) {
 	if s.heritage != nil {
 		pid := s.heritage.PID
 		inherited = s.heritage.Serving()
 		s.log.Info("replaced another process", "pid", pid)
 	}
-	offer, err := dnsserver.OfferHandOver(s.listeners, will)
+	offer, err := dnsserver.OfferHandOver(s.listeners, holds, will)
 	if err != nil && s.heritage != nil {
 		return nil, err // another heir was faster; it serves
 	}
@@ -149,6 +150,25 @@ func (s *sockets) serving(will func() []byte) (inherited []byte, err error) {
 	}
 	s.offer = offer
 	return inherited, nil
+}
+
+// addrs are the addresses that are listened on.
+func (s *sockets) addrs() []netip.AddrPort {
+	var addrs []netip.AddrPort
+	for _, l := range s.listeners {
+		addrs = append(addrs, l.Addr)
+	}
+	return addrs
+}
+
+// holds are those of the interfaces of the process that was replaced, for whoever asks first to close.
+func (s *sockets) holds() []afxdp.Hold {
+	if s.heritage == nil {
+		return nil
+	}
+	holds := s.heritage.Holds
+	s.heritage.Holds = nil
+	return holds
 }
 
 // taken is closed when another process has taken over.

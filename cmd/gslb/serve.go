@@ -25,8 +25,7 @@ import (
 )
 
 func serveCmd() *cobra.Command {
-	var node string
-	var listen []string
+	var from doors
 	var watch bool
 	var replies replyFlags
 	var at place
@@ -49,12 +48,18 @@ lost, and it ends when this one serves. Files, flags and the program may differ.
 Queries are answered for everybody, but not without end: over UDP, where the
 sender may be a lie, --rate-limit bounds what one network is sent. A client that
 has shown a good DNS cookie is not limited; servers that share an address must
-share --cookie-secret.`,
+share --cookie-secret.
+
+--xdp takes queries that come in by an interface before the kernel's network
+stack has them, and before the host's firewall: they cost less there. This needs
+root, or CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF. TCP and all else go the usual
+way.`,
 		Example: `  gslb serve shop.hcl --listen 127.0.0.1:5300     try it, without being root
-  gslb serve shop.hcl --node 'nameserver.ns["fra"]'   as that nameserver, on port 53`,
+  gslb serve shop.hcl --node 'nameserver.ns["fra"]'   as that nameserver, on port 53
+  gslb serve shop.hcl --node nameserver.ns --xdp eth0 so too, past the kernel's stack`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if node == "" && len(listen) == 0 {
+			if from.node == "" && len(from.listen) == 0 {
 				return cli.Usagef("nowhere to listen: give --node nameserver.NAME for port 53 of its addresses, or --listen ADDR:PORT, as in --listen 127.0.0.1:5300")
 			}
 			hup := make(chan os.Signal, 1)
@@ -74,11 +79,10 @@ share --cookie-secret.`,
 				defer stop()
 				go w.run(ctx, hup, watchEvery)
 			}
-			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, node, listen, &replies, at)
+			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, from, &replies, at)
 		},
 	}
-	cmd.Flags().StringVar(&node, "node", "", "listen on port 53 of this nameserver's addresses, as in nameserver.NAME")
-	cmd.Flags().StringArrayVar(&listen, "listen", nil, "listen on `ADDR:PORT` (repeatable)")
+	from.flags(cmd)
 	cmd.Flags().BoolVar(&watch, "watch", false, "read the files again when they have changed, as on SIGHUP")
 	replies.flags(cmd)
 	at.flags(cmd)
@@ -87,17 +91,17 @@ share --cookie-secret.`,
 }
 
 // serve answers until ctx ends.
-func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read func() (*topology.Topology, error), node string, listen []string, replies *replyFlags, at place) error {
+func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read func() (*topology.Topology, error), from doors, replies *replyFlags, at place) error {
 	topo, err := read()
 	if err != nil {
 		return err
 	}
-	addrs, err := listenAddrs(topo, node, listen)
+	addrs, err := from.addrs(topo)
 	if err != nil {
 		return err
 	}
 	name := ""
-	if ns, ok := topo.Nameserver(node); ok {
+	if ns, ok := topo.Nameserver(from.node); ok {
 		name = ns.Label
 	}
 	options, err := replies.options(name)
@@ -105,7 +109,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(errs, nil))
-	sockets, err := openSockets(log, addrs, node, at.replace)
+	sockets, err := openSockets(log, addrs, from.node, at.replace)
 	if err != nil {
 		return err
 	}
@@ -116,7 +120,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		results: make(chan probe.Result),
 		moves:   make(chan moved),
 		wills:   make(chan chan<- []byte),
-		node:    node,
+		node:    from.node,
 	}
 	var saved health.View
 	if d.desk, saved, err = openDesk(log, at); err != nil {
@@ -138,8 +142,8 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		if err != nil {
 			return nil, err
 		}
-		if want, err := listenAddrs(topo, node, listen); err != nil || !slices.Equal(want, addrs) {
-			log.Warn("the nameserver's addresses have changed, those listened on stay until a restart", "node", node)
+		if want, err := from.addrs(topo); err != nil || !slices.Equal(want, addrs) {
+			log.Warn("the nameserver's addresses have changed, those listened on stay until a restart", "node", from.node)
 		}
 		if options, err := replies.options(name); err != nil {
 			log.Error("cookie secrets refused, those read before stay", "reason", err)
@@ -152,16 +156,25 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 	defer stop(nil)
 	var overtaken error
 	err = d.run(ctx, hup, reread, func() {
+		if sockets.heritage == nil {
+			if overtaken = d.bypass(ctx, from.xdp, sockets.addrs()); overtaken != nil {
+				stop(overtaken)
+				return
+			}
+		}
 		for _, l := range sockets.listeners {
 			d.dns.Serve(l)
 			fmt.Fprintf(out, "serving %s on %s (udp, tcp)\n", count(d.now.zones.Len(), "zone"), l.Addr)
 		}
-		will, err := sockets.serving(func() []byte { return d.bequeath(ctx) })
+		will, err := sockets.serving(d.dns.Holds, func() []byte { return d.bequeath(ctx) })
 		if overtaken = err; overtaken != nil {
 			stop(overtaken)
 			return
 		}
 		d.inherit(will, time.Now())
+		if sockets.heritage != nil {
+			d.inheritBypass(ctx, from.xdp, sockets.addrs(), sockets.holds())
+		}
 		sockets.ready("serving " + count(d.now.zones.Len(), "zone"))
 		taken := sockets.taken()
 		go func() {
@@ -180,32 +193,6 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		d.dns.Leave(farewell)
 	}
 	return errors.Join(err, overtaken)
-}
-
-// listenAddrs are the addresses that the flags ask for.
-func listenAddrs(topo *topology.Topology, node string, listen []string) ([]netip.AddrPort, error) {
-	var addrs []netip.AddrPort
-	if node != "" {
-		ns, ok := topo.Nameserver(node)
-		if !ok {
-			var ids []string
-			for _, ns := range topo.Nameservers {
-				ids = append(ids, ns.ID)
-			}
-			return nil, cli.NoNode(node, "nameserver", ids)
-		}
-		for _, a := range ns.Addrs {
-			addrs = append(addrs, netip.AddrPortFrom(a, 53))
-		}
-	}
-	for _, s := range listen {
-		a, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return nil, cli.Usagef("--listen %s: want ADDR:PORT, as in 127.0.0.1:5300 or [::1]:5300", s)
-		}
-		addrs = append(addrs, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
-	}
-	return addrs, nil
 }
 
 // whyNot adds to an error of listening what can be done about it.

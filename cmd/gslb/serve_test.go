@@ -101,7 +101,7 @@ func startServeOn(t *testing.T, read func() (*topology.Topology, error), at plac
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
 	go func() {
-		r.done <- serve(ctx, &r.out, &r.errs, r.hup, read, "", []string{listen}, &replyFlags{}, at)
+		r.done <- serve(ctx, &r.out, &r.errs, r.hup, read, doors{listen: []string{listen}}, &replyFlags{}, at)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -335,7 +335,7 @@ func TestServeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs screen
-			err := serve(t.Context(), &out, &errs, nil, func() (*topology.Topology, error) { return topo, nil }, c.node, c.listen, &replyFlags{}, place{})
+			err := serve(t.Context(), &out, &errs, nil, func() (*topology.Topology, error) { return topo, nil }, doors{node: c.node, listen: c.listen}, &replyFlags{}, place{})
 			if err == nil {
 				t.Fatal("no error")
 			}

@@ -5,12 +5,63 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"gslb/dnsserver"
 	"gslb/internal/cli"
+	"gslb/topology"
 )
+
+// doors say where a node is asked.
+type doors struct {
+	node   string // port 53 of its addresses; "": of none
+	listen []string
+	xdp    []string // interfaces
+}
+
+func (d *doors) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&d.node, "node", "", "listen on port 53 of this nameserver's addresses, as in nameserver.NAME")
+	cmd.Flags().StringArrayVar(&d.listen, "listen", nil, "listen on `ADDR:PORT` (repeatable)")
+	cmd.Flags().StringArrayVar(&d.xdp, "xdp", nil, "take queries that come in by `INTERFACE` past the kernel's network stack, and its firewall (repeatable)")
+}
+
+// addrs are the addresses that the flags ask for.
+func (d *doors) addrs(topo *topology.Topology) ([]netip.AddrPort, error) {
+	var addrs []netip.AddrPort
+	if d.node != "" {
+		ns, ok := topo.Nameserver(d.node)
+		if !ok {
+			var ids []string
+			for _, ns := range topo.Nameservers {
+				ids = append(ids, ns.ID)
+			}
+			return nil, cli.NoNode(d.node, "nameserver", ids)
+		}
+		for _, a := range ns.Addrs {
+			addrs = append(addrs, netip.AddrPortFrom(a, 53))
+		}
+	}
+	for _, s := range d.listen {
+		a, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return nil, cli.Usagef("--listen %s: want ADDR:PORT, as in 127.0.0.1:5300 or [::1]:5300", s)
+		}
+		addrs = append(addrs, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+	}
+	for i, name := range d.xdp {
+		if slices.Contains(d.xdp[:i], name) {
+			return nil, cli.Usagef("--xdp %s is given twice", name)
+		}
+	}
+	for _, a := range addrs {
+		if len(d.xdp) > 0 && a.Addr().IsUnspecified() {
+			return nil, cli.Usagef("--listen %s with --xdp: want single addresses; queries to other hosts that this one forwards are not for it", a)
+		}
+	}
+	return addrs, nil
+}
 
 // replyFlags say how a node replies, whatever the topology.
 type replyFlags struct {
