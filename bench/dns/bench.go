@@ -11,6 +11,7 @@ import (
 type bench struct {
 	settings
 	scene  *scene
+	cards  *cards // nil: all is on loopback
 	root   string // of packages that the machine lacks
 	folder string
 	cores  [2]int
@@ -39,11 +40,18 @@ func (b *bench) run(ctx context.Context) ([]*SceneResult, error) {
 		}
 	}()
 	byWorld := map[world][]query{}
+	if b.scene.card {
+		var err error
+		if b.cards, err = newCards(); err != nil {
+			return nil, err
+		}
+		defer b.cards.close()
+	}
 	for i, c := range b.scene.against {
 		if c.server == "coredns" && b.coredns == "" {
 			continue
 		}
-		s, err := b.start(ctx, c, filepath.Join(b.folder, fmt.Sprintf("%d-%s", i, c.server)))
+		s, err := b.start(ctx, c, i, filepath.Join(b.folder, fmt.Sprintf("%d-%s", i, c.server)))
 		if err != nil {
 			return nil, err
 		}
@@ -86,11 +94,14 @@ func (b *bench) run(ctx context.Context) ([]*SceneResult, error) {
 
 // once measures one server for one turn, after a moment to warm up.
 func (b *bench) once(ctx context.Context, s *server, queries []query, askers int) (Run, error) {
-	g, err := newGenerator(s.addr, queries, b.window, askers)
+	g, err := newGenerator(s, queries, b.window, askers)
 	if err != nil {
 		return Run{}, err
 	}
 	defer g.close()
+	if err := b.cards.settle(s.number, b.cores); err != nil {
+		return Run{}, err
+	}
 	d := time.Duration(b.seconds * float64(time.Second))
 	if err := g.run(ctx, d/10); err != nil {
 		return Run{}, err

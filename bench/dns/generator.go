@@ -50,8 +50,8 @@ func newMessages() *messages {
 	return m
 }
 
-// A port is a socket, its queries that wait, by ID, and its askers: addresses
-// of 127.0.0.0/8, one of which a query comes from and its reply must go to.
+// A port is a socket, its queries that wait, by ID, and its askers: addresses,
+// one of which a query comes from and its reply must go to.
 type port struct {
 	fd      int
 	id      uint16
@@ -72,6 +72,7 @@ type port struct {
 type generator struct {
 	ports   []*port
 	to      unix.RawSockaddrInet4
+	from    [3]byte // the askers' network
 	queries []query
 	next    int
 	window  int  // of each port
@@ -86,14 +87,15 @@ type generator struct {
 	sent, answered, lost, strange int
 }
 
-// newGenerator keeps window queries waiting at to, equally many of each asker:
-// few of them or as many.
-func newGenerator(to *net.UDPAddr, queries []query, window, askers int) (*generator, error) {
+// newGenerator keeps window queries waiting at a server, equally many of each
+// asker: few of them or as many.
+func newGenerator(s *server, queries []query, window, askers int) (*generator, error) {
+	to := s.addr
 	ports := askers
 	if askers > few {
 		ports = 1
 	}
-	g := &generator{queries: queries, window: window / ports, each: askers > few, alike: true, in: newMessages(), out: newMessages()}
+	g := &generator{from: s.askers, queries: queries, window: window / ports, each: askers > few, alike: true, in: newMessages(), out: newMessages()}
 	g.to = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: [4]byte(to.IP.To4())}
 	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&g.to.Port))[:], uint16(to.Port))
 	for i := range batch {
@@ -157,7 +159,7 @@ func (g *generator) close() {
 }
 
 // asker is the address of an asker of a port.
-func asker(i uint16) [4]byte { return [4]byte{127, 0, 1, byte(i)} }
+func (g *generator) asker(i uint16) [4]byte { return [4]byte{g.from[0], g.from[1], g.from[2], byte(i)} }
 
 // run asks for a while and then waits for what is still open.
 func (g *generator) run(ctx context.Context, d time.Duration) error {
@@ -241,7 +243,7 @@ func (g *generator) receive(p *port, now time.Time) (int, error) {
 		id := binary.BigEndian.Uint16(b)
 		who := p.waiting[id]
 		// A reply, no error, with an answer, to who has asked.
-		if who == 0 || b[2]&0x80 == 0 || b[3]&0xf != 0 || b[6]|b[7] == 0 || g.each && g.in.info[i].info.Addr != asker(who-1) {
+		if who == 0 || b[2]&0x80 == 0 || b[3]&0xf != 0 || b[6]|b[7] == 0 || g.each && g.in.info[i].info.Addr != g.asker(who-1) {
 			g.strange++
 			continue
 		}
@@ -275,7 +277,7 @@ func (g *generator) send(p *port, now time.Time) error {
 			who := p.idle[len(p.idle)-1]
 			p.idle = p.idle[:len(p.idle)-1]
 			p.waiting[p.id] = who + 1
-			g.out.info[n].info.Spec_dst = asker(who)
+			g.out.info[n].info.Spec_dst = g.asker(who)
 		}
 		size[n] = len(q.packet)
 		p.open++

@@ -59,7 +59,7 @@ func TestReplacingTheServerLosesNothing(t *testing.T) {
 
 	now := serve()
 	pids := map[int]bool{now.Process.Pid: true}
-	g, err := newGenerator(addr, world{names: 100}.queries(), 192, few)
+	g, err := newGenerator(&server{addr: addr, askers: [3]byte{127, 0, 1}}, world{names: 100}.queries(), 192, few)
 	if err != nil {
 		t.Fatal(err)
 	}

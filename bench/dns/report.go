@@ -105,9 +105,10 @@ func (s *SceneResult) print(out io.Writer) {
 }
 
 func (r *Report) footer(out io.Writer) {
-	fmt.Fprintf(out, `Medians of %d rounds of %g s, servers in turns, at most %d queries waiting, over loopback.
-CPU: user and system time of the server's processes. To gslb: the same, divided by ours
-of that round; above 1 gslb works less. Server, generator: how much of its processor each used.
+	fmt.Fprintf(out, `Medians of %d rounds of %g s, servers in turns, at most %d queries waiting, over loopback
+where no card is named. CPU: user and system time of the server's processes and of the kernel's
+threads for its card (napi) and its processor (ksoftirqd). To gslb: the same, divided by ours of
+that round; above 1 gslb works less. Server, generator: how much of its processor each used.
 An asker is an address and a port. Proxies have a few, resolvers another for each query.
 %s
 `, r.Rounds, r.Seconds, r.Window, r.Processor)

@@ -14,6 +14,7 @@ type scene struct {
 	name    string
 	title   string
 	proxies bool // measured with a few askers too, besides one for each query
+	card    bool // over virtual network cards instead of loopback
 	// against lists the contestants, ours last.
 	against []contestant
 }
@@ -23,6 +24,7 @@ type contestant struct {
 	server string // nsd, knot, gdnsd, coredns, gslb
 	label  string // what it is called in the report; "" is server
 	world  world
+	xdp    bool // past the kernel's network stack
 }
 
 // A world is what a server serves. The zone is example.org.
@@ -45,20 +47,35 @@ func all(w world, servers ...string) []contestant {
 }
 
 var scenes = []scene{
-	{"static", "1,000 names, A and AAAA", true, all(world{names: 1000}, "coredns", "nsd", "knot", "gdnsd", "gslb")},
-	{"weighted", "one of 16 addresses by weight", true, all(world{names: 1000, targets: 16}, "gdnsd", "gslb")},
-	{"lengths", "one of 16 addresses by weight, names of 16 lengths", true, all(world{names: 1000, targets: 16, lengths: 16}, "gdnsd", "gslb")},
-	{"geo", "one of 16 regions by client subnet, 512 prefixes", true, all(world{names: 1000, regions: 16, clients: 512}, "gdnsd", "gslb")},
-	{"clients", "growth: one of 16 regions by client subnet, 200,000 prefixes all over the world", false, all(world{names: 1000, regions: 16, clients: 200_000}, "gdnsd", "gslb")},
-	{"targets", "growth: 256 weighted addresses", false, []contestant{
-		{"gslb", "gslb, 2", world{targets: 2}},
-		{"gslb", "gslb", world{targets: 256}},
+	{name: "static", title: "1,000 names, A and AAAA", proxies: true, against: all(world{names: 1000}, "coredns", "nsd", "knot", "gdnsd", "gslb")},
+	{name: "weighted", title: "one of 16 addresses by weight", proxies: true, against: all(world{names: 1000, targets: 16}, "gdnsd", "gslb")},
+	{name: "lengths", title: "one of 16 addresses by weight, names of 16 lengths", proxies: true, against: all(world{names: 1000, targets: 16, lengths: 16}, "gdnsd", "gslb")},
+	{name: "geo", title: "one of 16 regions by client subnet, 512 prefixes", proxies: true, against: all(world{names: 1000, regions: 16, clients: 512}, "gdnsd", "gslb")},
+	{name: "clients", title: "growth: one of 16 regions by client subnet, 200,000 prefixes all over the world", against: all(world{names: 1000, regions: 16, clients: 200_000}, "gdnsd", "gslb")},
+	{name: "targets", title: "growth: 256 weighted addresses", against: []contestant{
+		{server: "gslb", label: "gslb, 2", world: world{targets: 2}},
+		{server: "gslb", world: world{targets: 256}},
 	}},
-	{"names", "growth: 1,000,000 names", false, append(
+	{name: "names", title: "growth: 1,000,000 names", against: append(
 		all(world{names: 1_000_000}, "nsd", "knot", "gdnsd"),
-		contestant{"gslb", "gslb, 1,000", world{names: 1000}},
-		contestant{"gslb", "gslb", world{names: 1_000_000}},
+		contestant{server: "gslb", label: "gslb, 1,000", world: world{names: 1000}},
+		contestant{server: "gslb", world: world{names: 1_000_000}},
 	)},
+	{name: "card-static", title: "1,000 names, A and AAAA, over a virtual card", card: true, against: append(
+		all(world{names: 1000}, "nsd", "knot", "gdnsd"), past(world{names: 1000}, "knot", "gslb")...)},
+	{name: "card-weighted", title: "one of 16 addresses by weight, over a virtual card", card: true, against: append(
+		all(world{names: 1000, targets: 16}, "gdnsd"), past(world{names: 1000, targets: 16}, "gslb")...)},
+	{name: "card-geo", title: "one of 16 regions by client subnet, 512 prefixes, over a virtual card", card: true, against: append(
+		all(world{names: 1000, regions: 16, clients: 512}, "gdnsd"), past(world{names: 1000, regions: 16, clients: 512}, "gslb")...)},
+}
+
+// past lists ours through the kernel's stack, and then servers past it.
+func past(w world, servers ...string) []contestant {
+	list := []contestant{{server: "gslb", world: w}}
+	for _, s := range servers {
+		list = append(list, contestant{server: s, label: s + ", XDP", world: w, xdp: true})
+	}
+	return list
 }
 
 func sceneNames() []string {

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,9 +25,14 @@ import (
 type server struct {
 	label string
 	addr  *net.UDPAddr
-	cmd   *exec.Cmd
-	log   string
-	ended chan struct{} // closed when it has
+	// askers is the network that queries come from where each has an asker of its own.
+	askers [3]byte
+	core   int    // that all of it is on
+	number int    // of the card
+	card   string // "": on loopback
+	cmd    *exec.Cmd
+	log    string
+	ended  chan struct{} // closed when it has
 }
 
 // twoCores chooses a processor for servers and one for the generator.
@@ -53,20 +60,29 @@ func pin(core int) error {
 	return unix.SchedSetaffinity(0, &set)
 }
 
-// start runs a contestant on a processor, on a port of its own.
-func (b *bench) start(ctx context.Context, c contestant, folder string) (*server, error) {
+// start runs a contestant on a processor: on a port of its own, or on a card.
+func (b *bench) start(ctx context.Context, c contestant, number int, folder string) (*server, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	s := &server{label: c.label, askers: [3]byte{127, 0, 1}, core: b.cores[0], number: number, log: filepath.Join(folder, "log"), ended: make(chan struct{})}
+	if b.cards != nil {
+		var err error
+		if s.card, err = b.cards.add(number); err != nil {
+			return nil, err
+		}
+		s.addr, s.askers = &net.UDPAddr{IP: net.IPv4(10, 53, byte(number), 1), Port: 5300}, [3]byte{10, 54, byte(number)}
+	} else {
+		port, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		s.addr = &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
+	}
+	args, err := b.configure(c, folder, s.addr.AddrPort(), s.card)
 	if err != nil {
 		return nil, err
 	}
-	args, err := b.configure(c, folder, port)
-	if err != nil {
-		return nil, err
-	}
-	s := &server{label: c.label, addr: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, log: filepath.Join(folder, "log"), ended: make(chan struct{})}
 	if s.label == "" {
 		s.label = c.server
 	}
@@ -85,8 +101,10 @@ func (b *bench) start(ctx context.Context, c contestant, folder string) (*server
 	if err := pin(b.cores[0]); err != nil {
 		return nil, err
 	}
-	err = s.cmd.Start()
-	if err := errors.Join(err, pin(b.cores[1])); err != nil {
+	if err = b.cards.enter(true); err == nil {
+		err = s.cmd.Start()
+	}
+	if err := errors.Join(err, b.cards.enter(false), pin(b.cores[1])); err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.label, err)
 	}
 	go func() {
@@ -134,8 +152,13 @@ func last(log []byte) string {
 	return string(log[max(0, len(log)-800):])
 }
 
-// cpu is the time that the server's processes have worked so far.
+// cpu is the time that the server's processes have worked so far, with the
+// kernel's threads for their card and for what their processor was spared.
 func (s *server) cpu() (time.Duration, error) {
+	helpers := []string{fmt.Sprintf("(ksoftirqd/%d)", s.core)}
+	if s.card != "" {
+		helpers = append(helpers, "("+threadOf(s.card))
+	}
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return 0, err
@@ -151,7 +174,7 @@ func (s *server) cpu() (time.Duration, error) {
 		}
 		// proc(5): the name, in parentheses, may contain anything; pgrp is field 5.
 		f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(f) < 3 || f[2] != strconv.Itoa(s.cmd.Process.Pid) {
+		if len(f) < 3 || f[2] != strconv.Itoa(s.cmd.Process.Pid) && !slices.ContainsFunc(helpers, func(h string) bool { return bytes.Contains(stat, []byte(h)) }) {
 			continue
 		}
 		threads, err := filepath.Glob(filepath.Join("/proc", e.Name(), "task/*/schedstat"))
@@ -191,7 +214,8 @@ func freePort() (int, error) {
 
 // configure writes what a server reads and returns its command line. All have
 // one worker and no limit on the rate of replies; else their defaults stay.
-func (b *bench) configure(c contestant, folder string, port int) ([]string, error) {
+func (b *bench) configure(c contestant, folder string, addr netip.AddrPort, card string) ([]string, error) {
+	ip, port := addr.Addr().Unmap(), addr.Port()
 	files := map[string]string{}
 	in := func(name string) string { return filepath.Join(folder, name) }
 	find := func(name string) string {
@@ -205,7 +229,7 @@ func (b *bench) configure(c contestant, folder string, port int) ([]string, erro
 	case "nsd":
 		files["zone"] = c.world.zone("")
 		files["nsd.conf"] = fmt.Sprintf(`server:
-  ip-address: 127.0.0.1@%d
+  ip-address: %s@%d
   server-count: 1
   username: ""
   chroot: ""
@@ -220,13 +244,13 @@ remote-control:
 zone:
   name: example.org
   zonefile: zone
-`, port, folder, in("pid"), in("xfrd"), in("zonelist"))
+`, ip, port, folder, in("pid"), in("xfrd"), in("zonelist"))
 		args = []string{find("nsd"), "-d", "-c", in("nsd.conf")}
 	case "knot":
 		files["zone"] = c.world.zone("")
 		files["knot.conf"] = fmt.Sprintf(`server:
     rundir: %q
-    listen: 127.0.0.1@%d
+    listen: %s@%d
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1
@@ -241,30 +265,36 @@ zone:
     file: zone
     zonefile-sync: -1
     journal-content: none
-`, folder, port, in("db"), folder)
+`, folder, ip, port, in("db"), folder)
+		if c.xdp {
+			files["knot.conf"] += fmt.Sprintf("xdp:\n    listen: %s@%d\n", card, port)
+		}
 		args = []string{find("knotd"), "-c", in("knot.conf")}
 	case "gdnsd":
 		plugins, lines := c.world.gdnsd()
 		files["zones/example.org"] = c.world.zone(lines)
 		files["config"] = fmt.Sprintf(`options => {
-  listen => 127.0.0.1:%d
+  listen => %s:%d
   udp_threads => 1
   tcp_threads => 1
   run_dir => %s
   state_dir => %s
 }
-%s`, port, in("run"), in("state"), plugins)
+%s`, ip, port, in("run"), in("state"), plugins)
 		args = []string{find("gdnsd"), "-c", folder, "start"}
 	case "coredns":
 		files["zone"] = c.world.zone("")
-		files["Corefile"] = fmt.Sprintf("example.org:%d {\n  bind 127.0.0.1\n  file %s\n}\n", port, in("zone"))
+		files["Corefile"] = fmt.Sprintf("example.org:%d {\n  bind %s\n  file %s\n}\n", port, ip, in("zone"))
 		args = []string{b.coredns, "-conf", in("Corefile"), "-quiet"}
 	case "gslb":
 		if c.world.file() {
 			files["world.zone"] = c.world.zone("")
 		}
 		files["world.hcl"] = c.world.topology(in("world.zone"))
-		args = []string{b.gslb, "serve", in("world.hcl"), "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--rate-limit", "0"}
+		args = []string{b.gslb, "serve", in("world.hcl"), "--listen", netip.AddrPortFrom(ip, port).String(), "--rate-limit", "0"}
+		if c.xdp {
+			args = append(args, "--xdp", card)
+		}
 	}
 	for name, text := range files {
 		if err := os.MkdirAll(filepath.Dir(in(name)), 0o755); err != nil {
