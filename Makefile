@@ -22,19 +22,19 @@ raced  = $(filter-out $(pure),$(shell $(GO) list ./...))
 
 # The parts of test one after the other: labs need the machine for themselves.
 .NOTPARALLEL:
-.PHONY: build test unit kernel lab demo bench-dns bench-director lint man install clean
+.PHONY: build test unit kernel xdp lab demo bench-dns bench-director lint man install clean
 
 build:
 	@test -x bin/gslb || echo "building bin/gslb and bin/director (the first time takes a minute)"
 	@mkdir -p bin
-	@$(static) build -trimpath -o bin/ ./cmd/gslb ./cmd/director ./lab/uml/umlrun
+	@$(static) build -trimpath -o bin/ ./cmd/gslb ./cmd/director ./lab/uml/umlrun ./lab/qemu/qemurun
 
-test: unit kernel lab
+test: unit kernel xdp lab
 
 unit: build
 	@scripts/setup
 	$(GO) vet ./...
-	$(GO) vet -tags kernel,lab ./...
+	$(GO) vet -tags kernel,xdp,lab ./...
 	$(GO) test -race -shuffle=on $(raced)
 	$(GO) test -shuffle=on $(pure)
 
@@ -43,6 +43,11 @@ kernel: build
 	@bin/umlrun -lend keepalived true
 	GSLB_BIN="$(bin)" $(static) test -tags kernel -count=1 -shuffle=on -timeout 30m -parallel 6 -exec "'$(bin)/umlrun' -mem 1536" \
 		./lab/ ./dataplane/... ./lab/uml/ ./vrrp/conn/
+
+# What user-mode Linux has not, sockets of AF_XDP, runs under Debian's own kernel in qemu.
+xdp: build
+	$(static) test -tags xdp -count=1 -timeout 10m ./lab/qemu/
+	GSLB_BIN="$(bin)" $(static) test -tags xdp -count=1 -shuffle=on -timeout 20m -exec "'$(bin)/qemurun' -file '$(bin)/gslb' -module veth -module bridge" ./dnsserver/afxdp/
 
 # The programs as a user runs them.
 lab: build
