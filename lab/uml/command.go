@@ -289,16 +289,16 @@ func copyAll(w io.Writer, r io.Reader) {
 	}
 }
 
-// carryStream copies between the caller's stream and the guest's line until the guest's program has closed its end.
+// carryStream copies between the caller's stream and the guest's line until the guest has ended.
 func carryStream(stream io.ReadWriteCloser, fromGuest io.Reader, toGuest io.Writer) {
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(fromGuest, first); err != nil || first[0] != ready {
 		return
 	}
-	go func() { _ = writeFrames(toGuest, stream) }() // ends when the caller has closed the stream or Run has
-	if err := readFrames(stream, fromGuest); err != nil {
-		_, _ = io.Copy(io.Discard, fromGuest)
-	}
+	s := newSide(fromGuest, toGuest, toGuestMax)
+	go func() { _ = s.send(stream) }() // ends when the caller has closed the stream or Run has
+	_ = s.receive(stream, func() {})
+	_, _ = io.Copy(io.Discard, fromGuest)
 }
 
 // tail keeps the end of what is written to it.

@@ -379,13 +379,11 @@ func link(copies *sync.WaitGroup) (theirs *os.File, err error) {
 	if _, err := l.Write([]byte{ready}); err != nil {
 		return nil, fmt.Errorf("make the link: %w", err)
 	}
+	s := newSide(l, l, toHostMax)
 	copies.Go(func() {
-		_ = writeFrames(l, ours)
+		_ = s.send(ours)
 		_ = l.Drain()
 	})
-	go func() { // may wait for the host for ever: nobody waits for it
-		_ = readFrames(ours, l)
-		_ = ours.CloseWrite()
-	}()
+	go func() { _ = s.receive(ours, func() { _ = ours.CloseWrite() }) }() // the line ends with the guest: nobody waits for it
 	return os.NewFile(uintptr(pair[1]), "link"), nil
 }
