@@ -83,6 +83,10 @@ func (k *desk) listen(socket string) error {
 	if err != nil {
 		return err
 	}
+	if err := server.Publish(); err != nil {
+		server.Close()
+		return err
+	}
 	k.server = server
 	go server.Serve(k.answer, func(p local.Peer) []byte {
 		return local.Marshal(local.Refuse("%s may not: only root and the user of the director may", p))

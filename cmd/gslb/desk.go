@@ -54,8 +54,7 @@ type desk struct {
 	started   time.Time
 	dir       string
 	overrides health.Overrides
-	said      map[string]bool // objects that operators have spoken of to this process
-	left      bool            // another process has been left what this one knows
+	left      bool // another process has been left what this one knows
 	last      map[health.Target]outcome
 	// generation is how many readings of the files have been put in force.
 	generation int
@@ -95,9 +94,10 @@ type request struct {
 	Reason        string `json:"reason,omitempty"`
 }
 
-// openDesk begins with what was kept, as far as it is of use.
+// openDesk begins with what was kept, as far as it is of use. Operators find it
+// when its server is published.
 func openDesk(log *slog.Logger, at place) (*desk, health.View, error) {
-	k := &desk{log: log, started: time.Now(), dir: at.dir, last: map[health.Target]outcome{}, said: map[string]bool{}, calls: make(chan call), tick: time.NewTimer(time.Hour)}
+	k := &desk{log: log, started: time.Now(), dir: at.dir, last: map[health.Target]outcome{}, calls: make(chan call), tick: time.NewTimer(time.Hour)}
 	k.tick.Stop()
 	view := health.View{}
 	if at.dir != "" {
@@ -114,7 +114,7 @@ func openDesk(log *slog.Logger, at place) (*desk, health.View, error) {
 	if at.socket != "" {
 		server, err := local.Listen(at.socket)
 		if err != nil {
-			k.close(nil)
+			k.close()
 			return nil, nil, err
 		}
 		k.server = server
@@ -174,23 +174,31 @@ func (k *desk) aside(name string, err error) {
 	k.log.Error("state is put aside", "file", k.path(name), "now", local.PutAside(k.path(name)), "reason", err)
 }
 
-// close saves the view and ends what was begun; nil is not saved.
-func (k *desk) close(view health.View) {
+// publish lets operators find the desk.
+func (k *desk) publish() error {
+	if k.server == nil {
+		return nil
+	}
+	return k.server.Publish()
+}
+
+// close ends what was begun.
+func (k *desk) close() {
 	if k.server != nil {
 		k.server.Close()
 	}
-	if k.views == nil {
-		return
+	if k.views != nil {
+		k.views.Close()
+		k.words.Close()
 	}
-	if view != nil {
-		k.save(view)
-	}
-	k.views.Close()
-	k.words.Close()
 }
 
+// save keeps what this process has found out itself: what was saved before it
+// gets no younger by being read.
 func (k *desk) save(view health.View) {
 	now := time.Now()
+	view = maps.Clone(view)
+	maps.DeleteFunc(view, func(_ health.Target, s health.State) bool { return s.Saved })
 	k.views.Save(func() []byte { return view.Encode(now) }, func(err error) {
 		if err != nil {
 			k.log.Error("health is not saved", "reason", err)
@@ -284,11 +292,13 @@ func (d *dnsNode) turn(now time.Time) {
 	}
 	if len(gone) > 0 {
 		k.overrides = left
-		k.keep(func(err error) {
-			if err != nil {
-				k.log.Error("overrides are not saved", "reason", err)
-			}
-		})
+		if d.now != nil { // else they may be another process's yet
+			k.keep(func(err error) {
+				if err != nil {
+					k.log.Error("overrides are not saved", "reason", err)
+				}
+			})
+		}
 	}
 	due := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
 	if d.now != nil {
@@ -297,11 +307,18 @@ func (d *dnsNode) turn(now time.Time) {
 			d.publish()
 		}
 	}
-	if !k.saves.IsZero() && !now.Before(k.saves) {
-		k.save(d.view.View())
+	if due(k.saves) {
+		d.save()
 		k.saves = now.Add(saveOften)
 	}
 	k.arm()
+}
+
+// save keeps the view, unless it is another process's to keep.
+func (d *dnsNode) save() {
+	if k := d.desk; k.views != nil && d.now != nil && !k.left {
+		k.save(d.view.View())
+	}
 }
 
 // keep has the overrides saved, and told of the outcome.

@@ -189,7 +189,6 @@ func (d *dnsNode) override(c call, now time.Time) {
 		d.log.Info("override is taken back", append(x.Attrs(), "by", c.peer.String())...)
 	}
 	d.desk.overrides = left
-	d.desk.said[object] = true
 	if d.now != nil {
 		d.publish()
 	}

@@ -127,7 +127,13 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		return err
 	}
 	d.view = health.NewBook(saved)
-	defer func() { d.desk.close(d.view.View()) }()
+	defer d.desk.close()
+	defer d.save()
+	if sockets.heritage == nil {
+		if err := d.desk.publish(); err != nil {
+			return err
+		}
+	}
 	d.probes = probe.NewSet(d.results)
 	defer d.probes.Close()
 	defer d.dns.Close()
@@ -174,6 +180,9 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		d.inherit(will, time.Now())
 		if sockets.heritage != nil {
 			d.inheritBypass(ctx, from.xdp, sockets.addrs(), sockets.holds())
+			if err := d.desk.publish(); err != nil {
+				log.Error("operators are not heard", "reason", err)
+			}
 		}
 		sockets.ready("serving " + count(d.now.zones.Len(), "zone"))
 		taken := sockets.taken()

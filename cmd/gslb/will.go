@@ -8,8 +8,9 @@ import (
 )
 
 // What operators have said to a process that is replaced must be known to the
-// one that replaces it, also what was said after that one had begun. So the old
-// process sends its overrides when the new one serves, and takes none any more.
+// one that replaces it, also what was said after that one had begun. So operators
+// find the new process only when it serves; the old one sends it its overrides then, and
+// takes none any more.
 
 // bequeath asks the goroutine that owns d for what it leaves; it is called by another.
 func (d *dnsNode) bequeath(ctx context.Context) []byte {
@@ -28,8 +29,7 @@ func (k *desk) will() []byte {
 	return k.overrides.Encode()
 }
 
-// inherit takes the overrides of the process before, but for the objects that
-// operators have spoken of to this one since it began.
+// inherit takes the overrides of the process before.
 func (d *dnsNode) inherit(will []byte, now time.Time) {
 	if will == nil {
 		return // of a version without, or it has died
@@ -41,21 +41,12 @@ func (d *dnsNode) inherit(will []byte, now time.Time) {
 		return
 	}
 	theirs, _ = theirs.Expire(now)
-	next := health.Overrides{}
 	for _, x := range theirs {
-		if !k.said[x.Object] {
-			next = append(next, x)
-			if was, there := k.overrides.Of(x.Object); !there || was != x {
-				k.log.Warn("override is in force", x.Attrs()...)
-			}
+		if was, there := k.overrides.Of(x.Object); !there || was != x {
+			k.log.Warn("override is in force", x.Attrs()...)
 		}
 	}
-	for _, x := range k.overrides {
-		if k.said[x.Object] {
-			next, _ = next.With(x)
-		}
-	}
-	k.overrides = next
+	k.overrides = theirs
 	k.keep(func(err error) {
 		if err != nil && k.words != nil {
 			k.log.Error("overrides are not saved", "reason", err)

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -36,11 +38,11 @@ func TestOverridesOutliveAReplacement(t *testing.T) {
 		}
 	}
 	disable(at, "region.c")
-	next := place{dir: t.TempDir(), replace: true}
+	next := place{dir: filepath.Join(t.TempDir(), "next"), replace: true}
 	ready := make(chan *running)
 	go func() { ready <- startServeOn(t, read, next, first.server.String()) }()
 	// The second has begun, and answers nothing yet.
-	eventually(t, "the second's socket", func() bool { code, _, _ := command(t, next, "status"); return code == 0 })
+	eventually(t, "the second's folder", func() bool { _, err := os.Stat(next.dir); return err == nil })
 	disable(at, "region.b")
 	second := <-ready
 	eventually(t, "the first to leave", func() bool { return strings.Contains(first.log(), "another process serves") })
@@ -57,8 +59,7 @@ func TestOverridesOutliveAReplacement(t *testing.T) {
 	eventually(t, "what the second is told", func() bool { return second.ask(t) == "NOERROR 127.0.0.2, 127.0.0.3" })
 }
 
-// What was said to the new process itself is newer than what the old one knows.
-func TestTheNewProcessKnowsBetterWhatItWasTold(t *testing.T) {
+func TestAWillIsWhatCounts(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	override := func(object string, mode health.Mode) health.Override {
 		return health.Override{Object: object, Mode: mode, Who: "root (uid 0)", Since: now}
@@ -66,15 +67,12 @@ func TestTheNewProcessKnowsBetterWhatItWasTold(t *testing.T) {
 	d := quiet(regional(80, "192.0.2.1", "192.0.2.2"))
 	d.promote()
 	k := d.desk
-	k.overrides = health.Overrides{override("region.kept", health.Drained), override("region.mine", health.Drained), override("region.taken-back", health.Disabled)}
-	k.said = map[string]bool{"region.mine": true, "region.enabled": true}
+	k.overrides = health.Overrides{override("region.changed", health.Drained), override("region.kept", health.Drained), override("region.taken-back", health.Disabled)}
 	ended := override("region.over", health.Disabled)
 	ended.Since, ended.Until = now.Add(-time.Hour), now.Add(-time.Minute)
-	d.inherit(health.Overrides{
-		override("region.enabled", health.Disabled), override("region.kept", health.Drained), override("region.mine", health.Disabled),
-		override("region.new", health.Disabled), ended,
-	}.Encode(), now)
-	want := health.Overrides{override("region.kept", health.Drained), override("region.mine", health.Drained), override("region.new", health.Disabled)}
+	changed, kept, added := override("region.changed", health.Disabled), override("region.kept", health.Drained), override("region.new", health.Disabled)
+	d.inherit(health.Overrides{changed, kept, added, ended}.Encode(), now)
+	want := health.Overrides{changed, kept, added}
 	if diff := cmp.Diff(want, k.overrides); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -89,5 +87,36 @@ func TestTheNewProcessKnowsBetterWhatItWasTold(t *testing.T) {
 	d.override(call{request: request{Object: "region.a", Mode: "disabled"}, reply: reply}, now)
 	if got := fmt.Sprint(<-reply); !strings.Contains(got, "another process takes over") {
 		t.Errorf("after the will: %s", got)
+	}
+}
+
+// A process that ends before it serves takes nothing away from the one that does.
+func TestAReplacementThatFailsLeavesTheDesk(t *testing.T) {
+	live := backend(t, "127.0.0.2:0")
+	port := uint16(live.Addr().(*net.TCPAddr).Port)
+	at := place{dir: t.TempDir()}
+	read := func() (*topology.Topology, error) { return regional(port, "127.0.0.2", "127.0.0.3"), nil }
+	first := startServeAt(t, read, at)
+	health := filepath.Join(at.dir, "health.json")
+	eventually(t, "the health that is saved", func() bool { _, err := os.Stat(health); return err == nil })
+	before, err := os.ReadFile(health)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := func() (*topology.Topology, error) {
+		topo := regional(port, "127.0.0.2", "127.0.0.3")
+		topo.Zones[0].File = filepath.Join(at.dir, "missing.zone")
+		return topo, nil
+	}
+	next := place{dir: at.dir, replace: true}
+	var out, errs screen
+	if err := serve(t.Context(), &out, &errs, nil, bad, doors{listen: []string{first.server.String()}}, &replyFlags{}, next); err == nil {
+		t.Fatal("it serves a zone that is missing")
+	}
+	if code, out, errs := command(t, at, "status"); code != 0 {
+		t.Errorf("%d\n%s%s", code, out, errs)
+	}
+	if after, err := os.ReadFile(health); err != nil || string(after) != string(before) {
+		t.Errorf("what is saved has changed: %v\n%s\nwas\n%s", err, after, before)
 	}
 }

@@ -27,6 +27,9 @@ func start(t *testing.T, path string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Publish(); err != nil {
+		t.Fatal(err)
+	}
 	go s.Serve(echo, refused)
 	return s
 }
@@ -85,6 +88,30 @@ func TestWhoSendsTooMuchIsNotHeard(t *testing.T) {
 	go c.Write(bytes.Repeat([]byte("x"), 2*MaxRequest))
 	if n, _ := c.Read(make([]byte, 10)); n != 0 {
 		t.Error("got a reply")
+	}
+}
+
+// A daemon that begins and ends while another one serves leaves that one's socket alone.
+func TestWhatIsNotPublishedTakesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	first := start(t, path)
+	defer first.Close()
+	for range 2 {
+		second, err := Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go second.Serve(func(context.Context, Peer, []byte) []byte { return []byte("second") }, refused)
+		if reply, err := Ask(t.Context(), path, []byte("hello")); err != nil || !strings.HasSuffix(string(reply), "said hello") {
+			t.Errorf("got %q, %v", reply, err)
+		}
+		second.Close()
+		if reply, err := Ask(t.Context(), path, []byte("hello")); err != nil || !strings.HasSuffix(string(reply), "said hello") {
+			t.Errorf("got %q, %v", reply, err)
+		}
+	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
+		t.Errorf("left behind: %v, %v", files, err)
 	}
 }
 

@@ -47,8 +47,7 @@ type Server struct {
 }
 
 // Listen makes the socket, which only this user and root may use (mode 0600).
-// One that is there already gives way in one step: what was begun with a daemon
-// before is finished by that, and there is never none.
+// Nobody finds it before Publish, but what can be wrong with it is found here.
 func Listen(path string) (*Server, error) {
 	s, err := listen(path)
 	if err != nil {
@@ -61,10 +60,10 @@ func listen(path string) (*Server, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
 		return nil, errors.New("there is something that is no socket")
 	}
-	if len(path)+len(".new") >= 108 { // sun_path of unix(7)
-		return nil, fmt.Errorf("the path has %d bytes, a socket's may have %d", len(path), 107-len(".new"))
+	fresh := unpublished(path)
+	if len(fresh) >= 108 { // sun_path of unix(7)
+		return nil, fmt.Errorf("the path has %d bytes, a socket's may have %d", len(path), 107-(len(fresh)-len(path)))
 	}
-	fresh := path + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -85,12 +84,22 @@ func listen(path string) (*Server, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if err := os.Rename(fresh, path); err != nil {
-		return fail(err)
-	}
 	ctx, stop := context.WithCancel(context.Background())
 	return &Server{listener: l, path: path, file: info, slots: make(chan struct{}, most), ctx: ctx, stop: stop}, nil
 }
+
+// Publish puts the socket at its path. One that is there already gives way in one
+// step: what was begun with a daemon before is finished by that, and there is
+// never none.
+func (s *Server) Publish() error {
+	if err := os.Rename(unpublished(s.path), s.path); err != nil {
+		return fmt.Errorf("listen on %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// unpublished is where a socket is before it is published.
+func unpublished(path string) string { return path + ".new" }
 
 // Serve answers requests with what handle makes of them, each in a goroutine of
 // its own, until Close. Whoever is neither root nor the user of this process is
@@ -156,8 +165,10 @@ func peerOf(conn *net.UnixConn) (Peer, error) {
 // socket's file goes with it, unless it is another daemon's by now.
 func (s *Server) Close() {
 	s.listener.Close()
-	if info, err := os.Lstat(s.path); err == nil && os.SameFile(info, s.file) {
-		os.Remove(s.path)
+	for _, path := range []string{s.path, unpublished(s.path)} {
+		if info, err := os.Lstat(path); err == nil && os.SameFile(info, s.file) {
+			os.Remove(path)
+		}
 	}
 	s.stop()
 	s.wait.Wait()
