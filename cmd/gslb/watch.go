@@ -107,7 +107,7 @@ func (m *masters) print() uint64 {
 			fmt.Fprintln(h, path, "is missing")
 			continue
 		}
-		fmt.Fprintln(h, path, info.ModTime().UnixNano(), info.Size())
+		fmt.Fprintln(h, path, versionOf(info))
 	}
 	return h.Sum64()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"gslb/conf"
@@ -17,9 +18,20 @@ type zoneFiles map[string]zoneFile
 
 type zoneFile struct {
 	zone    *zonefile.Zone
-	changed time.Time
-	size    int64
+	version version
 	ttl     time.Duration
+}
+
+// A version of a file is another one after each writing to it and in its place.
+type version struct {
+	device, inode    uint64
+	size             int64
+	modified, status syscall.Timespec
+}
+
+func versionOf(info os.FileInfo) version {
+	s := info.Sys().(*syscall.Stat_t)
+	return version{s.Dev, s.Ino, s.Size, s.Mtim, s.Ctim}
 }
 
 // compile makes topo's zones with the given SOA serial number, and reads the
@@ -28,15 +40,52 @@ type zoneFile struct {
 // beside everything that is wrong with the zones without it.
 func (before zoneFiles) compile(topo *topology.Topology, serial uint32, told func(error)) (zoneFiles, *dnsserver.Zones, error) {
 	files, wrong := before.read(topo, told)
-	var parsed []*zonefile.Zone
-	for _, f := range files {
-		parsed = append(parsed, f.zone)
+	zones, err := files.zones(topo, serial)
+	if before.retract(files, err, told) {
+		zones, err = files.zones(topo, serial)
 	}
-	zones, err := dnsserver.Compile(topo, serial, parsed...)
 	if err = errors.Join(wrong, err); err != nil {
 		return nil, nil, err
 	}
 	return files, zones, nil
+}
+
+func (files zoneFiles) zones(topo *topology.Topology, serial uint32) (*dnsserver.Zones, error) {
+	var parsed []*zonefile.Zone
+	for _, f := range files {
+		parsed = append(parsed, f.zone)
+	}
+	return dnsserver.Compile(topo, serial, parsed...)
+}
+
+// retract puts those of the files that err is about back to what they said
+// before, tells the first error of each, and reports whether there are any.
+func (before zoneFiles) retract(files zoneFiles, err error, told func(error)) bool {
+	var first []*zonefile.Fault
+	more := map[string]int{}
+	for _, err := range flat(err) {
+		var fault *zonefile.Fault
+		if !errors.As(err, &fault) {
+			continue
+		}
+		old, known := before[fault.File]
+		switch {
+		case !known || old.zone.Origin != files[fault.File].zone.Origin:
+		case old.zone != files[fault.File].zone:
+			files[fault.File] = old
+			first = append(first, fault)
+		default:
+			more[fault.File]++
+		}
+	}
+	for _, fault := range first {
+		if n := more[fault.File]; n > 0 {
+			told(fmt.Errorf("%w (and %s more)", fault, count(n, "error")))
+		} else {
+			told(fault)
+		}
+	}
+	return len(first) > 0
 }
 
 // read is the reading of compile. A file that is an error is empty.
@@ -77,7 +126,7 @@ func (f zoneFile) again(z *topology.Zone, known bool) (zoneFile, error) {
 	if err != nil {
 		return zoneFile{}, &unread{fmt.Errorf("%s: %w", z.ID, err)}
 	}
-	if known && info.ModTime().Equal(f.changed) && info.Size() == f.size && f.ttl == z.TTL {
+	if known && versionOf(info) == f.version && f.ttl == z.TTL {
 		return f, nil
 	}
 	text, err := os.ReadFile(z.File)
@@ -88,7 +137,7 @@ func (f zoneFile) again(z *topology.Zone, known bool) (zoneFile, error) {
 	if err != nil {
 		return zoneFile{}, err
 	}
-	return zoneFile{zone, info.ModTime(), info.Size(), z.TTL}, nil
+	return zoneFile{zone, versionOf(info), z.TTL}, nil
 }
 
 // maxZoneFile is how many bytes a master file may have.

@@ -59,6 +59,86 @@ func TestServeReadsZoneFiles(t *testing.T) {
 	eventually(t, "the new address", func() bool { return ask() == "NOERROR 192.0.2.3" })
 }
 
+// A file that can be read, and cannot be served, is no reason to keep the others back either.
+func TestOneZoneThatCannotBeServedLeavesTheOthers(t *testing.T) {
+	dir := t.TempDir()
+	topo := small(80, "127.0.0.2")
+	topo.Domains = nil
+	one, other := *topo.Zones[0], *topo.Zones[0]
+	one.Name, one.ID, one.File = "one.example.", "zone.one", filepath.Join(dir, "one.zone")
+	other.Name, other.ID, other.File = "other.example.", "zone.other", filepath.Join(dir, "other.zone")
+	topo.Zones = []*topology.Zone{&one, &other}
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(one.File, "host A 192.0.2.1\n")
+	write(other.File, "host A 192.0.2.1\n")
+	var told []string
+	tell := func(err error) { told = append(told, strings.ReplaceAll(err.Error(), dir+"/", "")) }
+	files, _, err := zoneFiles{}.compile(topo, 1, tell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(one.File, "host A 192.0.2.2\n@ CNAME host\nhost CNAME other.example.\n")
+	write(other.File, "host A 192.0.2.2\n")
+	after, zones, err := files.compile(topo, 2, tell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if zones.Len() != 2 || after[one.File].zone != files[one.File].zone || after[other.File].zone == files[other.File].zone {
+		t.Error("the wrong zones have changed")
+	}
+	want := []string{"one.zone:2: one.example.: CNAME beside other data (and 1 error more)"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	// What it said before must still be served with what has changed around it.
+	write(one.File, "host CNAME a.example.\nhost CNAME b.example.\n")
+	again := *topo
+	beside := one
+	beside.Records = []*topology.Record{{Name: "host.one.example.", Type: "CNAME", Data: []string{"a.example."}}}
+	again.Zones = []*topology.Zone{&beside, &other}
+	if _, _, err := after.compile(&again, 3, tell); err == nil {
+		t.Error("records beside a CNAME are served")
+	}
+}
+
+// A file in the place of another is read, whatever its date and size.
+func TestAZoneFileOfTheSameDateIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.zone")
+	topo := small(80, "127.0.0.2")
+	topo.Domains, topo.Zones[0].File = nil, path
+	date := time.Now().Add(-time.Hour)
+	var files zoneFiles
+	for _, address := range []string{"192.0.2.1", "192.0.2.7"} {
+		if err := os.WriteFile(path+".new", []byte("host A "+address+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path+".new", date, date); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+		before := files
+		var err error
+		if files, _, err = files.compile(topo, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		if before != nil && files[path].zone == before[path].zone {
+			t.Error("the new file is not read")
+		}
+	}
+	before := files
+	files, _, err := files.compile(topo, 1, nil)
+	if err != nil || files[path].zone != before[path].zone {
+		t.Errorf("a file that is the same is read again: %v", err)
+	}
+}
+
 func TestReplyFlagsRefuse(t *testing.T) {
 	secrets := filepath.Join(t.TempDir(), "secrets")
 	if err := os.WriteFile(secrets, []byte("# none yet\n00\n"), 0o600); err != nil {
