@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // network is a /24 or an IPv6 /56.
 type Limit struct {
 	PerSecond int // replies of one kind; 0 or less is no limit
-	Slip      int // of so many replies held back one is sent truncated; 0 is none, 1 all
+	Slip      int // of so many replies held back one, by chance, is sent truncated; 0 is none, 1 all
 }
 
 // A limiter counts what was sent, in memory that does not grow: where it
@@ -29,7 +30,6 @@ type Limit struct {
 type limiter struct {
 	seed  maphash.Seed
 	sets  []limiterSet
-	held  atomic.Uint64 // replies held back, those that slipped through included
 	start time.Time
 }
 
@@ -76,8 +76,8 @@ func (l *limiter) pass(w *Worker, reply []byte, now time.Time) []byte {
 	if reply == nil || l.may(w, now) {
 		return reply
 	}
-	held := l.held.Add(1)
-	if limit.Slip <= 0 || held%uint64(limit.Slip) != 0 || w.rcode != dns.RcodeSuccess && w.rcode != dns.RcodeNameError {
+	// By chance, as a count over all clients could fall on the same ones again and again.
+	if limit.Slip <= 0 || rand.IntN(limit.Slip) != 0 || w.rcode != dns.RcodeSuccess && w.rcode != dns.RcodeNameError {
 		return nil
 	}
 	return w.cut()

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Listener is an address opened for UDP and TCP. Queries wait in the kernel
@@ -20,11 +22,26 @@ type Listener struct {
 	inherited bool // from a process that may have had another number of workers
 }
 
-// What is asked for each UDP socket.
+// What is asked for each UDP socket, in bytes.
 const (
-	receiveBuffer = 8 << 20
+	// ReceiveBuffer holds what comes in a burst, or while one process hands over to another.
+	ReceiveBuffer = 8 << 20
 	sendBuffer    = 1 << 20
 )
+
+// Granted is the smallest receive buffer that the kernel has given one of the UDP sockets, in bytes as they are asked for: below
+// [ReceiveBuffer] where net.core.rmem_max is and the process lacks CAP_NET_ADMIN.
+func (l *Listener) Granted() (int, error) {
+	least := ReceiveBuffer
+	for _, s := range l.udp {
+		doubled, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF) // socket(7)
+		if err != nil {
+			return 0, fmt.Errorf("ask for the receive buffer of %s: %w", l.Addr, err)
+		}
+		least = min(least, doubled/2)
+	}
+	return least, nil
+}
 
 // Listen opens addr, for UDP with a socket for each processor. An unspecified
 // address stands for all of this machine's of its family; replies come from

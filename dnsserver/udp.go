@@ -115,11 +115,10 @@ func newUDP(addr netip.AddrPort) (*udpSocket, error) {
 	} else if s.everywhere {
 		set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 	}
-	// A burst waits instead of being lost, as does what comes while one
-	// process hands over to another. Beyond net.core.rmem_max this takes
-	// CAP_NET_ADMIN; the kernel tells what it grants by granting it.
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
-		set(unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	// Beyond net.core.rmem_max this takes CAP_NET_ADMIN; [Listener.Granted]
+	// tells what has come of it.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, ReceiveBuffer) != nil {
+		set(unix.SOL_SOCKET, unix.SO_RCVBUF, ReceiveBuffer)
 	}
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
 		set(unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)

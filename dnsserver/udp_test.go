@@ -179,7 +179,7 @@ func BenchmarkSockets(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		_ = conn.SetReadBuffer(receiveBuffer)
+		_ = conn.SetReadBuffer(ReceiveBuffer)
 		var wait sync.WaitGroup
 		d := datagrams{server: server}
 		wait.Go(func() {

@@ -59,7 +59,25 @@ func openSockets(log *slog.Logger, addrs []netip.AddrPort, node string, replace 
 		}
 		s.listeners = append(s.listeners, l)
 	}
+	s.warn()
 	return s, nil
+}
+
+// warn tells of receive buffers that are too small for a burst.
+func (s *sockets) warn() {
+	least := dnsserver.ReceiveBuffer
+	for _, l := range s.listeners {
+		granted, err := l.Granted()
+		if err != nil {
+			s.log.Error("receive buffers are of an unknown size", "reason", err)
+			return
+		}
+		least = min(least, granted)
+	}
+	if least < dnsserver.ReceiveBuffer {
+		s.log.Warn("receive buffers are small, bursts of queries may be lost", "bytes", least, "wanted", dnsserver.ReceiveBuffer,
+			"remedy", fmt.Sprintf("sysctl net.core.rmem_max=%d", dnsserver.ReceiveBuffer))
+	}
 }
 
 // adopt takes the sockets that the manager has kept, or opened for us.
