@@ -101,9 +101,9 @@ func (a *asking) require(to section, owner []byte, set *rrset) bool {
 }
 
 // resolve answers for name, which lies in z, and follows aliases as far as
-// our zones go. It takes the name in lower case as well.
+// our zones are served. It takes the name in lower case as well.
 func (a *asking) resolve(z *zone, name, lowered []byte) {
-	for z != nil {
+	for z != nil && !z.unserved {
 		if a.told != nil {
 			a.told.Name, a.told.Zone = text(string(name)), text(z.key)
 		}

@@ -1,12 +1,14 @@
 package dnsserver
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
 
 	"gslb/dnsserver/zonefile"
 	"gslb/topology"
@@ -91,5 +93,47 @@ func TestCompileWantsTheFilesOfZones(t *testing.T) {
 	_, err := Compile(&topology.Topology{Zones: []*topology.Zone{z}, Nameservers: []*topology.Nameserver{oneNameserver}}, 1)
 	if err == nil || err.Error() != "zone example.org.: x.zone has not been read" {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestAZoneThatIsNotServed(t *testing.T) {
+	bad, good := zone1("bad.example.org.", "www 60 A 192.0.2.1"), zone1("example.org.", "alias 60 CNAME www.bad")
+	bad.File = "x.zone"
+	topo := &topology.Topology{Zones: []*topology.Zone{bad, good}, Nameservers: []*topology.Nameserver{oneNameserver}}
+	zones, err := Compile(topo, serial, &zonefile.Zone{File: bad.File, Origin: bad.Name, Unserved: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(Server)
+	s.Publish(NewTable(zones, unsteered(topo)))
+	d := datagrams{server: s}
+	for question, want := range map[string]string{
+		"; www.bad.example.org A edns":       "SERVFAIL aa=false 0 24 the zone's file has errors",
+		"; bad.example.org SOA edns":         "SERVFAIL aa=false 0 24 the zone's file has errors",
+		"; none.bad.example.org MX edns":     "SERVFAIL aa=false 0 24 the zone's file has errors",
+		"; bad.example.org DS edns":          "NOERROR aa=true 0", // the zone above is asked
+		"; alias.example.org A edns":         "NOERROR aa=true 1",
+		"; none.example.org A edns":          "NXDOMAIN aa=true 0",
+		"; ns-a.bad.example.org A":           "SERVFAIL aa=false 0",
+		"; version.bad.example.org ANY":      "SERVFAIL aa=false 0",
+		"; ns-a.example.org A edns":          "NOERROR aa=true 1",
+		"; x.y.z.bad.example.org HTTPS edns": "SERVFAIL aa=false 0 24 the zone's file has errors",
+	} {
+		packet, _, _ := ask(t, question)
+		var m dns.Msg
+		if err := m.Unpack(d.reply(nil, packet, netip.MustParseAddrPort("192.0.2.1:4711"), time.Now())); err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprintf("%s aa=%v %d", dns.RcodeToString[m.Rcode], m.Authoritative, len(m.Answer))
+		if opt := m.IsEdns0(); opt != nil {
+			for _, o := range opt.Option {
+				if e, ok := o.(*dns.EDNS0_EDE); ok {
+					got += fmt.Sprintf(" %d %s", e.InfoCode, e.ExtraText)
+				}
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", question, diff)
+		}
 	}
 }

@@ -75,9 +75,10 @@ func (r *ready) add(zones *Zones, z *zone) {
 }
 
 // plain reports whether a query for an address at owner is answered with what
-// stands at n: no delegation, alias, nor zone of its own is in between.
+// stands at n: the zone is served, and no delegation, alias, nor zone of its own
+// is in between.
 func (zs *Zones) plain(z *zone, owner string, n *node) bool {
-	if n.set(dns.TypeCNAME) != nil || zs.enclosing([]byte(owner)) != z {
+	if z.unserved || n.set(dns.TypeCNAME) != nil || zs.enclosing([]byte(owner)) != z {
 		return false
 	}
 	for at := owner; at != z.key; at, _ = parent(at) {

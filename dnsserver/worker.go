@@ -121,6 +121,10 @@ func (w *Worker) decide(t *Table) int {
 		a.ede = ede{true, dns.ExtendedErrorCodeNotAuthoritative, "the name lies in no zone of this server"}
 		return dns.RcodeRefused
 	}
+	if z.unserved {
+		a.ede = ede{true, dns.ExtendedErrorCodeInvalidData, "the zone's file has errors"}
+		return dns.RcodeServerFailure
+	}
 	a.resolve(z, q.name, lowered)
 	// A negative answer depends on the client only where a policy gives some
 	// clients nobody; elsewhere its scope is 0, as section 7.4 of RFC 7871 says

@@ -29,6 +29,7 @@ type zone struct {
 	labels   int              // the root's included
 	nodes    map[string]*node // by key; empty non-terminals are here too
 	apex     *node
+	unserved bool           // its file has errors
 	ttl      uint32         // of what the topology says of its nameservers, seconds
 	file     *zonefile.Zone // nil: none
 	lines    map[string]int // of names in file, once asked for
@@ -76,6 +77,7 @@ func (zs *Zones) Len() int { return len(zs.zones) }
 // zones whose master file has a SOA do without. The files are those of the
 // zones that have one; which is whose, their origins tell. The error joins
 // everything that cannot be served, as a [zonefile.Fault] what is in a file.
+// Queries about a zone whose file is [zonefile.Zone.Unserved] get SERVFAIL.
 func Compile(topo *topology.Topology, serial uint32, files ...*zonefile.Zone) (*Zones, error) {
 	zs := &Zones{zones: make(map[string]*zone, len(topo.Zones))}
 	c := compiler{zones: zs, files: make(map[string]*zonefile.Zone, len(files))}
@@ -97,7 +99,7 @@ func Compile(topo *topology.Topology, serial uint32, files ...*zonefile.Zone) (*
 		c.cut(tz)
 	}
 	for _, tz := range topo.Zones {
-		if z, ok := c.find(tz.Name); ok {
+		if z, ok := c.find(tz.Name); ok && !z.unserved {
 			c.check(z)
 		}
 	}
@@ -155,6 +157,10 @@ func (c *compiler) zone(tz *topology.Zone, nameservers []*topology.Nameserver, s
 	if tz.File != "" {
 		if z.file = c.files[dns.CanonicalName(tz.Name)]; z.file == nil {
 			c.fault("zone %s: %s has not been read", tz.Name, tz.File)
+			return
+		}
+		if z.file.Unserved {
+			z.unserved = true
 			return
 		}
 		for r := range z.file.Records() {

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/dnsserver"
+	"gslb/dnsserver/zonefile"
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/internal/cli"
@@ -140,6 +141,9 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 	defer func() { d.drop(d.now); d.drop(d.next) }()
 	d.dns.Log = log
 	d.dns.Configure(options)
+	if sockets.heritage == nil { // nobody else serves what this one could not
+		d.files = unserved(topo)
+	}
 	if err := d.prepare(topo); err != nil {
 		return err
 	}
@@ -266,11 +270,18 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 		return errors.New("the topology has no zone: there is nothing to answer")
 	}
 	serial := nextSerial(d.serial, time.Now())
-	files, zones, err := d.files.compile(topo, serial, func(err error) {
-		d.log.Error("zone file refused, the zone read before stays", "reason", err)
+	files, zones, err := d.files.compile(topo, serial, func(err error, stays *zonefile.Zone) {
+		if stays.Unserved {
+			d.log.Error("zone file refused, queries about the zone get SERVFAIL", "reason", err)
+		} else {
+			d.log.Error("zone file refused, the zone read before stays", "reason", err)
+		}
 	})
 	if err != nil {
 		return err
+	}
+	if files.served(topo) == 0 {
+		return errors.New("no zone can be served, for the reasons told above")
 	}
 	latest := d.next
 	if latest == nil {

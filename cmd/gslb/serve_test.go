@@ -97,6 +97,11 @@ func startServeAt(t *testing.T, read func() (*topology.Topology, error), at plac
 
 func startServeOn(t *testing.T, read func() (*topology.Topology, error), at place, listen string) *running {
 	t.Helper()
+	return startServeOf(t, 1, read, at, listen)
+}
+
+func startServeOf(t *testing.T, zones int, read func() (*topology.Topology, error), at place, listen string) *running {
+	t.Helper()
 	r := &running{hup: make(chan os.Signal, 1), done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
@@ -112,7 +117,7 @@ func startServeOn(t *testing.T, read func() (*topology.Topology, error), at plac
 			t.Logf("stdout:\n%s\nstderr:\n%s", &r.out, &r.errs)
 		}
 	})
-	line := regexp.MustCompile(`(?m)^serving 1 zone on (\S+) \(udp, tcp\)$`)
+	line := regexp.MustCompile(`(?m)^serving ` + count(zones, "zone") + ` on (\S+) \(udp, tcp\)$`)
 	eventually(t, "the line that says where it listens", func() bool { return line.MatchString(r.out.String()) })
 	r.server = netip.MustParseAddrPort(line.FindStringSubmatch(r.out.String())[1])
 	return r

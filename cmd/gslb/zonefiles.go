@@ -34,11 +34,34 @@ func versionOf(info os.FileInfo) version {
 	return version{s.Dev, s.Ino, s.Size, s.Mtim, s.Ctim}
 }
 
+// unserved are topo's zone files as they are where errors of some are not to keep
+// the others back.
+func unserved(topo *topology.Topology) zoneFiles {
+	out := zoneFiles{}
+	for _, z := range topo.Zones {
+		if z.File != "" {
+			out[z.File] = zoneFile{zone: &zonefile.Zone{File: z.File, Origin: z.Name, Unserved: true}}
+		}
+	}
+	return out
+}
+
+// served is how many of topo's zones are.
+func (files zoneFiles) served(topo *topology.Topology) int {
+	n := len(topo.Zones)
+	for _, f := range files {
+		if f.zone.Unserved {
+			n--
+		}
+	}
+	return n
+}
+
 // compile makes topo's zones with the given SOA serial number, and reads the
 // files of those that have changed. Where a file has errors and was read before,
-// what it said stays and told gets the error; otherwise it is an error here,
-// beside everything that is wrong with the zones without it.
-func (before zoneFiles) compile(topo *topology.Topology, serial uint32, told func(error)) (zoneFiles, *dnsserver.Zones, error) {
+// what it said stays and told gets the error and that; otherwise it is an error
+// here, beside everything that is wrong with the zones without it.
+func (before zoneFiles) compile(topo *topology.Topology, serial uint32, told func(error, *zonefile.Zone)) (zoneFiles, *dnsserver.Zones, error) {
 	files, wrong := before.read(topo, told)
 	zones, err := files.zones(topo, serial)
 	if before.retract(files, err, told) {
@@ -60,7 +83,7 @@ func (files zoneFiles) zones(topo *topology.Topology, serial uint32) (*dnsserver
 
 // retract puts those of the files that err is about back to what they said
 // before, tells the first error of each, and reports whether there are any.
-func (before zoneFiles) retract(files zoneFiles, err error, told func(error)) bool {
+func (before zoneFiles) retract(files zoneFiles, err error, told func(error, *zonefile.Zone)) bool {
 	var first []*zonefile.Fault
 	more := map[string]int{}
 	for _, err := range flat(err) {
@@ -79,17 +102,17 @@ func (before zoneFiles) retract(files zoneFiles, err error, told func(error)) bo
 		}
 	}
 	for _, fault := range first {
+		err := error(fault)
 		if n := more[fault.File]; n > 0 {
-			told(fmt.Errorf("%w (and %s more)", fault, count(n, "error")))
-		} else {
-			told(fault)
+			err = fmt.Errorf("%w (and %s more)", fault, count(n, "error"))
 		}
+		told(err, files[fault.File].zone)
 	}
 	return len(first) > 0
 }
 
 // read is the reading of compile. A file that is an error is empty.
-func (before zoneFiles) read(topo *topology.Topology, told func(error)) (zoneFiles, error) {
+func (before zoneFiles) read(topo *topology.Topology, told func(error, *zonefile.Zone)) (zoneFiles, error) {
 	now := zoneFiles{}
 	var faults []error
 	for _, z := range topo.Zones {
@@ -104,7 +127,7 @@ func (before zoneFiles) read(topo *topology.Topology, told func(error)) (zoneFil
 			now[z.File] = f
 		case known:
 			now[z.File] = old
-			told(err)
+			told(err, old.zone)
 		default:
 			now[z.File] = zoneFile{zone: &zonefile.Zone{File: z.File, Origin: z.Name}}
 			faults = append(faults, err)

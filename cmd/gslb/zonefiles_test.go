@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gslb/dnsserver/client"
+	"gslb/dnsserver/zonefile"
 	"gslb/topology"
 )
 
@@ -77,7 +78,7 @@ func TestOneZoneThatCannotBeServedLeavesTheOthers(t *testing.T) {
 	write(one.File, "host A 192.0.2.1\n")
 	write(other.File, "host A 192.0.2.1\n")
 	var told []string
-	tell := func(err error) { told = append(told, strings.ReplaceAll(err.Error(), dir+"/", "")) }
+	tell := func(err error, _ *zonefile.Zone) { told = append(told, strings.ReplaceAll(err.Error(), dir+"/", "")) }
 	files, _, err := zoneFiles{}.compile(topo, 1, tell)
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +137,71 @@ func TestAZoneFileOfTheSameDateIsRead(t *testing.T) {
 	files, _, err := files.compile(topo, 1, nil)
 	if err != nil || files[path].zone != before[path].zone {
 		t.Errorf("a file that is the same is read again: %v", err)
+	}
+}
+
+// At a start there is nothing that could stay. One bad file is no reason to answer nothing at all.
+func TestServeStartsWithoutAZoneThatHasErrors(t *testing.T) {
+	for name, text := range map[string]string{
+		"its text":                "host A 192.0.2.256\n",
+		"what it says altogether": "host A 192.0.2.1\nhost CNAME elsewhere.example.\n",
+		"that it is missing":      "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "bad.zone")
+			write := func(text string) {
+				t.Helper()
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if text != "" {
+				write(text)
+			}
+			r := startServeOf(t, 2, func() (*topology.Topology, error) {
+				topo := small(80, "127.0.0.2")
+				bad := *topo.Zones[0]
+				bad.Name, bad.ID, bad.File = "bad.example.", "zone.bad", path
+				topo.Zones = append(topo.Zones, &bad)
+				topo.Zones[0].Records = []*topology.Record{{Name: "alias.g.example.org.", Type: "CNAME", TTL: time.Minute, Data: []string{"host.bad.example."}}}
+				return topo, nil
+			}, place{}, "127.0.0.1:0")
+			ask := func(name string) string {
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				a, err := client.Ask(ctx, "udp", r.server, netip.Addr{}, name, "A")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return a.Rcode + " " + topology.Addrs(a.Addrs).String()
+			}
+			for name, want := range map[string]string{
+				"host.bad.example": "SERVFAIL ", "bad.example": "SERVFAIL ", "none.g.example.org": "NXDOMAIN ", "alias.g.example.org": "NOERROR ",
+			} {
+				if diff := cmp.Diff(want, ask(name)); diff != "" {
+					t.Errorf("%s (-want +got)\n%s", name, diff)
+				}
+			}
+			if !strings.Contains(r.log(), `level=ERROR msg="zone file refused, queries about the zone get SERVFAIL" reason=`) {
+				t.Errorf("log:\n%s", r.log())
+			}
+			write("host A 192.0.2.3\n")
+			r.hup <- syscall.SIGHUP
+			eventually(t, "the zone", func() bool { return ask("host.bad.example") == "NOERROR 192.0.2.3" })
+		})
+	}
+}
+
+func TestServeDoesNotStartWithoutAnyZone(t *testing.T) {
+	read := func() (*topology.Topology, error) {
+		topo := small(80, "127.0.0.2")
+		topo.Domains, topo.Zones[0].File = nil, filepath.Join(t.TempDir(), "missing.zone")
+		return topo, nil
+	}
+	var out, errs screen
+	err := serve(t.Context(), &out, &errs, nil, read, doors{listen: []string{"127.0.0.1:0"}}, &replyFlags{}, place{})
+	if err == nil || !strings.Contains(err.Error(), "no zone can be served") || !strings.Contains(errs.String(), "missing.zone") {
+		t.Errorf("%v\n%s", err, &errs)
 	}
 }
 

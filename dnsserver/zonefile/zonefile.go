@@ -25,11 +25,13 @@ import (
 // as it is, so it takes little room: what owners and data are made of is in
 // two pieces of memory, however many records there are.
 type Zone struct {
-	File    string // as it was opened; errors name it
-	Origin  string // the zone's name, with trailing dot
-	records []packed
-	owners  string
-	data    []byte
+	File   string // as it was opened; errors name it
+	Origin string // the zone's name, with trailing dot
+	// Unserved says that the file has errors and nobody knows what was there before: the zone is ours, and there is no answer.
+	Unserved bool
+	records  []packed
+	owners   string
+	data     []byte
 }
 
 // A packed record begins where the one before ends, and so does its owner,
