@@ -83,6 +83,7 @@ func (p *parser) build() *topology.Topology {
 		if part, ok := get[float64](n, "max_remove"); ok {
 			b.t.MaxRemove = part
 		}
+		b.t.Watch, _ = get[bool](n, "watch")
 	}
 	for _, n := range p.all("geoip") {
 		if city, asn := b.beside(n.str("city")), b.beside(n.str("asn")); city != "" || asn != "" {

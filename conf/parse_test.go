@@ -385,6 +385,20 @@ region "r" { for_each = toset(concat(var.names, [var.more, "n${var.many + 1}"]))
 
 // A value of the wrong type that comes from outside is told of where the type
 // stands: nothing else in the file is wrong.
+func TestWatchIsFalseUnlessTheTopologyBlockSaysSo(t *testing.T) {
+	for text, want := range map[string]bool{
+		"":                                    false,
+		`topology "t" {}`:                     false,
+		"topology \"t\" {\n watch = true\n}":  true,
+		"topology \"t\" {\n watch = false\n}": false,
+		"variable \"w\" {\n default = true\n}\ntopology \"t\" {\n watch = var.w\n}": true,
+	} {
+		if got := mustParse(t, text).Watch; got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestAVariableOfAnotherTypePointsAtItsType(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string

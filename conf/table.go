@@ -13,6 +13,7 @@ var (
 		attrs: []*attr{
 			{name: "schema", typ: tCount, def: "1", doc: "Version of the language the file is written in."},
 			{name: "max_remove", typ: tPercent, doc: "Part of a forwarding table that a change may remove without being forced."},
+			{name: "watch", typ: tBool, def: "false", doc: "Whether `gslb serve` reads the files again when they have changed, as with its flag --watch; a director reads them on SIGHUP alone."},
 		},
 	}
 	includeBlock = &block{

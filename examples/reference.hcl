@@ -8,6 +8,7 @@
 topology "reference" {
   schema     = 1     # default
   max_remove = "25%" # default: any
+  watch      = true  # default: false
 }
 
 #- include "cells/*.hcl" {

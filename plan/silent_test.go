@@ -25,6 +25,7 @@ var silent = map[string]string{
 	"Policy.ID":           "a name for people",
 	"Nameserver.Label":    "those of the file have names",
 	"Topology.MaxRemove":  "the plan's own",
+	"Topology.Watch":      "when files are read changes nothing that is in them",
 	"Director.MeanPacket": "gslb validate reckons with it",
 	"Director.PacketCost": "gslb validate reckons with it",
 	"Server.Throughput":   "gslb validate reckons with it",

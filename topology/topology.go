@@ -20,7 +20,9 @@ type Topology struct {
 	Name string // label of the topology block; "" without one
 	// MaxRemove is the part of a forwarding table, 0 to 1, that one change may
 	// remove without being a danger; 1 where the file does not say.
-	MaxRemove   float64
+	MaxRemove float64
+	// Watch says that name servers read the files again when they have changed.
+	Watch       bool
 	Regions     []*Region
 	Networks    []*Network
 	Zones       []*Zone

@@ -37,7 +37,8 @@ func serveCmd() *cobra.Command {
 		Long: `Answer DNS queries for the zones of a topology, over UDP and TCP, and check
 the answers of its domains so that none is given that is down.
 
-SIGHUP reads the files again. Files with errors are refused and the topology
+SIGHUP reads the files again, and so does a change of theirs where --watch is
+given or their topology block has watch = true. Files with errors are refused and the topology
 read before stays, or the zone if it is a zone's file; the listening addresses
 stay in any case. The serial number of every SOA that no zone's file has is the
 time of reading, in seconds since 1970.
@@ -66,25 +67,23 @@ way.`,
 			hup := make(chan os.Signal, 1)
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
-			w := watcher{in: &in, paths: paths}
+			w := newWatcher(&in, paths, watch)
 			files := in.Reader(paths)
 			read := func() (*topology.Topology, error) {
 				topo, err := files.Topology(cmd.ErrOrStderr())
 				if err == nil {
-					w.read(topo)
+					w.read(topo, files.Source)
 				}
 				return topo, err
 			}
-			if watch {
-				ctx, stop := context.WithCancel(cmd.Context())
-				defer stop()
-				go w.run(ctx, hup, watchEvery)
-			}
+			ctx, stop := context.WithCancel(cmd.Context())
+			defer stop()
+			go w.run(ctx, hup, watchEvery)
 			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), hup, read, from, &replies, at)
 		},
 	}
 	from.flags(cmd)
-	cmd.Flags().BoolVar(&watch, "watch", false, "read the files again when they have changed, as on SIGHUP")
+	cmd.Flags().BoolVar(&watch, "watch", false, "read the files again when they have changed, whatever their topology block says of watch")
 	replies.flags(cmd)
 	at.flags(cmd)
 	in.Flags(cmd)

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,28 +24,45 @@ const watchEvery = time.Second
 // fall into one tick of a file's clock. Master files, which may be many and
 // large, are told by their time and size.
 type watcher struct {
-	in    *cli.Inputs
-	paths []string
-	zones atomic.Pointer[masters] // of the topology read last
-	last  conf.Source
+	in       *cli.Inputs
+	paths    []string
+	always   bool         // the user says so, whatever the files say
+	readings chan reading // the last one that is not known to run yet
 }
 
-// masters are master files as they were found when a topology was read.
-type masters struct {
-	files []string
-	found uint64
+func newWatcher(in *cli.Inputs, paths []string, always bool) *watcher {
+	return &watcher{in: in, paths: paths, always: always, readings: make(chan reading, 1)}
 }
 
-// read notes which master files a topology has. They must not have been read yet.
-func (w *watcher) read(topo *topology.Topology) {
-	var m masters
-	for _, z := range topo.Zones {
-		if z.File != "" {
-			m.files = append(m.files, z.File)
+// A reading is what the files said when they were right the last time.
+type reading struct {
+	watch   bool // whether changes from here on are asked for
+	source  conf.Source
+	masters []string // files of zones
+	found   prints
+}
+
+// prints are numbers that change with the files.
+type prints struct{ topology, masters uint64 }
+
+// read notes what was read, and whether it is to be watched. The master files
+// must not have been read yet.
+func (w *watcher) read(topo *topology.Topology, source conf.Source) {
+	r := reading{watch: w.always || topo.Watch}
+	if r.watch {
+		r.source = source
+		for _, z := range topo.Zones {
+			if z.File != "" {
+				r.masters = append(r.masters, z.File)
+			}
 		}
+		r.found = r.prints()
 	}
-	m.found = m.print()
-	w.zones.Store(&m)
+	select {
+	case <-w.readings: // this one counts
+	default:
+	}
+	w.readings <- r
 }
 
 // run asks by hup until ctx ends. Files that are being written are waited for:
@@ -54,21 +70,26 @@ func (w *watcher) read(topo *topology.Topology) {
 func (w *watcher) run(ctx context.Context, hup chan<- os.Signal, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	type look struct{ topology, masters uint64 }
-	var of *masters
-	read := look{w.print(), of.print()}
-	for before := read; ; {
+	tick.Stop()
+	var last reading
+	var before prints
+	for {
 		select {
 		case <-ctx.Done():
 			return
+		case last = <-w.readings:
+			tick.Stop()
+			if last.watch {
+				tick.Reset(every)
+			}
+			before = last.found
+			continue
 		case <-tick.C:
 		}
-		if m := w.zones.Load(); m != of {
-			of, read.masters = m, m.found
-		}
-		now := look{w.print(), of.print()}
-		if now != read && now == before {
-			read = now
+		last.source, _ = w.in.Again(last.source, w.paths) // the flags are right: they were read before
+		now := last.prints()
+		if now != last.found && now == before {
+			last.found = now
 			select {
 			case hup <- syscall.SIGHUP:
 			default: // one is on its way
@@ -78,30 +99,19 @@ func (w *watcher) run(ctx context.Context, hup chan<- os.Signal, every time.Dura
 	}
 }
 
-// print is a number that changes with the topology's files.
-func (w *watcher) print() uint64 {
+func (r *reading) prints() prints {
 	h := fnv.New64a()
-	source, err := w.in.Again(w.last, w.paths)
-	w.last = source
-	fmt.Fprintln(h, err)
-	for _, f := range slices.Concat(source.Files, source.VarFiles) {
+	for _, f := range slices.Concat(r.source.Files, r.source.VarFiles) {
 		fmt.Fprintln(h, f.Name, len(f.Data))
 		_, _ = h.Write(f.Data)
 	}
-	for _, path := range slices.Sorted(maps.Keys(source.Texts)) {
-		fmt.Fprintln(h, path, len(source.Texts[path]))
-		_, _ = io.WriteString(h, source.Texts[path])
+	for _, path := range slices.Sorted(maps.Keys(r.source.Texts)) {
+		fmt.Fprintln(h, path, len(r.source.Texts[path]))
+		_, _ = io.WriteString(h, r.source.Texts[path])
 	}
-	return h.Sum64()
-}
-
-// print is a number that changes with the master files.
-func (m *masters) print() uint64 {
-	h := fnv.New64a()
-	if m == nil {
-		return h.Sum64()
-	}
-	for _, path := range m.files {
+	p := prints{topology: h.Sum64()}
+	h.Reset()
+	for _, path := range r.masters {
 		info, err := os.Stat(path)
 		if err != nil {
 			fmt.Fprintln(h, path, "is missing")
@@ -109,5 +119,6 @@ func (m *masters) print() uint64 {
 		}
 		fmt.Fprintln(h, path, versionOf(info))
 	}
-	return h.Sum64()
+	p.masters = h.Sum64()
+	return p
 }

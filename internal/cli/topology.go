@@ -61,6 +61,8 @@ func said(parse func(conf.Source) (*topology.Topology, conf.Diagnostics), source
 // and again: a reading costs what has changed since the one before. It belongs
 // to one goroutine.
 type Reader struct {
+	Source conf.Source // what was read last, be it right or wrong
+
 	in    *Inputs
 	paths []string
 	files load.Reader
@@ -75,8 +77,8 @@ func (r *Reader) Topology(stderr io.Writer) (*topology.Topology, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := r.files.Read(r.paths, load.Values{Vars: vars, Files: r.in.Files})
-	return said(r.files.Parse, source, stderr)
+	r.Source = r.files.Read(r.paths, load.Values{Vars: vars, Files: r.in.Files})
+	return said(r.files.Parse, r.Source, stderr)
 }
 
 func (in *Inputs) values() (map[string]string, error) {
