@@ -260,33 +260,3 @@ func localStep(d *node) *node {
 	}
 	return nil
 }
-
-// checkPlaces warns of steps that look at where clients are, when nothing says
-// where that is.
-func (p *parser) checkPlaces() {
-	for _, g := range p.all("geoip") {
-		if g.gave("city") || g.gave("asn") {
-			return
-		}
-	}
-	if p.ghosts["geoip"] {
-		return
-	}
-	for _, r := range p.all("region") {
-		if r.gave("prefixes") {
-			return
-		}
-	}
-	told := map[*node]bool{}
-	for _, d := range p.all("domain") {
-		s := localStep(d)
-		if s == nil || told[s] {
-			continue
-		}
-		told[s] = true
-		p.warn(fault{
-			code: "GS306", at: d.at("policy"), detail: fmt.Sprintf("%s steers %s by where the client is, but there is no geoip block with a database and no region has prefixes: every client is from nowhere.", s.id, d.id),
-			help: "Add geoip { city = ... }, or give the regions prefixes.", rel: []Related{{"the step " + s.raw.label + " stands here", s.raw.at}},
-		})
-	}
-}

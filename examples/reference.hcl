@@ -460,11 +460,8 @@ policy "global" { # steps run in order; default: health, weight, rotate, limit w
   step "health" {
     fail_open = true # default
   }
-  step "policy" {
-    policy = policy.map # its steps stand here
-  }
   step "policy" { # as many as there are policies
-    policy = policy.place
+    policy = policy.place # its steps stand here
   }
   #- step "capacity" {}
   step "weight" {}
@@ -479,14 +476,15 @@ policy "map" {
   }
 }
 policy "place" {
-  step "geo" {}
-  step "asn" {}
-  step "nearest" {}
+  step "geo" {} # without databases the regions' prefixes alone
+  #- step "asn" {}
+  #- step "nearest" {}
 }
 policy "kept" {
   step "health" {
     fail_to = region.eu # instead of fail_open
   }
+  step "policy" { policy = policy.map }
   step "sticky" {}
   step "limit" {}
 }

@@ -1,5 +1,11 @@
-region "eu" { fallback = ["us"] }
-region "us" { fallback = ["eu"] }
+region "eu" {
+  continents = ["EU"]
+  fallback   = ["us"]
+}
+region "us" {
+  continents = ["NA"]
+  fallback   = ["eu"]
+}
 zone "shop" { name = "shop.example" }
 nameserver "ns1" {
   region    = region.eu
@@ -11,11 +17,11 @@ nameserver "ns2" {
 }
 policy "near" {
   step "health" {}
-  step "geo" {}
+  step "geo" {} # WARN GS306: Nothing says where clients are
 }
 domain "www" {
   zone   = zone.shop
-  policy = policy.near # WARN GS306: Nothing says where clients are
+  policy = policy.near
   answer "eu" {
     region    = region.eu
     addresses = ["203.0.113.1"]

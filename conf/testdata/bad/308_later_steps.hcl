@@ -1,5 +1,6 @@
 region "eu" { prefixes = ["203.0.113.0/24"] }
 region "us" {}
+geoip { city = "/var/lib/gslb/city.mmdb" }
 zone "shop" { name = "shop.example" }
 nameserver "ns1" {
   region    = region.eu

@@ -1,5 +1,9 @@
 region "eu" {}
-region "us" { prefixes = ["198.51.100.0/24"] }
+region "us" {
+  prefixes = ["198.51.100.0/24"]
+  asns     = [64496]
+}
+geoip { city = "/var/lib/gslb/city.mmdb" }
 zone "shop" { name = "shop.example" }
 nameserver "ns1" {
   region    = region.eu

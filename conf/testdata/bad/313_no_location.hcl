@@ -1,0 +1,44 @@
+region "eu" {
+  location = [50.11, 8.68]
+  fallback = ["us"]
+}
+region "us" { # WARN GS313: Region without a location
+  fallback = ["eu"]
+}
+region "ap" { fallback = [] } # has no answer but the only one of its domain
+geoip {
+  city = "/var/lib/gslb/city.mmdb"
+}
+zone "shop" { name = "shop.example" }
+nameserver "ns1" {
+  region    = region.eu
+  addresses = ["192.0.2.53"]
+}
+nameserver "ns2" {
+  region    = region.us
+  addresses = ["198.51.100.53"]
+}
+policy "near" {
+  step "health" {}
+  step "nearest" {}
+}
+domain "www" {
+  zone   = zone.shop
+  policy = policy.near
+  answer "eu" {
+    region    = region.eu
+    addresses = ["203.0.113.1"]
+  }
+  answer "us" {
+    region    = region.us
+    addresses = ["203.0.113.2"]
+  }
+}
+domain "ap" {
+  zone   = zone.shop
+  policy = policy.near
+  answer "ap" {
+    region    = region.ap
+    addresses = ["203.0.113.3"]
+  }
+}
