@@ -118,6 +118,32 @@ func TestQuestionsForACookie(t *testing.T) {
 	}
 }
 
+// The longest name that a node can have fits a string of TXT, which is one byte
+// more than one byte can count.
+func TestTheLongestIdentity(t *testing.T) {
+	node := strings.Repeat("n", 255)
+	const question = "\n? id.server. CH TXT"
+	answer := "\nanswer: id.server. 0 CH TXT \"" + node + "\""
+	for line, want := range map[string]string{
+		"; id.server TXT class=CH":                    "NOERROR aa" + question + answer,
+		"; id.server TXT class=CH tcp":                "NOERROR aa" + question + answer,
+		"; id.server TXT class=CH edns=1232 nsid":     "NOERROR aa" + question + answer + "\nopt: version 0 size 1232 do false\nnsid: " + node,
+		"; id.server TXT class=CH edns=512 nsid":      "NOERROR aa tc" + question + "\nopt: version 0 size 1232 do false\nnsid: " + node,
+		"; id.server TXT class=CH edns=512 nsid tcp":  "NOERROR aa" + question + answer + "\nopt: version 0 size 1232 do false\nnsid: " + node,
+		"; mail.example.org TYPE15 edns=512 nsid tcp": "NOERROR aa\n? mail.example.org. IN MX\nauthority: example.org. 30 IN SOA ns-a.example.org. hostmaster.example.org. 2026010100 7200 900 1209600 30\nopt: version 0 size 1232 do false\nnsid: " + node,
+	} {
+		packet, via, _ := ask(t, line)
+		var w Worker
+		reply := w.Reply(nil, table(t), &Options{Node: node}, Request{Packet: packet, Via: via, From: netip.MustParseAddr("192.0.2.9")})
+		if diff := cmp.Diff(want, show(t, reply)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", line, diff)
+		}
+		if strings.Contains(line, "512") && via == UDP && len(reply) > 512 {
+			t.Errorf("%s: %d bytes", line, len(reply))
+		}
+	}
+}
+
 // Names are compressed where the same bytes stand already, and no name
 // changes its case by it.
 func TestCompression(t *testing.T) {

@@ -148,10 +148,15 @@ func (w *Worker) chaos() int {
 	}
 	text := w.o.Node[:min(len(w.o.Node), 255)]
 	m := &w.m
-	m.buf = append(m.buf, 0xc0, headerLen, 0, byte(dns.TypeTXT), 0, byte(dns.ClassCHAOS), 0, 0, 0, 0, 0, byte(len(text)+1), byte(len(text)))
-	m.buf = append(m.buf, text...)
-	m.counts[answer] = 1
 	a.aa = true
+	if len(m.buf)+12+1+len(text) > m.limit { // the same as NSID beside it may be too much
+		a.tc = true
+		return dns.RcodeSuccess
+	}
+	m.buf = append(m.buf, 0xc0, headerLen, 0, byte(dns.TypeTXT), 0, byte(dns.ClassCHAOS), 0, 0, 0, 0)
+	m.buf = binary.BigEndian.AppendUint16(m.buf, uint16(len(text)+1))
+	m.buf = append(append(m.buf, byte(len(text))), text...)
+	m.counts[answer] = 1
 	return dns.RcodeSuccess
 }
 
