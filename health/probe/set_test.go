@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gslb/health"
@@ -136,4 +138,75 @@ func TestSetKeepsStartsAndStops(t *testing.T) {
 		t.Errorf("result %v after Close", r)
 	default:
 	}
+}
+
+// Starts are an interval apart, early by a random part of it that is anything up
+// to jitter, and so probes that began together drift apart. Time passes as the
+// probes let it, which take none.
+func TestStartsAreEarlyByUpToJitter(t *testing.T) {
+	const interval, targets, rounds = 10 * time.Second, 20, 200
+	for _, jitter := range []float64{0, 0.2, 1} {
+		t.Run(fmt.Sprint(jitter), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				chk := check(topology.CheckFile)
+				chk.Interval, chk.Timeout, chk.Jitter, chk.File = interval, time.Second, jitter, "/"
+				var probes []Probe
+				for i := range targets {
+					probes = append(probes, Probe{Target: health.Target{Check: fmt.Sprint(i)}, Check: chk})
+				}
+				results := make(chan Result)
+				s := NewSet(results)
+				defer s.Close()
+				s.Set(probes)
+				starts := map[string][]time.Time{}
+				for n := 0; n < targets; {
+					r := <-results
+					name := r.Probe.Target.Check
+					starts[name] = append(starts[name], time.Now())
+					if len(starts[name]) == rounds {
+						n++
+					}
+				}
+				soonest := interval - time.Duration(jitter*float64(interval))
+				var parts [10]int // of what may be between soonest and the interval
+				gaps := 0
+				var first, last []time.Time
+				for name, at := range starts {
+					for i, begin := range at[1:] {
+						gap := begin.Sub(at[i])
+						// The set looks whose turn it is no more often than each turn.
+						if gap < soonest || gap >= interval+turn {
+							t.Fatalf("probe %s: %v between two starts, want %v to %v", name, gap, soonest, interval)
+						}
+						gaps++
+						if jitter > 0 {
+							parts[min(int(gap-soonest)*len(parts)/int(interval-soonest), len(parts)-1)]++
+						}
+					}
+					first, last = append(first, at[0]), append(last, at[rounds-1])
+				}
+				if apart := span(first); apart > targets*turn {
+					t.Errorf("the first starts are %v apart", apart)
+				}
+				if jitter == 0 {
+					if apart := span(last); apart > targets*turn {
+						t.Errorf("without jitter they are %v apart in the end", apart)
+					}
+					return
+				}
+				for i, n := range parts {
+					if even := gaps / len(parts); n < even*3/4 || n > even*5/4 {
+						t.Errorf("%d of %d starts are in part %d of %d, want about %d: %v", n, gaps, i+1, len(parts), even, parts)
+					}
+				}
+				if apart := span(last); apart < time.Duration(jitter*float64(interval)) {
+					t.Errorf("after %d rounds they are %v apart", rounds, apart)
+				}
+			})
+		})
+	}
+}
+
+func span(times []time.Time) time.Duration {
+	return slices.MaxFunc(times, time.Time.Compare).Sub(slices.MinFunc(times, time.Time.Compare))
 }
