@@ -383,8 +383,6 @@ region "r" { for_each = toset(concat(var.names, [var.more, "n${var.many + 1}"]))
 	}
 }
 
-// A value of the wrong type that comes from outside is told of where the type
-// stands: nothing else in the file is wrong.
 func TestWatchIsFalseUnlessTheTopologyBlockSaysSo(t *testing.T) {
 	for text, want := range map[string]bool{
 		"":                                    false,
@@ -399,6 +397,8 @@ func TestWatchIsFalseUnlessTheTopologyBlockSaysSo(t *testing.T) {
 	}
 }
 
+// A value of the wrong type that comes from outside is told of where the type
+// stands: nothing else in the file is wrong.
 func TestAVariableOfAnotherTypePointsAtItsType(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
