@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -171,6 +172,8 @@ func (s *socket) failed() error {
 // wait waits for a packet, milliseconds at most.
 func (s *socket) wait(most int) syscall.Errno {
 	fd := unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
-	_, _, errno := unix.Syscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&fd)), 1, uintptr(most))
+	until := unix.NsecToTimespec(int64(most) * int64(time.Millisecond))
+	// Not every architecture has poll.
+	_, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fd)), 1, uintptr(unsafe.Pointer(&until)), 0, 0, 0)
 	return errno
 }
