@@ -201,17 +201,27 @@ func processor() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// BenchmarkAnswerOf256 asks for clients that never came before. "Spread" is of
+// weights that are all different, and "all" has no limit.
 func BenchmarkAnswerOf256(b *testing.B) {
 	for _, n := range []int{2, 256} {
-		for name, kinds := range map[string][]topology.StepKind{"weight": byDistance[2:], "sticky": byClient[2:]} {
+		for name, kinds := range map[string][]topology.StepKind{"weight": byDistance[2:], "sticky": byClient[2:], "sticky spread": byClient[2:], "sticky all": byClient[2:3]} {
 			topo, view := benchTopology(n, kinds...)
+			if name == "sticky spread" {
+				for i, a := range topo.Domains[0].Answers {
+					a.Weight = 1 + i*7919%1000
+				}
+			}
 			t := Compile(topo, Inputs{View: view})
 			b.Run(fmt.Sprintf("%s of %d", name, n), func(b *testing.B) {
-				buf, u := make([]Place, 0, 8), uint64(0)
+				buf, u, start := make([]Place, 0, n), uint64(0), processor()
+				b.ReportAllocs()
 				for b.Loop() {
 					u += Golden
-					t.Answer(buf, topo.Domains[0], V4, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 1, 2, 0}), 24), u)
+					client := netip.AddrFrom4([4]byte{byte(u >> 56), byte(u >> 48), byte(u >> 40), 0})
+					t.Answer(buf, topo.Domains[0], V4, netip.PrefixFrom(client, 24), u)
 				}
+				b.ReportMetric(float64(processor()-start)/float64(b.N), "cpu-ns/op")
 			})
 		}
 	}

@@ -53,13 +53,7 @@ func (c *choice) first(o *outcome, u uint64) int {
 		}
 		return i
 	case topology.StepSticky:
-		best := 0
-		for i := 1; i < len(o.places); i++ {
-			if preferred(&o.places[i], &o.places[best], u) {
-				best = i
-			}
-		}
-		return best
+		return o.draws.first(u)
 	}
 	start, _ := bits.Mul64(u, uint64(len(o.places)))
 	return int(start)
@@ -69,7 +63,7 @@ func (c *choice) first(o *outcome, u uint64) int {
 // are: fewer where a name stands alone. Each is chosen from those not chosen
 // yet, of those that share no fate with them while there are any.
 func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
-	may := may{words: o.common}
+	may, client := may{words: o.common}, seedOf(u)
 	for k := range n {
 		rest := places[k:]
 		may.beside = k > 0 && o.named
@@ -83,8 +77,9 @@ func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
 		case topology.StepWeight:
 			i, u = draw(rest, &may, u)
 		case topology.StepSticky:
+			best := worst
 			for j := range rest {
-				if may.be(&rest[j]) && (i < 0 || preferred(&rest[j], &rest[i], u)) {
+				if p := &rest[j]; may.be(p) && best.beaten(p.seed.draw(client), p.Weight) {
 					i = j
 				}
 			}

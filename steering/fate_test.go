@@ -18,7 +18,6 @@ import (
 // it, unless every place that could have come does: held against all places
 // that the policy leaves, whatever they are and whoever is up.
 func TestNoTwoOfAnAnswerFailTogetherWhileThereAreOthers(t *testing.T) {
-	sticky := topology.Step{Kind: topology.StepSticky}
 	shared, spread := 0, 0
 	for seed := range uint64(400) {
 		rnd := rand.New(rand.NewPCG(seed, 5))

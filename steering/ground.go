@@ -140,7 +140,7 @@ func (g *Ground) prospect(d *topology.Domain, f Family, steps []topology.Placed,
 		return p
 	}
 	for _, a := range d.Answers {
-		place := Place{Answer: a, Weight: uint64(max(a.Weight, 0)), at: int32(len(p.places)), region: g.region(a.Region), site: none, seed: seed(a.ID), alone: d.Alias(a)}
+		place := Place{Answer: a, Weight: uint64(max(a.Weight, 0)), at: int32(len(p.places)), region: g.region(a.Region), site: none, seed: named(a.ID), alone: d.Alias(a)}
 		var probes []probe
 		for _, addr := range a.Addrs {
 			if !f.Has(addr) {

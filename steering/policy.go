@@ -34,6 +34,7 @@ type outcome struct {
 	// guide says for each part of the range of numbers, a power of two of
 	// them, which place is the first that a number in it may choose.
 	guide  []uint32
+	draws  draws // where clients are kept
 	ttl    uint32
 	common int  // words of the fates that tell which places share one; 0: none do
 	named  bool // some places are other names
@@ -144,6 +145,9 @@ func (c *choice) outcome(places []Place, ttl uint32) outcome {
 			sum += p.Weight
 			o.sums = append(o.sums, sum)
 		}
+	}
+	if c.kind == topology.StepSticky {
+		o.draws = drawsOf(places)
 	}
 	if c.kind == topology.NoStep && o.named {
 		o.places = alone(o.places)

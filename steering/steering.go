@@ -65,10 +65,10 @@ type Place struct {
 	Addrs  []netip.Addr
 	Weight uint64
 
-	alone        bool   // it is another name and nothing may stand beside it
-	seed         uint64 // of the answer, for sticky steps
-	fate         *fate  // what it depends on and others do too; nil: nobody asks
-	at           int32  // index among the domain's places of the family
+	alone        bool  // it is another name and nothing may stand beside it
+	seed         seed  // of the answer, for sticky steps
+	fate         *fate // what it depends on and others do too; nil: nobody asks
+	at           int32 // index among the domain's places of the family
 	region, site int32
 }
 
