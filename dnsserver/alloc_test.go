@@ -14,37 +14,39 @@ import (
 func common(t testing.TB) map[string][]byte {
 	t.Helper()
 	packets := map[string][]byte{}
+	subnet := &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: netip.MustParseAddr("203.0.113.0").AsSlice()}
+	client, good := &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: cookieClient}, bakery{now: uint32(time.Now().Unix())}.cookie(t)
 	for name, c := range map[string]struct {
 		name    string
 		typ     uint16
 		edns    bool
 		options []dns.EDNS0
 	}{
-		"a static address":       {"mail.example.org.", dns.TypeA, false, nil},
-		"a static address, EDNS": {"MAIL.example.org.", dns.TypeAAAA, true, nil},
-		"a steered address":      {"www.g.example.org.", dns.TypeA, false, nil},
-		"a steered address, everything": {"www.g.example.org.", dns.TypeAAAA, true, []dns.EDNS0{
-			&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: netip.MustParseAddr("203.0.113.0").AsSlice()},
-			&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "2464c4abcf10c957"},
-			&dns.EDNS0_NSID{Code: dns.EDNS0NSID},
-		}},
-		"a steered wildcard":         {"a.b.any.g.example.org.", dns.TypeA, true, nil},
-		"an alias of a steered name": {"steered.example.org.", dns.TypeA, true, nil},
-		"a steered service binding":  {"svc.g.example.org.", dns.TypeHTTPS, true, nil},
-		"one of a single family":     {"six.g.example.org.", dns.TypeSVCB, false, nil},
-		"one with a family down":     {"half.g.example.org.", dns.TypeHTTPS, true, nil},
-		"service bindings of hosts":  {"_dns.g.example.org.", dns.TypeSVCB, true, nil},
-		"one that is another name":   {"to.g.example.org.", dns.TypeHTTPS, true, nil},
-		"a service binding, wide":    {"wide.g.example.org.", dns.TypeHTTPS, true, nil},
-		"steered service locations":  {"_sip._tcp.g.example.org.", dns.TypeSRV, true, nil},
-		"steered mail":               {"g.example.org.", dns.TypeMX, true, nil},
-		"a steered alias":            {"cdn.g.example.org.", dns.TypeA, true, nil},
-		"below a DNAME":              {"host.moved.example.org.", dns.TypeA, true, nil},
-		"no data":                    {"mail.example.org.", dns.TypeHTTPS, true, nil},
-		"no such name":               {"nothing.example.org.", dns.TypeA, true, nil},
-		"a referral":                 {"www.child.example.org.", dns.TypeA, true, nil},
-		"ANY":                        {"mail.example.org.", dns.TypeANY, true, nil},
-		"none of ours":               {"www.example.com.", dns.TypeA, true, nil},
+		"a static address":                              {"mail.example.org.", dns.TypeA, false, nil},
+		"a static address, EDNS":                        {"MAIL.example.org.", dns.TypeAAAA, true, nil},
+		"a steered address":                             {"www.g.example.org.", dns.TypeA, false, nil},
+		"a static address, a client's cookie":           {"mail.example.org.", dns.TypeA, true, []dns.EDNS0{client}},
+		"a static address, a good cookie":               {"mail.example.org.", dns.TypeA, true, []dns.EDNS0{good}},
+		"a steered address, a client's cookie":          {"www.g.example.org.", dns.TypeA, true, []dns.EDNS0{client}},
+		"a steered address, a good cookie and a subnet": {"www.g.example.org.", dns.TypeA, true, []dns.EDNS0{subnet, good}},
+		"a steered address, everything":                 {"www.g.example.org.", dns.TypeAAAA, true, []dns.EDNS0{subnet, client, &dns.EDNS0_NSID{Code: dns.EDNS0NSID}}},
+		"a steered wildcard":                            {"a.b.any.g.example.org.", dns.TypeA, true, nil},
+		"an alias of a steered name":                    {"steered.example.org.", dns.TypeA, true, nil},
+		"a steered service binding":                     {"svc.g.example.org.", dns.TypeHTTPS, true, nil},
+		"one of a single family":                        {"six.g.example.org.", dns.TypeSVCB, false, nil},
+		"one with a family down":                        {"half.g.example.org.", dns.TypeHTTPS, true, nil},
+		"service bindings of hosts":                     {"_dns.g.example.org.", dns.TypeSVCB, true, nil},
+		"one that is another name":                      {"to.g.example.org.", dns.TypeHTTPS, true, nil},
+		"a service binding, wide":                       {"wide.g.example.org.", dns.TypeHTTPS, true, nil},
+		"steered service locations":                     {"_sip._tcp.g.example.org.", dns.TypeSRV, true, nil},
+		"steered mail":                                  {"g.example.org.", dns.TypeMX, true, nil},
+		"a steered alias":                               {"cdn.g.example.org.", dns.TypeA, true, nil},
+		"below a DNAME":                                 {"host.moved.example.org.", dns.TypeA, true, nil},
+		"no data":                                       {"mail.example.org.", dns.TypeHTTPS, true, nil},
+		"no such name":                                  {"nothing.example.org.", dns.TypeA, true, nil},
+		"a referral":                                    {"www.child.example.org.", dns.TypeA, true, nil},
+		"ANY":                                           {"mail.example.org.", dns.TypeANY, true, nil},
+		"none of ours":                                  {"www.example.com.", dns.TypeA, true, nil},
 	} {
 		m := new(dns.Msg).SetQuestion(c.name, c.typ)
 		if c.edns {
@@ -87,6 +89,7 @@ func TestCommonQueriesAllocateNothing(t *testing.T) {
 	}
 }
 
+// BenchmarkReply asks half as often as the limit allows.
 func BenchmarkReply(b *testing.B) {
 	d := datagrams{server: full(b)}
 	from, now := netip.MustParseAddrPort("192.0.2.9:4711"), time.Now()
@@ -94,8 +97,8 @@ func BenchmarkReply(b *testing.B) {
 	for name, packet := range common(b) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			for range b.N {
-				d.reply(buf, packet, from, now)
+			for i := range b.N {
+				d.reply(buf, packet, from, now.Add(time.Duration(i)*2*time.Microsecond)) // within the limit
 			}
 		})
 	}

@@ -17,6 +17,9 @@ const (
 	serverCookie = 16
 )
 
+// cookieLength reports whether a cookie may have n octets (RFC 7873, section 4).
+func cookieLength(n int) bool { return n == clientCookie || n >= 16 && n <= 40 }
+
 // How old a server cookie may be, in seconds (RFC 9018, section 4.3).
 const (
 	cookieOld    = 3600 // older is no longer accepted
@@ -50,6 +53,12 @@ func ParseSecrets(text string) ([]Secret, error) {
 		return nil, errors.New("no cookie secret: give 32 hexadecimal digits")
 	}
 	return secrets, nil
+}
+
+// trust makes the cookie for the reply to r, if the query has one, and notes
+// whether that is good.
+func (w *Worker) trust(r *Request) {
+	w.trusted = w.q.cookie != nil && len(w.o.Cookies) > 0 && check(&w.cookie, w.o.Cookies, w.q.cookie, r.From, r.Now)
 }
 
 // check looks at the cookie of a query that came from client at time now,

@@ -48,7 +48,7 @@ func (q *query) read(class uint16, ttl uint32, data []byte) {
 		case dns.EDNS0COOKIE:
 			// Only the first counts (RFC 7873, section 4).
 			if q.cookie == nil {
-				if n := len(option); n != clientCookie && (n < 16 || n > 40) {
+				if !cookieLength(len(option)) {
 					q.fail("a cookie has 8 or 16 to 40 octets") // RFC 7873, section 5.2.2
 				}
 				q.cookie = option

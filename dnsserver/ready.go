@@ -154,6 +154,8 @@ type quick struct {
 	records [UDPSize]byte                             // of a steered name
 	served  [maxQuick * (2*addressHead + 4 + 16)]byte // the addresses that go with a service binding
 	subnet  subnet
+	cookie  []byte                                             // as in edns
+	options [4 + 4 + 16 + 4 + clientCookie + serverCookie]byte // of the reply, where a cookie is among them
 }
 
 // hash puts the first n bytes of packet, a name, into q in lower case and
@@ -191,8 +193,8 @@ func lowerWord(w uint64) uint64 {
 }
 
 // quick is the reply to the commonest queries: one question for the addresses
-// of a name that is ready, with no option but a client subnet. All others it
-// declines, and those beyond a limit. [Worker.Reply] would give the same.
+// of a name that is ready, with no options but a client subnet and a cookie. All
+// others it declines, and those beyond a limit. [Worker.Reply] would give the same.
 //
 // The reply is written over the query, which it mostly repeats, if that lies
 // in enough memory, else into buf.
@@ -214,13 +216,20 @@ func (d *datagrams) quick(buf []byte, t *Table, o *Options, l *limiter, r *Reque
 			return nil, false
 		}
 	}
-	whole := len(r.Packet) + len(data)
+	w, whole := &d.worker, len(r.Packet)+len(data)
+	w.o, w.trusted = o, false
+	var options []byte // what is sent back, where that is not what came
+	if q.cookie != nil {
+		w.q.edns, w.a.scope = edns{subnet: q.subnet, cookie: q.cookie}, uint8(scope)
+		w.trust(r)
+		options = w.options(q.options[:0])
+		whole = query.question + len(data) + optLen + len(options)
+	}
 	if whole > query.limit {
 		return nil, false
 	}
 	if l != nil {
-		w := &d.worker
-		w.r.From, w.o, w.trusted, w.rcode = r.From, o, false, dns.RcodeSuccess
+		w.r.From, w.rcode = r.From, dns.RcodeSuccess
 		w.q.typ, w.m.counts, w.a.tc, w.a.about = query.typ, [3]uint16{uint16(count), 0, uint16(with)}, false, q.name[:n]
 		if !l.may(w, now) {
 			return nil, false
@@ -228,15 +237,18 @@ func (d *datagrams) quick(buf []byte, t *Table, o *Options, l *limiter, r *Reque
 	}
 	p := r.Packet
 	if cap(p) < UDPSize {
-		p = slices.Grow(append(buf[:0], p...), len(data))
+		p = slices.Grow(append(buf[:0], p...), max(whole-len(p), 0))
 	}
 	p = p[:whole]
 	if query.opt {
 		opt := p[query.question+len(data):]
-		copy(opt, p[query.question:]) // options are sent back
+		copy(opt, p[query.question:])
 		opt[3], opt[4], opt[5] = UDPSize>>8, UDPSize&0xff, 0
 		opt[7], opt[8] = opt[7]&0x80, 0 // DO
-		if q.subnet.asked {
+		if q.cookie != nil {
+			binary.BigEndian.PutUint16(opt[optLen-2:], uint16(len(options)))
+			copy(opt[optLen:], options)
+		} else if q.subnet.asked {
 			opt[optLen+7] = byte(scope)
 		}
 	}
@@ -416,7 +428,7 @@ func (q *quick) read(packet []byte) (query quickQuery, hash uint64, ok bool) {
 		return query, 0, false
 	}
 	query.limit = dns.MinMsgSize
-	q.subnet = subnet{}
+	q.subnet, q.cookie = subnet{}, nil
 	rest := packet[query.question:]
 	if packet[11] == 0 {
 		if len(rest) != 0 {
@@ -428,7 +440,8 @@ func (q *quick) read(packet []byte) (query quickQuery, hash uint64, ok bool) {
 	return query, q.hash(packet[headerLen:], end-headerLen, query.typ), true
 }
 
-// opt reads an OPT record of version 0 with no option but perhaps a client subnet.
+// opt reads an OPT record of version 0 with no options but perhaps a client
+// subnet and a cookie.
 func (q *quick) opt(rest []byte, query *quickQuery) bool {
 	if len(rest) < optLen || rest[0] != 0 || rest[1] != 0 || rest[2] != byte(dns.TypeOPT) || rest[6] != 0 {
 		return false
@@ -440,12 +453,26 @@ func (q *quick) opt(rest []byte, query *quickQuery) bool {
 	query.opt = true
 	query.do = rest[7]&0x80 != 0
 	query.limit = min(max(int(binary.BigEndian.Uint16(rest[3:])), dns.MinMsgSize), UDPSize)
-	if length == 0 {
-		return true
+	for options := rest[optLen:]; len(options) > 0; {
+		if len(options) < 4 {
+			return false
+		}
+		code, n := binary.BigEndian.Uint16(options), int(binary.BigEndian.Uint16(options[2:]))
+		if n > len(options)-4 {
+			return false
+		}
+		option := options[4 : 4+n]
+		switch {
+		case code == dns.EDNS0SUBNET && !q.subnet.asked:
+			if q.subnet.read(option) != "" {
+				return false
+			}
+		case code == dns.EDNS0COOKIE && q.cookie == nil && cookieLength(n):
+			q.cookie = option
+		default:
+			return false
+		}
+		options = options[4+n:]
 	}
-	option := rest[optLen:]
-	if len(option) < 4 || binary.BigEndian.Uint16(option) != dns.EDNS0SUBNET || int(binary.BigEndian.Uint16(option[2:])) != len(option)-4 {
-		return false
-	}
-	return q.subnet.read(option[4:]) == ""
+	return true
 }

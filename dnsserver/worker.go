@@ -50,9 +50,7 @@ func (w *Worker) reply(buf []byte, t *Table, o *Options, r Request, told *Told) 
 	if q.fault != "" || q.version > 0 {
 		q.subnet, q.cookie, q.nsid, q.keepalive = subnet{}, nil, false, false
 	}
-	if q.cookie != nil && len(o.Cookies) > 0 {
-		w.trusted = check(&w.cookie, o.Cookies, q.cookie, r.From, r.Now)
-	}
+	w.trust(&w.r)
 	limit, keep := dns.MaxMsgSize, 0
 	if r.Via == UDP {
 		limit = min(q.size, UDPSize)
