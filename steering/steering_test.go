@@ -229,7 +229,7 @@ func TestPickChangesNeitherTableNorBuffer(t *testing.T) {
 // of the domain, and never more than the limit.
 func TestPickIsAlwaysASelection(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	steps := []topology.Step{healthOpen, healthClosed, weight, rotation, limit(1), limit(2), limit(9)}
+	steps := []topology.Step{healthOpen, healthClosed, weight, sticky, rotation, limit(1), limit(2), limit(9)}
 	for range 2000 {
 		var chosen []topology.Step
 		most := 9

@@ -64,7 +64,7 @@ func TestExplain(t *testing.T) {
 // leaves what is answered, but for the order, and that is what Pick answers.
 func TestExplainIsPick(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	steps := []topology.Step{healthOpen, healthClosed, weight, rotation, limit(1), limit(2), limit(9)}
+	steps := []topology.Step{healthOpen, healthClosed, weight, sticky, rotation, limit(1), limit(2), limit(9)}
 	for range 2000 {
 		var chosen []topology.Step
 		for range random.IntN(6) {
