@@ -79,7 +79,7 @@ func (c *choice) order(places []Place, n int, o *outcome, u uint64) int {
 		case topology.StepSticky:
 			best := worst
 			for j := range rest {
-				if p := &rest[j]; may.be(p) && best.beaten(p.seed.draw(client), p.Weight) {
+				if p := &rest[j]; may.be(p) && best.beaten(p.seed.draw(client), max(p.Weight, 1)) {
 					i = j
 				}
 			}

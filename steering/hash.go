@@ -87,7 +87,12 @@ func surprise(x uint64) uint64 {
 // it: dividing takes as long as ten draws.
 type mass struct{ weight, share uint64 }
 
-func massOf(weight uint64) mass { return mass{weight, 1 << 63 / weight} }
+// massOf is that of a place. One of weight 0 is among those to draw where the
+// steps after sticky have taken its weight away.
+func massOf(p *Place) mass {
+	weight := max(p.Weight, 1)
+	return mass{weight, 1 << 63 / weight}
+}
 
 // A score is the best draw so far by weighted rendezvous hashing: that with the
 // least surprise for its weight. Each place draws for itself, so a change of one
@@ -148,7 +153,7 @@ func drawsOf(places []Place) draws {
 	}
 	slices.SortStableFunc(d.at, func(i, k int32) int { return cmp.Compare(places[k].Weight, places[i].Weight) })
 	for _, i := range d.at {
-		d.seeds, d.masses = append(d.seeds, places[i].seed), append(d.masses, massOf(places[i].Weight))
+		d.seeds, d.masses = append(d.seeds, places[i].seed), append(d.masses, massOf(&places[i]))
 	}
 	return d
 }

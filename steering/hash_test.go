@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"gslb/topology"
@@ -234,7 +235,7 @@ func TestNobodyIsBetterBelowTheBar(t *testing.T) {
 		of, to := 1+random.Uint64N(1<<random.IntN(25)), 1+random.Uint64N(1<<random.IntN(25))
 		best := worst
 		best.beaten(large(), of)
-		bar := best.bar(massOf(of), massOf(to))
+		bar := best.bar(massOf(&Place{Weight: of}), massOf(&Place{Weight: to}))
 		for _, draw := range []uint64{bar - 1, bar - min(bar, 1+random.Uint64N(1<<34)), large()} {
 			if one := best; draw < bar && one.beaten(draw, 1+random.Uint64N(to)) {
 				t.Fatalf("%#x beats %+v below %#x with weight %d at most", draw, best, bar, to)
@@ -262,5 +263,25 @@ func TestSurprise(t *testing.T) {
 		if y := x + 1 + random.Uint64()>>random.IntN(64); y > x && surprise(y) > surprise(x) {
 			t.Fatalf("%#x surprises less than %#x", x, y)
 		}
+	}
+}
+
+// A step after sticky may take all weight away: an agent that drains, say.
+func TestPlacesWithoutWeightAreDrawnAlike(t *testing.T) {
+	places := []Place{{seed: named("a")}, {seed: named("b")}}
+	o := outcome{places: places, draws: drawsOf(places)}
+	c := &choice{kind: topology.StepSticky}
+	count := [2]int{}
+	for client := range uint64(1000) {
+		first := c.first(&o, client)
+		count[first]++
+		shuffled := slices.Clone(places)
+		c.order(shuffled, 1, &o, client)
+		if shuffled[0].seed != places[first].seed {
+			t.Fatalf("client %d: %d is first, and another in order", client, first)
+		}
+	}
+	if count[0] < 420 || count[0] > 580 {
+		t.Errorf("shares %v", count)
 	}
 }
