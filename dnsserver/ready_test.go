@@ -209,18 +209,19 @@ func TestCookiesAreQuick(t *testing.T) {
 	}
 }
 
-// A limit holds the same replies back, lets the same ones slip and frees the
-// same askers, whether they are answered the quick way or not.
+// A limit holds the same replies back and frees the same askers, whether they
+// are answered the quick way or not.
 func TestQuickCookiesAreLimitedAlike(t *testing.T) {
 	queries := withCookies(t)
 	from, start := netip.AddrPortFrom(cookieFrom, 4711), time.Unix(cookieNow, 0)
 	for name, c := range queries {
-		quick, thorough := limited(t, 3), limited(t, 3)
+		quick, thorough := limited(t, 1), limited(t, 1) // what is held back is truncated
 		o := *quick.server.configured()
 		o.Cookies = []Secret{{1}}
 		quick.server.Configure(&o)
 		var w Worker
 		l := thorough.server.limiter.Load()
+		held := 0
 		for i := range 40 {
 			now := start.Add(time.Duration(i) * 10 * time.Millisecond)
 			r := asker(c.packet)
@@ -229,10 +230,9 @@ func TestQuickCookiesAreLimitedAlike(t *testing.T) {
 			if got := quick.reply(nil, slices.Clone(c.packet), from, now); !bytes.Equal(got, want) {
 				t.Fatalf("%s, query %d\nquick    %x\nthorough %x", name, i, got, want)
 			}
-		}
-		held := quick.server.limiter.Load().held.Load()
-		if same := l.held.Load(); held != same {
-			t.Errorf("%s: %d are held back, want %d", name, held, same)
+			if want == nil || want[2]&2 > 0 || want[3]&15 == dns.RcodeBadCookie&15 {
+				held++
+			}
 		}
 		if c.good != (held == 0) {
 			t.Errorf("%s: %d of 40 are held back, want none for a good cookie only", name, held)
