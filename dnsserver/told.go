@@ -27,6 +27,16 @@ type Told struct {
 	Domain                        *topology.Domain // that steers it; nil: none
 	Answer, Authority, Additional []Record
 	Scope                         int // of ECS, when the resolver tells the client
+	// Error is the extended error that those get who ask with EDNS (RFC 8914);
+	// nil: none.
+	Error *ExtendedError
+}
+
+// An ExtendedError says to people who look at a reply what is behind it.
+type ExtendedError struct {
+	Code uint16
+	Name string // of the code, as in "Stale Answer"
+	Text string // "": no more than the code says
 }
 
 // A Record is one record of a reply, its data as zone-file text.
@@ -66,6 +76,9 @@ func (t *Table) Tell(client netip.Addr, name, typ string, u uint64) (Told, error
 	}
 	told.Rcode = dns.RcodeToString[m.Rcode]
 	told.Authoritative = m.Authoritative
+	if e := w.a.ede; e.given {
+		told.Error = &ExtendedError{e.code, dns.ExtendedErrorCodeToString[e.code], e.text}
+	}
 	told.Answer, told.Authority, told.Additional = records(m.Answer), records(m.Ns), records(m.Extra)
 	return told, nil
 }

@@ -2,8 +2,10 @@ package explain
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gslb/health"
@@ -18,12 +20,13 @@ type answering struct {
 	server   Server
 	domain   *topology.Domain // nil: a name that nothing steers
 	family   steering.Family
-	client   netip.Prefix // that the name server knows of
-	view     health.View
+	client   netip.Prefix               // that the name server knows of
+	in       steering.Inputs            // all that steering goes by
 	why      map[health.Target][]string // of the targets that are down
 	varies   bool                       // which addresses are answered differs from query to query
 	trace    steering.Trace
-	given    bool // something is answered that steering chose
+	now      map[*topology.Answer]float64 // what weighs otherwise than its answer
+	given    bool                         // something is answered that steering chose
 }
 
 // steer takes in that d decides.
@@ -35,24 +38,29 @@ func (a *answering) steer(d *topology.Domain) {
 	case a.question.Type == "AAAA" && d.Has("AAAA") || !d.Has("A"):
 		a.family = steering.V6
 	}
-	a.view, a.why = health.View{}, map[health.Target][]string{}
-	for _, answer := range d.Answers {
-		for _, t := range steering.Targets(answer, steering.Host) {
-			for _, why := range a.world.answered(answer, t) {
-				if !slices.Contains(a.why[t], why) { // answers may share a target
-					a.why[t] = append(a.why[t], why)
-				}
-			}
-			a.view[t] = health.State{Known: true, Up: len(a.why[t]) == 0}
-		}
+	a.in, a.why = a.world.inputs(), map[health.Target][]string{}
+	a.world.look(d, &a.in, a.why)
+	for _, other := range a.world.topo.Domains { // to which d may lead
+		a.world.look(other, &a.in, a.why)
 	}
 }
 
 // steps are what the policy did.
 func (a *answering) steps() []Step {
-	trace, _ := steering.Explain(a.world.ground, steering.Inputs{View: a.view}, a.domain, a.family, a.client, 0)
+	trace, _ := steering.Explain(a.world.ground, a.in, a.domain, a.family, a.client, 0)
 	a.trace = trace
-	none := Step{Step: "answers", Text: a.candidates(), Left: places(trace.Places), Out: []Out{}, Kept: len(trace.Places)}
+	a.now = map[*topology.Answer]float64{}
+	for _, p := range trace.Admitted {
+		if p.Weight != uint64(p.Answer.Weight)*trace.Scale {
+			a.now[p.Answer] = float64(p.Weight) / float64(trace.Scale)
+		}
+	}
+	none := Step{Step: "answers", Text: a.candidates(), Left: a.places(trace.Admitted), Out: []Out{}, Kept: len(trace.Admitted)}
+	for _, p := range trace.Places {
+		if !slices.ContainsFunc(trace.Admitted, func(q steering.Place) bool { return q.Answer == p.Answer }) {
+			none.Out = append(none.Out, Out{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: p.Addrs, Why: a.overridden(p)})
+		}
+	}
 	for _, answer := range a.domain.Answers {
 		if !slices.ContainsFunc(trace.Places, func(p steering.Place) bool { return p.Answer == answer }) {
 			none.Out = append(none.Out, Out{Answer: answer.ID, Label: answer.Label, Addresses: []netip.Addr{}, Why: "has no such address"})
@@ -61,7 +69,7 @@ func (a *answering) steps() []Step {
 	steps := []Step{none}
 	for _, stage := range trace.Stages {
 		step := trace.Steps[stage.Index]
-		s := Step{Step: step.Kind.String(), Number: stage.Index + 1, Left: places(stage.Left), Out: []Out{}, Varies: stage.Varies, Kept: len(stage.Left)}
+		s := Step{Step: step.Kind.String(), Number: stage.Index + 1, Left: a.places(stage.Left), Out: []Out{}, Varies: stage.Varies, Kept: len(stage.Left)}
 		if step.In != a.domain.Policy {
 			s.Policy = step.In.ID
 		}
@@ -69,7 +77,7 @@ func (a *answering) steps() []Step {
 		case topology.StepHealth:
 			s.Text = a.health(&s, stage, step)
 		case topology.StepWeight:
-			s.Text = weight(&s, stage)
+			s.Text = a.weight(&s, stage)
 		case topology.StepSticky:
 			s.Text = a.sticky(&s, stage)
 		case topology.StepFailover:
@@ -112,72 +120,86 @@ func (a *answering) candidates() string {
 	return "with an IPv4 address"
 }
 
-func places(list []steering.Place) []Place {
+func (a *answering) places(list []steering.Place) []Place {
 	out := []Place{}
 	for _, p := range list {
-		out = append(out, Place{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: p.Addrs, Weight: p.Answer.Weight})
+		x := Place{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: p.Addrs, Weight: p.Answer.Weight}
+		if now, ok := a.now[p.Answer]; ok {
+			x.WeightNow = &now
+		}
+		out = append(out, x)
 	}
 	return out
 }
 
 // health says what a health step left out, address by address.
 func (a *answering) health(s *Step, stage steering.Stage, step topology.Placed) string {
-	unchecked, down := 0, 0
+	unchecked, down, drained := 0, 0, 0
 	for _, p := range stage.Came {
+		o := Out{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: []netip.Addr{}}
+		var reasons []string
 		if p.Answer.Check == nil {
 			unchecked++
-			continue
 		}
-		var reasons []string
-		o := Out{Answer: p.Answer.ID, Label: p.Answer.Label, Addresses: []netip.Addr{}}
 		for _, t := range steering.Targets(p.Answer, a.family) {
 			if why := a.why[t]; len(why) > 0 && slices.Contains(p.Addrs, t.Addr.Addr()) {
 				o.Addresses = append(o.Addresses, t.Addr.Addr())
-				reasons = append(reasons, told(t)+" fails: "+few(why, ", "))
+				verb := " fails: "
+				if !a.in.View[t].Known {
+					verb = ": "
+				}
+				reasons = append(reasons, told(t)+verb+few(why, ", "))
 			}
 		}
 		if len(reasons) > 0 {
 			down++
+		}
+		left := slices.ContainsFunc(stage.Left, func(q steering.Place) bool { return q.Answer == p.Answer })
+		if mode, _ := a.mode(p); mode == health.Drained && a.up(p) {
+			drained++
+			if !left {
+				o.Addresses = p.Addrs
+				reasons = append([]string{a.overridden(p) + ", and another is up"}, reasons...)
+			}
+		}
+		if len(reasons) > 0 {
 			o.Why = few(reasons, "; ")
 			s.Out = append(s.Out, o)
 		}
 	}
+	dead := !slices.ContainsFunc(stage.Came, a.up)
 	switch {
 	case len(stage.Came) == 0:
 		return "nothing to check"
-	case down == 0 && unchecked == len(stage.Came):
-		return "none has a check, so all count as up"
-	case down == 0 && unchecked > 0:
-		return "all up, some for want of a check"
-	case down == 0:
-		return "all up"
-	case len(stage.Left) == 0:
-		return "all down, and the step is closed (fail_open = false)"
-	case step.FailTo != nil && down == len(stage.Came):
+	case dead && step.FailTo != nil && len(stage.Left) == 0:
+		return "all down, and nobody of " + step.FailTo.ID + " is here (fail_to)"
+	case dead && step.FailTo != nil:
 		outs(s, stage, "not in "+step.FailTo.ID)
 		return "all down: those of " + step.FailTo.ID + " stay in (fail_to)"
-	case step.FailOpen && down == len(stage.Came) && !slices.ContainsFunc(stage.Left, func(p steering.Place) bool { return len(a.alive(p)) > 0 }):
+	case dead && step.FailOpen:
 		return "all down: all stay in (fail_open), a place wrongly taken for dead is better than none"
+	case dead:
+		return "all down, and the step is closed (fail_open = false)"
+	case drained > 0 && len(s.Out) == down: // none has gone out for it
+		return "up; what is drained stays in, for nothing else is"
+	case drained > 0 || down > 0:
+		return "up"
+	case unchecked == len(stage.Came):
+		return "none has a check, so all count as up"
+	case unchecked > 0:
+		return "all up, some for want of a check"
 	}
-	return "up"
+	return "all up"
 }
 
-// alive are the addresses of a place that are up.
-func (a *answering) alive(p steering.Place) []netip.Addr {
-	if p.Answer.Check == nil {
-		return p.Addrs
-	}
-	var out []netip.Addr
-	for _, t := range steering.Targets(p.Answer, a.family) {
-		if len(a.why[t]) == 0 {
-			out = append(out, t.Addr.Addr())
-		}
-	}
-	return out
+// up reports whether a place is: some address of it, or it is nobody's to check.
+func (a *answering) up(p steering.Place) bool {
+	targets := steering.Targets(p.Answer, a.family)
+	return len(targets) == 0 || slices.ContainsFunc(targets, func(t health.Target) bool { return len(a.why[t]) == 0 })
 }
 
 // weight gives the places their shares.
-func weight(s *Step, stage steering.Stage) string {
+func (a *answering) weight(s *Step, stage steering.Stage) string {
 	var total uint64
 	for _, p := range stage.Left {
 		total += p.Weight
@@ -193,12 +215,28 @@ func weight(s *Step, stage steering.Stage) string {
 	switch {
 	case stage.Idle:
 		return "nothing to do: another step draws or keeps clients already"
+	case len(stage.Left) == 0:
+		return "nobody to draw"
 	case len(stage.Left) == 1:
 		return "one place gets all"
+	case slices.ContainsFunc(s.Left, func(p Place) bool { return p.WeightNow != nil }):
+		return "shares in proportion to the weights of now: " + a.weights(stage.Left)
 	case total == uint64(len(stage.Left)):
 		return "equal shares"
 	}
 	return "shares in proportion to weight"
+}
+
+// weights are what places weigh for now: eu 0.2 of 1, us 1.
+func (a *answering) weights(list []steering.Place) string {
+	words := make([]string, len(list))
+	for i, p := range list {
+		words[i] = fmt.Sprintf("%s %d", p.Answer.Label, p.Answer.Weight)
+		if now, ok := a.now[p.Answer]; ok {
+			words[i] = fmt.Sprintf("%s %s of %d", p.Answer.Label, strconv.FormatFloat(math.Round(now*100)/100, 'f', -1, 64), p.Answer.Weight)
+		}
+	}
+	return few(words, ", ")
 }
 
 // limit says how many stay.
@@ -212,7 +250,7 @@ func (a *answering) limit(s *Step, stage steering.Stage, n int) string {
 		for _, answer := range a.domain.Answers {
 			for _, p := range stage.Came {
 				if p.Answer == answer {
-					s.Left = append(s.Left, places([]steering.Place{p})...)
+					s.Left = append(s.Left, a.places([]steering.Place{p})...)
 				}
 			}
 		}
@@ -241,7 +279,7 @@ func outs(s *Step, stage steering.Stage, why string) {
 // sticky says for whom a place is kept, and gives the places their shares of
 // all clients.
 func (a *answering) sticky(s *Step, stage steering.Stage) string {
-	text := weight(s, stage)
+	text := a.weight(s, stage)
 	if stage.Idle || len(stage.Left) < 2 {
 		return text
 	}
@@ -302,7 +340,7 @@ const (
 
 // answer is what the resolver gets.
 func (a *answering) answer(reply Reply) (Answer, error) {
-	out := Answer{Rcode: reply.Rcode, Authoritative: reply.Authoritative, Records: []Recorded{}, Authority: []Recorded{}, Notes: []string{}}
+	out := Answer{Rcode: reply.Rcode, Authoritative: reply.Authoritative, Error: reply.Error, Records: []Recorded{}, Authority: []Recorded{}, Notes: []string{}}
 	steered := a.domain != nil && (a.question.Type == "A" || a.question.Type == "AAAA")
 	name, reached := "", false // of the steered records, as it was asked for
 	var behind []Recorded      // what follows from the steered record of this query
@@ -364,7 +402,7 @@ func recorded(r Record) Recorded {
 // sample adds the steered records of a name, each with the part of the
 // replies that hold it.
 func (a *answering) sample(out *Answer, name string) {
-	table := a.world.ground.Compile(steering.Inputs{View: a.view})
+	table := a.world.ground.Compile(a.in)
 	// The records, by their addresses or answers, and of each: how many
 	// replies hold it, the last of them, and whose it is.
 	type drawn struct {
@@ -470,11 +508,13 @@ func (a *answering) notes(reply Reply) ([]string, error) {
 		add("%s lies in no zone of the file: the resolver asks elsewhere", reply.Name)
 	case !reply.Authoritative:
 		add("the name is delegated: the resolver asks the nameservers of %s", owner(reply.Authority))
+	case !a.given && noData(reply, a.question.Type) && a.domain != nil && len(a.trace.Places) > 0:
+		add("nobody of %s is left to answer with: resolvers are told that it has no %s record", reply.Name, a.question.Type)
 	case !a.given && noData(reply, a.question.Type):
 		other := map[string]string{"A": "AAAA", "AAAA": "A"}[a.question.Type]
 		add("%s exists and has no %s record", reply.Name, a.question.Type)
 		if other != "" {
-			also, err := a.server(a.world.ground.Compile(steering.Inputs{View: a.view}), a.client.Masked().Addr(), a.question.Name, other, 0)
+			also, err := a.server(a.world.ground.Compile(a.in), a.client.Masked().Addr(), a.question.Name, other, 0)
 			if err != nil {
 				return nil, fmt.Errorf("ask %s %s: %w", a.question.Name, other, err)
 			}
@@ -488,6 +528,9 @@ func (a *answering) notes(reply Reply) ([]string, error) {
 	}
 	if slices.ContainsFunc(reply.Answer, func(r Record) bool { return r.Type == "SOA" }) {
 		add("the serial number is the time at which the server reads the file; 0 stands for it here")
+	}
+	if s := a.world.seen; s != nil && s.Starting {
+		add("gslb serve was starting then and answered nothing yet")
 	}
 	var dead []string
 	for _, n := range topo.Nameservers {

@@ -50,7 +50,15 @@ type Reply struct {
 	Answer        []Record
 	Authority     []Record
 	Additional    []Record
-	Scope         int // of ECS
+	Scope         int            // of ECS
+	Error         *ExtendedError // for those who ask with EDNS; nil: none
+}
+
+// An ExtendedError is what the name server says beside a reply (RFC 8914).
+type ExtendedError struct {
+	Code uint16 `json:"code"`
+	Name string `json:"name"` // of the code
+	Text string `json:"text,omitempty"`
 }
 
 // A Record is one record of a reply.
@@ -70,6 +78,7 @@ type Explanation struct {
 	FormatVersion int    `json:"format_version"`
 	Question      Asked  `json:"question"`
 	Down          []Down `json:"down"`
+	Rules         []Rule `json:"rules"`
 	Steps         []Step `json:"steps"`
 	Answer        Answer `json:"answer"`
 	Paths         []Path `json:"paths"`
@@ -89,6 +98,8 @@ type Asked struct {
 	Zone    string       `json:"zone,omitempty"`
 	Domain  string       `json:"domain,omitempty"`
 	Policy  string       `json:"policy,omitempty"` // of the domain; "default" is that of a domain without one
+	// Seen is the name server that was asked what it knows; nil: none.
+	Seen *Snapshot `json:"seen,omitempty"`
 }
 
 // Located is what the map says of the client.
@@ -126,7 +137,9 @@ type Place struct {
 	Label     string       `json:"-"`
 	Addresses []netip.Addr `json:"addresses"`
 	Weight    int          `json:"weight"`
-	Share     float64      `json:"share,omitempty"` // 0 to 1, of the queries; after weight only
+	// WeightNow is what slow start or an agent leaves of Weight; nil: all of it.
+	WeightNow *float64 `json:"weight_now,omitempty"`
+	Share     float64  `json:"share,omitempty"` // 0 to 1, of the queries; after weight only
 }
 
 // An Out is an answer, or addresses of one that stays, that a step has left out.
@@ -139,11 +152,13 @@ type Out struct {
 
 // An Answer is what the resolver gets.
 type Answer struct {
-	Rcode         string     `json:"rcode"`
-	Authoritative bool       `json:"authoritative"`
-	Scope         int        `json:"scope_prefix_length"` // of ECS; 0: the same for every client
-	Records       []Recorded `json:"records"`
-	Authority     []Recorded `json:"authority"`
+	Rcode         string `json:"rcode"`
+	Authoritative bool   `json:"authoritative"`
+	Scope         int    `json:"scope_prefix_length"` // of ECS; 0: the same for every client
+	// Error is sent to those who ask with EDNS, as nearly all resolvers do.
+	Error     *ExtendedError `json:"extended_error,omitempty"`
+	Records   []Recorded     `json:"records"`
+	Authority []Recorded     `json:"authority"`
 	// Additional are the addresses of the hosts that the records lead to, as
 	// far as they are sent along.
 	Additional []Recorded `json:"additional,omitempty"`
@@ -185,7 +200,10 @@ func Explain(topo *topology.Topology, q Question, state State, server Server) (*
 	x := &Explanation{
 		FormatVersion: FormatVersion,
 		Question:      Asked{Name: q.Name, Type: q.Type, Client: q.Client, Resolver: q.Resolver, ECS: q.ECS, Steered: q.client()},
-		Down:          w.roots(), Steps: []Step{}, Paths: []Path{},
+		Down:          w.roots(), Rules: []Rule{}, Steps: []Step{}, Paths: []Path{},
+	}
+	if s := state.Seen; s != nil {
+		x.Question.Seen = &Snapshot{At: s.At.UTC(), Node: s.Node, Starting: s.Starting}
 	}
 	if !q.Resolver.IsValid() {
 		x.Question.Resolver = q.Client
@@ -204,10 +222,11 @@ func Explain(topo *topology.Topology, q Question, state State, server Server) (*
 			x.Question.Policy = "default"
 		}
 		a.steer(reply.Domain)
-		if reply, err = server(w.ground.Compile(steering.Inputs{View: a.view}), client, q.Name, q.Type, 0); err != nil {
+		if reply, err = server(w.ground.Compile(a.in), client, q.Name, q.Type, 0); err != nil {
 			return nil, fmt.Errorf("ask %s %s: %w", q.Name, q.Type, err)
 		}
 		x.Steps = a.steps()
+		x.Rules = a.rules()
 		if where := a.trace.Where; a.trace.Prefix.IsValid() {
 			x.Question.Place = &Located{Prefix: a.trace.Prefix, Continent: where.Continent, Country: where.Country, ASN: where.ASN}
 			if p := where.Point; p != nil {

@@ -57,7 +57,7 @@ func newServer(t testing.TB, topo *topology.Topology) *server {
 func (s *server) ask(table *steering.Table, client netip.Addr, name, typ string, u uint64) (explain.Reply, error) {
 	s.table = dnsserver.NewTable(s.zones, table)
 	told, err := s.table.Tell(client, name, typ, u)
-	r := explain.Reply{Rcode: told.Rcode, Authoritative: told.Authoritative, Name: told.Name, Zone: told.Zone, Domain: told.Domain, Scope: told.Scope}
+	r := explain.Reply{Rcode: told.Rcode, Authoritative: told.Authoritative, Name: told.Name, Zone: told.Zone, Domain: told.Domain, Scope: told.Scope, Error: (*explain.ExtendedError)(told.Error)}
 	for _, x := range told.Answer {
 		r.Answer = append(r.Answer, explain.Record(x))
 	}

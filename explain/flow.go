@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -60,6 +61,9 @@ type FlowNext struct {
 
 // ExplainFlow says which way a new flow takes while state says who is up.
 func ExplainFlow(topo *topology.Topology, f Flow, state State) (*FlowWay, error) {
+	if state.Seen != nil {
+		return nil, errors.New("directors send it on, and what a name server knows says nothing of them")
+	}
 	w, err := newWorld(topo, state)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 const StateVersion = 1
 
 // MaxState is the size of the largest state file, in bytes.
-const MaxState = 1 << 20
+const MaxState = 64 << 20
 
 // A State says who is not as well as everybody is without it: the zero State
 // is a world in which everything works.
@@ -26,6 +26,9 @@ type State struct {
 	Down []string
 	// Targets are results of checks that are other than would follow.
 	Targets map[health.Target]bool
+	// Seen is what a running name server knew; nil: nobody was asked. It goes
+	// before what would follow, and what is Down goes before it.
+	Seen *Seen
 	// Map says where clients are; nil: nobody knows.
 	Map steering.Map
 }
@@ -89,7 +92,11 @@ func told(t health.Target) string {
 	if check == "" {
 		check = "the default check"
 	}
-	out := check + " of " + t.Addr.String()
+	at := t.Addr.String()
+	if t.Addr.Port() == 0 { // of a check without ports
+		at = t.Addr.Addr().String()
+	}
+	out := check + " of " + at
 	if t.Via.IsValid() {
 		out += " through " + t.Via.String()
 	}

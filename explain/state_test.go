@@ -38,7 +38,7 @@ func TestReadStateRefuses(t *testing.T) {
 		"a target that is both":        {`{"format_version": 1, "targets": [{"address": "192.0.2.5:80", "up": true}, {"address": "192.0.2.5:80", "up": false}]}`, `targets[1], the default check of 192.0.2.5:80, is up and down`},
 		"an address without a port":    {`{"format_version": 1, "targets": [{"address": "192.0.2.5", "up": true}]}`, `not an ip:port`},
 		"two objects":                  {`{"format_version": 1} {}`, "something follows the object"},
-		"too much":                     {`{"format_version": 1}` + strings.Repeat(" ", MaxState), "has more than 1048576 bytes"},
+		"too much":                     {`{"format_version": 1}` + strings.Repeat(" ", MaxState), "has more than 67108864 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadState([]byte(c.text))

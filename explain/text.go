@@ -26,6 +26,7 @@ func (p Paint) with(f func(string) string, s string) string {
 func (x *Explanation) Text(paint Paint) string {
 	w := &writer{paint: paint}
 	w.question(x)
+	w.rules(x)
 	w.steps(x)
 	w.answer(x)
 	for _, p := range x.Paths {
@@ -72,6 +73,13 @@ func (w *writer) question(x *Explanation) {
 	case q.Zone != "":
 		w.line("  zone    %s", q.Zone)
 	}
+	if s := q.Seen; s != nil {
+		who := "gslb serve"
+		if s.Node != "" {
+			who += " " + s.Node
+		}
+		w.line("  state   as %s knew it at %s", who, clock(s.At))
+	}
 	for i, d := range x.Down {
 		title := "down"
 		if i > 0 {
@@ -106,6 +114,20 @@ func (l *Located) String() string {
 		words = append(words, fmt.Sprintf("[%.2f, %.2f]", *l.Latitude, *l.Longitude))
 	}
 	return strings.Join(words, ", ")
+}
+
+func (w *writer) rules(x *Explanation) {
+	if len(x.Rules) == 0 {
+		return
+	}
+	w.head("RULES", "what counts beside the results of checks")
+	labels, names := 0, 0
+	for _, r := range x.Rules {
+		labels, names = max(labels, len(r.Label)), max(names, len(r.Rule))
+	}
+	for _, r := range x.Rules {
+		w.line("  %-*s  %-*s  %s", labels, r.Label, names, r.Rule, w.paint.with(w.paint.Dim, r.Text))
+	}
 }
 
 func (w *writer) steps(x *Explanation) {
@@ -220,6 +242,13 @@ func (w *writer) answer(x *Explanation) {
 	}
 	for _, r := range a.Authority {
 		w.line("  authority: %s", record(r))
+	}
+	if e := a.Error; e != nil {
+		text := ""
+		if e.Text != "" {
+			text = ": " + e.Text
+		}
+		w.line("  extended error %d, %s%s", e.Code, e.Name, text)
 	}
 	for _, n := range a.Notes {
 		w.line("  note: %s", n)

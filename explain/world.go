@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -20,11 +21,12 @@ type world struct {
 	given   []string          // objects that are down because somebody said so
 	fallen  map[string]string // object -> the given one it is down with
 	told    map[health.Target]bool
+	seen    *Seen // nil: nobody was asked
 	parts   map[role]*part
 }
 
 func newWorld(topo *topology.Topology, state State) (*world, error) {
-	w := &world{topo: topo, ground: steering.Prepare(topo, state.Map), objects: objects(topo), fallen: map[string]string{}, told: state.Targets, parts: map[role]*part{}}
+	w := &world{topo: topo, ground: steering.Prepare(topo, state.Map), objects: objects(topo), fallen: map[string]string{}, told: state.Targets, seen: state.Seen, parts: map[role]*part{}}
 	byID := map[string]object{}
 	for _, o := range w.objects {
 		byID[o.id] = o
@@ -51,7 +53,7 @@ func newWorld(topo *topology.Topology, state State) (*world, error) {
 			}
 		}
 	}
-	return w, w.checked()
+	return w, cmp.Or(w.checked(), w.matched())
 }
 
 // checked refuses results of checks that nobody makes: they would change nothing.

@@ -41,12 +41,16 @@ type outcome struct {
 	places []Place
 }
 
+// sixteenths is how many parts a weight has while one of them grows.
+const sixteenths = 16
+
 // A maker makes a choice.
 type maker struct {
 	g       *Ground
 	p       *prospect
 	in      *Inputs
 	drained []bool // by a place's index
+	scale   uint64 // what all weights are multiplied by: 1, or sixteenths while one grows
 	states  []state
 	known   map[string]int32 // states by what is left in them
 	moves   map[move]moved
@@ -203,7 +207,7 @@ func alone(places []Place) []Place {
 }
 
 func (p *prospect) maker(g *Ground, in *Inputs) *maker {
-	m := &maker{g: g, p: p, in: in, known: map[string]int32{}, moves: map[move]moved{}}
+	m := &maker{g: g, p: p, in: in, scale: 1, known: map[string]int32{}, moves: map[move]moved{}}
 	m.state(m.admitted())
 	return m
 }
@@ -216,13 +220,7 @@ func (m *maker) admitted() []Place {
 		m.drained = make([]bool, len(places))
 		drained := 0
 		places = only(places, func(p Place) bool {
-			mode := m.in.Overrides.Mode(p.Answer.ID)
-			if p.Answer.Service != nil {
-				mode = max(mode, m.in.Overrides.Mode(p.Answer.Service.ID))
-			}
-			if p.Answer.Region != nil {
-				mode = max(mode, m.in.Overrides.Mode(p.Answer.Region.ID))
-			}
+			mode := Mode(m.in.Overrides, p.Answer)
 			if m.drained[p.at] = mode == health.Drained; mode == health.Drained {
 				drained++
 			}
@@ -232,16 +230,17 @@ func (m *maker) admitted() []Place {
 			places = only(places, func(p Place) bool { return !m.drained[p.at] })
 		}
 	}
-	slow := func(p Place) uint64 { // sixteenths
+	slow := func(p Place) uint64 { // in parts of 1/sixteenths
 		part := 1.0
 		for _, one := range m.p.probes[p.at] {
 			if one.check != nil && !m.in.Now.IsZero() {
 				part = min(part, m.in.View.Factor(one.target, one.check, m.in.Now))
 			}
 		}
-		return uint64(math.Ceil(part * 16)) // 0 is nobody new, and only where that is meant
+		return uint64(math.Ceil(part * sixteenths)) // 0 is nobody new, and only where that is meant
 	}
-	if slices.ContainsFunc(places, func(p Place) bool { return slow(p) < 16 }) {
+	if slices.ContainsFunc(places, func(p Place) bool { return slow(p) < sixteenths }) {
+		m.scale = sixteenths
 		places = slices.Clone(places)
 		for i, p := range places {
 			places[i].Weight *= slow(p)

@@ -16,8 +16,12 @@ type Trace struct {
 	Where  Where
 	Prefix netip.Prefix
 	// Places are the answers that have an address of the family, are names or
-	// hosts, with all their addresses of it: what comes to the first stage.
+	// hosts, with all their addresses of it.
 	Places []Place
+	// Admitted are those of them that operators leave, with the weights that
+	// they have for now, Scale times as large: what comes to the first stage.
+	Admitted []Place
+	Scale    uint64
 	// Stages in the order in which they act: first the steps whose outcome is
 	// the same for every query, then those that differ. Within each kind the
 	// order is the policy's.
@@ -83,6 +87,7 @@ func Explain(g *Ground, in Inputs, d *topology.Domain, f Family, client netip.Pr
 		_, w.rule = g.users.geo(t.Where)
 	}
 	m := p.maker(g, &in)
+	t.Admitted, t.Scale = m.states[0].places, m.scale
 	end := m.walkFrom(0, 0, w, &t)
 	for i := range t.Stages {
 		r := &t.Stages[i].Reason

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"gslb/dnsserver"
 	"gslb/explain"
 	"gslb/internal/cli"
+	"gslb/internal/local"
 	"gslb/internal/near"
 	"gslb/steering"
 	"gslb/steering/geo"
@@ -21,8 +23,9 @@ import (
 )
 
 func explainCmd() *cobra.Command {
-	var client, resolver, typ, stateFile, flow string
-	var down []string
+	var client, resolver, typ, flow, socket string
+	var want supposed
+	var live bool
 	var in cli.Inputs
 	var asJSON, ecs bool
 	cmd := &cobra.Command{
@@ -30,9 +33,9 @@ func explainCmd() *cobra.Command {
 		Short: "Say why a name gets its answer, and which way the packets take",
 		Long: `Say what each step of a name's policy does, which answer the name server gives,
 and which way a client's packets then take, tier by tier to the real servers.
-It asks the functions that the name server and the directors run, offline: only
-the files are read, and everything in them is taken to be up but for what --down
-and --state say.
+It asks the functions that the name server and the directors run. Only the files
+are read, and everything in them is taken to be up but for what --down, --state
+and --live say.
 
 NAME may be relative to a zone of the file. Where there is no such name, that is
 explained too, and the exit code is 1. PATHs are one topology; without one
@@ -51,6 +54,11 @@ out. A label alone means all its instances.
 
 A target that is checked through its VIP also has "via", the destination.
 
+Or it takes what 'gslb status --json' has printed; --live asks for that itself.
+Then it says what that gslb serve answered at that moment: who was up, what
+operators had drained or disabled, slow start, agents, what was held down and
+what was stale. The files must be those that it goes by. --down goes before it.
+
 Steps that look at where the client is go by what the name server knows: the
 address that asks, which is the resolver's with --resolver, or the client's
 network if the resolver tells it (--ecs). The databases of the geoip block are
@@ -66,16 +74,21 @@ tell protocols apart where a port has both.`,
   gslb explain www shop.hcl --client 2001:db8::9 --resolver 198.51.100.99
   gslb explain www shop.hcl --client 203.0.113.9 --resolver 198.51.100.99 --ecs
   gslb explain www shop.hcl --client 203.0.113.9 --down region.us --down 'farm.web["eu1"]'
+  gslb explain www /etc/gslb --client 203.0.113.9 --live
+  gslb status --json > now.json; gslb explain www shop.hcl --client 203.0.113.9 --state now.json
   gslb explain --flow 203.0.113.9:40000 192.0.2.5:80 shop.hcl`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if live || cmd.Flags().Changed("socket") {
+				want.socket = socket
+			}
 			if flow != "" {
-				for _, other := range []string{"client", "type", "resolver", "ecs"} {
+				for _, other := range []string{"client", "type", "resolver", "ecs", "live", "socket"} {
 					if cmd.Flags().Changed(other) {
 						return cli.Usagef("--%s is of a name that is asked for; with --flow there is none", other)
 					}
 				}
-				state, err := stateOf(stateFile, down)
+				state, err := want.state(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -107,7 +120,7 @@ tell protocols apart where a port has both.`,
 				}
 				return cli.Usagef("--type %s: there is no such record type; %s", typ, help)
 			}
-			state, err := stateOf(stateFile, down)
+			state, err := want.state(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -149,8 +162,10 @@ tell protocols apart where a port has both.`,
 	cmd.Flags().StringVar(&typ, "type", "", "record `TYPE` to ask for: A, AAAA, HTTPS, SRV or any other (default: that of the client's address)")
 	cmd.Flags().StringVar(&resolver, "resolver", "", "the `IP` address that the question comes from, which then counts as the client's place (default: the client's)")
 	cmd.Flags().BoolVar(&ecs, "ecs", false, "the resolver tells the client's network (ECS): that counts")
-	cmd.Flags().StringArrayVar(&down, "down", nil, "take the object with this `ADDR` for dead (repeatable)")
-	cmd.Flags().StringVar(&stateFile, "state", "", "read who is up from this JSON `FILE`")
+	cmd.Flags().StringArrayVar(&want.down, "down", nil, "take the object with this `ADDR` for dead (repeatable)")
+	cmd.Flags().StringVar(&want.path, "state", "", "read who is up from this JSON `FILE`, a state file or what gslb status --json has printed")
+	cmd.Flags().BoolVar(&live, "live", false, "ask the gslb serve of this machine what it knows, and say what it answers now")
+	cmd.Flags().StringVar(&socket, "socket", standardSocket, "`PATH` of the socket of the gslb serve to ask (with --live, or in its place)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the explanation as JSON")
 	in.Flags(cmd)
 	return cmd
@@ -197,17 +212,31 @@ func encode(w io.Writer, x any) error {
 	return out.Encode(x)
 }
 
-// stateOf is the state of a file, if there is one, with more that is down.
-func stateOf(path string, down []string) (explain.State, error) {
+// A supposed state is what the flags ask for.
+type supposed struct {
+	path   string   // of a file; "": none
+	socket string   // of a gslb serve that is asked; "": none
+	down   []string // beside it
+}
+
+func (w *supposed) state(ctx context.Context) (explain.State, error) {
 	var state explain.State
-	if path != "" {
-		var err error
-		if state, err = readState(path); err != nil {
-			return state, err
+	var err error
+	switch {
+	case w.path != "" && w.socket != "":
+		return state, cli.Usagef("--state is a file and --live asks gslb serve: say one of them")
+	case w.path != "":
+		state, err = stateFile(w.path)
+	case w.socket != "":
+		var said []byte
+		if said, err = local.AskDaemon(ctx, w.socket, "gslb serve", request{FormatVersion: 1, Command: "status"}); err == nil {
+			if state.Seen, err = readSeen(said); err != nil {
+				err = fmt.Errorf("read the status of gslb serve: %w", err)
+			}
 		}
 	}
-	state.Down = append(state.Down, down...)
-	return state, nil
+	state.Down = append(state.Down, w.down...)
+	return state, err
 }
 
 func clientAddr(flag, given string) (netip.Addr, error) {
@@ -218,8 +247,8 @@ func clientAddr(flag, given string) (netip.Addr, error) {
 	return a.Unmap(), nil
 }
 
-// readState reads a state file, but never more of it than a state may have.
-func readState(path string) (explain.State, error) {
+// stateFile reads a state file, but never more of it than a state may have.
+func stateFile(path string) (explain.State, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return explain.State{}, fmt.Errorf("read state: %w", err)
@@ -229,7 +258,7 @@ func readState(path string) (explain.State, error) {
 	if err != nil {
 		return explain.State{}, fmt.Errorf("read state: %w", err)
 	}
-	state, err := explain.ReadState(text)
+	state, err := readState(text)
 	if err != nil {
 		return explain.State{}, fmt.Errorf("read state %s: %w", path, err)
 	}
@@ -254,6 +283,7 @@ func nameServer(topo *topology.Topology) (explain.Server, error) {
 		return explain.Reply{
 			Rcode: told.Rcode, Authoritative: told.Authoritative, Name: told.Name, Zone: told.Zone, Domain: told.Domain,
 			Answer: saidRecords(told.Answer), Authority: saidRecords(told.Authority), Additional: saidRecords(told.Additional), Scope: told.Scope,
+			Error: (*explain.ExtendedError)(told.Error),
 		}, nil
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"gslb/internal/cli"
 	"gslb/internal/local"
 	"gslb/internal/near"
+	"gslb/steering"
 	"gslb/topology"
 )
 
@@ -201,8 +202,8 @@ func (d *dnsNode) override(c call, now time.Time) {
 	was, is := before.Spread(g.topo), left.Spread(g.topo)
 	for _, domain := range g.topo.Domains {
 		for _, a := range domain.Answers {
-			if slices.Contains(derives(a), object) {
-				out.Answers = append(out.Answers, answered{a.ID, strings.TrimSuffix(domain.Name, "."), modeOf(is, a).String(), modeOf(was, a).String()})
+			if slices.Contains(steering.Origins(a), object) {
+				out.Answers = append(out.Answers, answered{a.ID, strings.TrimSuffix(domain.Name, "."), steering.Mode(is, a).String(), steering.Mode(was, a).String()})
 			}
 		}
 	}
@@ -212,38 +213,6 @@ func (d *dnsNode) override(c call, now time.Time) {
 		}
 		c.reply <- out
 	})
-}
-
-// modeOf is what overrides, with those of services spread, make of an answer.
-func modeOf(o health.Overrides, a *topology.Answer) health.Mode {
-	mode := o.Mode(a.ID)
-	if a.Service != nil {
-		mode = max(mode, o.Mode(a.Service.ID))
-	}
-	if a.Region != nil {
-		mode = max(mode, o.Mode(a.Region.ID))
-	}
-	return mode
-}
-
-// derives are the objects that an answer derives from, itself first.
-func derives(a *topology.Answer) []string {
-	out := []string{a.ID}
-	if a.Region != nil {
-		out = append(out, a.Region.ID)
-	}
-	if a.Service != nil {
-		out = append(out, a.Service.ID)
-		for _, t := range a.Service.Tiers {
-			for _, x := range t.Directors {
-				out = append(out, x.ID)
-			}
-			for _, f := range t.Farms {
-				out = append(out, f.ID)
-			}
-		}
-	}
-	return out
 }
 
 // addresses are what an override of a topology can be said of.

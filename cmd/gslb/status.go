@@ -56,6 +56,10 @@ A streak of 1/3 is one of the three results in a row that would turn it over.`,
 	return cmd
 }
 
+// statusVersion is the version of the form below. Fields that are added do not
+// change it.
+const statusVersion = 1
+
 // A statusJSON is all that can be seen of a daemon at one moment.
 type statusJSON struct {
 	FormatVersion int            `json:"format_version"`
@@ -73,19 +77,24 @@ type statusJSON struct {
 }
 
 type targetJSON struct {
-	Target    string      `json:"target"`
-	Check     string      `json:"check"` // "default" for the check of services that name none
-	Type      string      `json:"type"`
-	State     string      `json:"state"` // "up", "down" or "unknown"
-	Saved     bool        `json:"saved"` // of a run before, without a result in this one
-	Stale     bool        `json:"stale"` // nothing has confirmed the state of late
-	Since     *time.Time  `json:"since,omitempty"`
-	Streak    int         `json:"streak"` // results in a row that contradict the state
-	Needed    int         `json:"needed"` // that turn it over
-	Flaps     int         `json:"flaps"`
-	HeldUntil *time.Time  `json:"held_until,omitempty"` // not up before
-	Factor    float64     `json:"factor"`               // part of its weight, below 1 in slow start or as its agent says
-	Agent     string      `json:"agent,omitempty"`      // what its agent says against it: "drain, 40 %"
+	Target    string     `json:"target"`
+	Check     string     `json:"check"` // "default" for the check of services that name none
+	Type      string     `json:"type"`
+	State     string     `json:"state"` // "up", "down" or "unknown"
+	Saved     bool       `json:"saved"` // of a run before, without a result in this one
+	Stale     bool       `json:"stale"` // nothing has confirmed the state of late
+	Since     *time.Time `json:"since,omitempty"`
+	Streak    int        `json:"streak"` // results in a row that contradict the state
+	Needed    int        `json:"needed"` // that turn it over
+	Flaps     int        `json:"flaps"`
+	HeldUntil *time.Time `json:"held_until,omitempty"` // not up before
+	Factor    float64    `json:"factor"`               // part of its weight, below 1 in slow start or as its agent says
+	Agent     string     `json:"agent,omitempty"`      // what its agent says against it: "drain, 40 %"
+	// What follows makes the state whole, as [health.State] has it.
+	Recovered bool        `json:"recovered"`               // it is up and was down before
+	Less      uint8       `json:"agent_less,omitempty"`    // percent of the weight that the agent does not want
+	Mode      string      `json:"agent_mode,omitempty"`    // "drained" or "disabled"
+	Stopped   bool        `json:"agent_stopped,omitempty"` // the agent says that it does not serve
 	Last      *resultJSON `json:"last,omitempty"`
 	Answers   []string    `json:"answers"` // that depend on it
 }
@@ -136,7 +145,7 @@ func (d *dnsNode) report(now time.Time) statusJSON {
 		g, state = d.next, "starting"
 	}
 	s := statusJSON{
-		FormatVersion: 1, At: now.UTC(), Node: d.node, Topology: g.topo.Name, State: state, Started: d.desk.started.UTC(), Generation: d.desk.generation,
+		FormatVersion: statusVersion, At: now.UTC(), Node: d.node, Topology: g.topo.Name, State: state, Started: d.desk.started.UTC(), Generation: d.desk.generation,
 		Serial: d.serial, StateDir: d.desk.dir, Targets: []targetJSON{}, Domains: []domainJSON{}, Overrides: []overrideJSON{},
 	}
 	users := map[health.Target][]string{}
@@ -210,6 +219,10 @@ func (d *dnsNode) target(p steering.Probe, answers []string, now time.Time) targ
 	out := targetJSON{
 		Target: address, Check: t.Check, Type: p.Check.Type.String(), State: "unknown", Saved: s.Saved, Since: moment(s.Since),
 		Streak: s.Streak, Flaps: s.Flaps, Factor: s.Factor(p.Check, now), Agent: s.Agent.String(), Answers: answers,
+		Recovered: s.Recovered, Less: s.Agent.Less, Stopped: s.Agent.Stopped,
+	}
+	if s.Agent.Mode != health.Enabled {
+		out.Mode = s.Agent.Mode.String()
 	}
 	if t.Check == "" {
 		out.Check = "default"
@@ -255,15 +268,10 @@ func (d *dnsNode) seen(a *topology.Answer, spread health.Overrides, now time.Tim
 		}
 	}
 	out.WeightNow = float64(a.Weight) * factor
-	switch mode := modeOf(spread, a); {
+	switch mode := steering.Mode(spread, a); {
 	case mode != health.Enabled:
 		out.State, out.WeightNow = mode.String(), 0
-		for _, id := range derives(a) {
-			if d.desk.overrides.Mode(id) >= mode {
-				out.By = id
-				break
-			}
-		}
+		out.By = steering.Cause(d.desk.overrides, a, mode).Object
 	case !known:
 		out.State = "unknown"
 	case len(out.Up) == len(out.Addresses):
