@@ -77,7 +77,11 @@ func (a *answering) rules() []Rule {
 				add(Rule{Rule: RuleHeld, Target: told(t), Until: moment(held)}, "%s: not up before %s, whatever its check says; flap %d", told(t), clock(held), s.Flaps)
 			}
 			if a.in.Stale[t] {
-				add(Rule{Rule: RuleStale, Target: told(t)}, "%s: no result has come of late, so its state counts as it was", told(t))
+				text := "no result has come of late, so its state counts as it was"
+				if !s.Known {
+					text = "no result has come yet, so it counts as down"
+				}
+				add(Rule{Rule: RuleStale, Target: told(t)}, "%s: %s", told(t), text)
 			}
 			if s.Saved {
 				add(Rule{Rule: RuleSaved, Target: told(t)}, "%s: the state is of a run before, there has been no result in this one", told(t))

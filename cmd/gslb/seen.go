@@ -18,7 +18,7 @@ func readState(text []byte) (explain.State, error) {
 	var head struct {
 		At *json.RawMessage `json:"at"` // which a state file never has
 	}
-	if json.Unmarshal(text, &head) != nil || head.At == nil {
+	if json.NewDecoder(bytes.NewReader(text)).Decode(&head) != nil || head.At == nil {
 		return explain.ReadState(text)
 	}
 	seen, err := readSeen(text)

@@ -26,6 +26,7 @@ type Answer struct {
 	Hosts   []string        // that its HTTPS, SVCB, SRV and MX records lead to, in their order
 	Records []string        // the answer section as zone-file text
 	TTLs    []time.Duration // of Records, one each
+	Errors  []string        // the extended errors, as code and text: "22 no answer of the name is up"
 }
 
 // Ask sends one question of class IN to server over network, "udp" or "tcp",
@@ -173,6 +174,13 @@ func read(reply *dns.Msg) Answer {
 		}
 		a.Records = append(a.Records, r.String())
 		a.TTLs = append(a.TTLs, time.Duration(r.Header().Ttl)*time.Second)
+	}
+	if opt := reply.IsEdns0(); opt != nil {
+		for _, o := range opt.Option {
+			if e, ok := o.(*dns.EDNS0_EDE); ok {
+				a.Errors = append(a.Errors, strings.TrimSpace(fmt.Sprintf("%d %s", e.InfoCode, e.ExtraText)))
+			}
+		}
 	}
 	return a
 }

@@ -169,3 +169,21 @@ func TestAskReadsHosts(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+// What a server says beside its answer is read too.
+func TestAskReadsExtendedErrors(t *testing.T) {
+	server := serve(t, func(query *dns.Msg) []*dns.Msg {
+		m := new(dns.Msg).SetReply(query).SetEdns0(1232, false)
+		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: 3, ExtraText: "old"}, &dns.EDNS0_NSID{Code: dns.EDNS0NSID}, &dns.EDNS0_EDE{InfoCode: 22}}
+		return []*dns.Msg{m}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	got, err := Ask(ctx, "udp", server, netip.Addr{}, "www.example.org", "A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"3 old", "22"}, got.Errors); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
