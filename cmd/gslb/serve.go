@@ -38,10 +38,12 @@ func serveCmd() *cobra.Command {
 the answers of its domains so that none is given that is down.
 
 SIGHUP reads the files again, and so does a change of theirs where --watch is
-given or their topology block has watch = true. Files with errors are refused and the topology
-read before stays, or the zone if it is a zone's file; the listening addresses
-stay in any case. The serial number of every SOA that no zone's file has is the
-time of reading, in seconds since 1970.
+given or their topology block has watch = true. Files with errors are refused
+and the topology read before stays, or the zone if it is a zone's file; at the
+start queries about such a zone get SERVFAIL, and with --replace the process
+that serves already goes on. The listening addresses stay in any case. The
+serial number of every SOA that no zone's file has is the time of reading, in
+seconds since 1970.
 
 --replace takes over from the process that serves at the same addresses, of this
 user and in this network namespace: its sockets are handed over, so no query is
