@@ -139,7 +139,7 @@ func (p *parser) checkPlaced(d *node, steps []*node, told map[*node]bool) {
 				code: "GS314", at: a.raw.at, detail: fmt.Sprintf("%s has no region: the step %s leaves it only to clients whose place is not known, or for whom no other answer is left.", a.id, steps[0].raw.label),
 				help: "Give it region = region.x: where it is.", rel: []Related{{"the step " + steps[0].raw.label + " stands here", steps[0].raw.at}},
 			})
-		case nearest >= 0 && !r.gave("location") && !told[r]:
+		case nearest >= 0 && !r.gave("location") && !told[r] && !claims(r, steps[:nearest]):
 			told[r] = true
 			p.warn(fault{
 				code: "GS313", at: r.raw.at, detail: fmt.Sprintf("%s has no location, and %s has an answer there: the step nearest leaves that only to clients whose place is not known, or for whom no other answer is left.", r.id, d.id),
@@ -147,4 +147,18 @@ func (p *parser) checkPlaced(d *node, steps []*node, told map[*node]bool) {
 			})
 		}
 	}
+}
+
+// claims reports whether a region says who its users are to one of these steps:
+// then it gets those, and need not be near to others.
+func claims(r *node, steps []*node) bool {
+	return slices.ContainsFunc(steps, func(s *node) bool {
+		switch s.raw.label {
+		case "prefixes":
+			return r.gave("prefixes") || s.ref("default") == r
+		case "asn":
+			return r.gave("asns")
+		}
+		return slices.ContainsFunc([]string{"prefixes", "asns", "countries", "continents"}, r.gave)
+	})
 }

@@ -70,8 +70,20 @@ func (n *node) signatures() []rrset {
 
 func (s rrset) compare(typ int) int { return int(s.typ) - typ }
 
-// Len is the number of zones.
-func (zs *Zones) Len() int { return len(zs.zones) }
+// Len is the number of zones that are served.
+func (zs *Zones) Len() int { return len(zs.zones) - len(zs.Unserved()) }
+
+// Unserved are the names of the zones whose files have errors, sorted.
+func (zs *Zones) Unserved() []string {
+	var out []string
+	for _, z := range zs.zones {
+		if z.unserved {
+			out = append(out, text(z.key))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // Compile makes the zones of topo with the given SOA serial number, which
 // zones whose master file has a SOA do without. The files are those of the

@@ -168,7 +168,7 @@ func (r *realServer) start(w *World) error {
 	r.http.Protocols.SetHTTP1(true)
 	r.http.Protocols.SetUnencryptedHTTP2(true) // what is encrypted is so below the server
 	for _, e := range r.at {
-		err := w.in(r.node, func() error {
+		err := w.freed(r.node, func() error {
 			if e.proto == topology.UDP {
 				c, err := net.ListenPacket("udp", e.addr.String())
 				if err != nil {
@@ -193,13 +193,20 @@ func (r *realServer) start(w *World) error {
 	return nil
 }
 
+// freed does what opens a port on a node, again while the port is not free: a
+// program that is being started has what was open here until it runs, and after
+// vfork a little longer than its parent can know of.
+func (w *World) freed(node string, open func() error) error {
+	for until := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if err := w.in(node, open); !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(until) {
+			return err
+		}
+	}
+}
+
 func (r *realServer) halt() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// A program that is being started has what is open here until it runs, and
-	// the ports would not be free.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
 	if r.http != nil {
 		r.http.Close()
 	}

@@ -184,7 +184,11 @@ func (k *desk) publish() error {
 
 // close ends what was begun.
 func (k *desk) close() {
-	if k.server != nil {
+	switch {
+	case k.server == nil:
+	case k.left:
+		k.server.Leave()
+	default:
 		k.server.Close()
 	}
 	if k.views != nil {
@@ -193,12 +197,16 @@ func (k *desk) close() {
 	}
 }
 
-// save keeps what this process has found out itself: what was saved before it
-// gets no younger by being read.
+// save keeps a view. What was saved before and has had no result since gets no
+// younger by that: while it counts the file stays as it is, and then it is left out.
 func (k *desk) save(view health.View) {
 	now := time.Now()
 	view = maps.Clone(view)
+	every := len(view)
 	maps.DeleteFunc(view, func(_ health.Target, s health.State) bool { return s.Saved })
+	if len(view) < every && now.Sub(k.saved) < savedAge {
+		return
+	}
 	k.views.Save(func() []byte { return view.Encode(now) }, func(err error) {
 		if err != nil {
 			k.log.Error("health is not saved", "reason", err)
@@ -292,7 +300,7 @@ func (d *dnsNode) turn(now time.Time) {
 	}
 	if len(gone) > 0 {
 		k.overrides = left
-		if d.now != nil { // else they may be another process's yet
+		if d.now != nil && !k.left { // else they may be another process's
 			k.keep(func(err error) {
 				if err != nil {
 					k.log.Error("overrides are not saved", "reason", err)

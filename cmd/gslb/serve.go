@@ -143,7 +143,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 	d.dns.Log = log
 	d.dns.Configure(options)
 	if sockets.heritage == nil { // nobody else serves what this one could not
-		d.files = unserved(topo)
+		d.files = zoneFiles{}
 	}
 	if err := d.prepare(topo); err != nil {
 		return err
@@ -179,15 +179,16 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 		}
 		will, err := sockets.serving(d.dns.Holds, func() []byte { return d.bequeath(ctx) })
 		if overtaken = err; overtaken != nil {
+			d.desk.left = sockets.heritage != nil // somebody else has taken over
 			stop(overtaken)
 			return
 		}
-		d.inherit(will, time.Now())
 		if sockets.heritage != nil {
-			d.inheritBypass(ctx, from.xdp, sockets.addrs(), sockets.holds())
-			if err := d.desk.publish(); err != nil {
+			if err := d.desk.publish(); err != nil { // what is said now is heard below
 				log.Error("operators are not heard", "reason", err)
 			}
+			d.inherit(will, time.Now())
+			d.inheritBypass(ctx, from.xdp, sockets.addrs(), sockets.holds())
 		}
 		sockets.ready("serving " + count(d.now.zones.Len(), "zone"))
 		taken := sockets.taken()
@@ -203,6 +204,7 @@ func serve(ctx context.Context, out, errs io.Writer, hup <-chan os.Signal, read 
 	sockets.left(replaced)
 	sockets.withdraw()
 	if replaced {
+		d.desk.left = true
 		log.Info("another process serves, leaving")
 		d.dns.Leave(farewell)
 	}
@@ -271,7 +273,11 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 		return errors.New("the topology has no zone: there is nothing to answer")
 	}
 	serial := nextSerial(d.serial, time.Now())
-	files, zones, err := d.files.compile(topo, serial, func(err error, stays *zonefile.Zone) {
+	before := d.files
+	if before != nil {
+		before = before.of(topo)
+	}
+	files, zones, err := before.compile(topo, serial, func(err error, stays *zonefile.Zone) {
 		if stays.Unserved {
 			d.log.Error("zone file refused, queries about the zone get SERVFAIL", "reason", err)
 		} else {
@@ -281,7 +287,7 @@ func (d *dnsNode) prepare(topo *topology.Topology) error {
 	if err != nil {
 		return err
 	}
-	if files.served(topo) == 0 {
+	if zones.Len() == 0 {
 		return errors.New("no zone can be served, for the reasons told above")
 	}
 	latest := d.next
@@ -350,7 +356,7 @@ func (d *dnsNode) run(ctx context.Context, hup <-chan os.Signal, read func() (*t
 			if first {
 				start()
 			} else {
-				d.log.Info("topology reloaded", "zones", len(d.now.topo.Zones), "domains", len(d.now.topo.Domains), "serial", d.serial)
+				d.log.Info("topology reloaded", "zones", d.now.zones.Len(), "domains", len(d.now.topo.Domains), "serial", d.serial)
 			}
 		}
 		ready = false

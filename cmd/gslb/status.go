@@ -70,6 +70,7 @@ type statusJSON struct {
 	Started       time.Time      `json:"started"`
 	Generation    int            `json:"generation"` // how many times the files were read and put in force
 	Serial        uint32         `json:"serial"`
+	Unserved      []string       `json:"unserved_zones,omitempty"` // whose files have errors: they get SERVFAIL
 	StateDir      string         `json:"state_dir,omitempty"`
 	Targets       []targetJSON   `json:"targets"`
 	Domains       []domainJSON   `json:"domains"`
@@ -146,7 +147,7 @@ func (d *dnsNode) report(now time.Time) statusJSON {
 	}
 	s := statusJSON{
 		FormatVersion: statusVersion, At: now.UTC(), Node: d.node, Topology: g.topo.Name, State: state, Started: d.desk.started.UTC(), Generation: d.desk.generation,
-		Serial: d.serial, StateDir: d.desk.dir, Targets: []targetJSON{}, Domains: []domainJSON{}, Overrides: []overrideJSON{},
+		Serial: d.serial, Unserved: g.zones.Unserved(), StateDir: d.desk.dir, Targets: []targetJSON{}, Domains: []domainJSON{}, Overrides: []overrideJSON{},
 	}
 	users := map[health.Target][]string{}
 	for _, domain := range g.topo.Domains {
@@ -297,6 +298,12 @@ func (s *statusJSON) text(out io.Writer, colour bool) {
 	fmt.Fprintln(out, strings.Join(head, ", "))
 
 	paint := cli.Painter(colour)
+	if len(s.Unserved) > 0 {
+		fmt.Fprintln(out, "\nZones whose files have errors, answered with SERVFAIL")
+		for _, name := range s.Unserved {
+			fmt.Fprintln(out, "  "+strings.TrimSuffix(name, "."))
+		}
+	}
 	if len(s.Overrides) > 0 {
 		fmt.Fprintln(out, "\nOverrides")
 		var rows [][]string

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gslb/health"
@@ -29,16 +30,24 @@ func (k *desk) will() []byte {
 	return k.overrides.Encode()
 }
 
-// inherit takes the overrides of the process before.
+// inherit takes the overrides of the process before. Where that has not sent
+// them those count that it has saved.
 func (d *dnsNode) inherit(will []byte, now time.Time) {
-	if will == nil {
-		return // of a version without, or it has died
-	}
 	k := d.desk
 	theirs, err := health.ReadOverrides(will)
 	if err != nil {
-		k.log.Error("overrides of the process before are not taken over", "reason", err)
-		return
+		if will == nil {
+			err = errors.New("it is of a version that does not, it was busy, or it has died")
+		}
+		k.log.Warn("the process before has not sent its overrides, those that are saved count", "reason", err)
+		saved, ok := k.read("overrides.json")
+		if !ok {
+			return
+		}
+		if theirs, err = health.ReadOverrides(saved); err != nil {
+			k.log.Error("saved overrides are not read", "reason", err)
+			return
+		}
 	}
 	theirs, _ = theirs.Expire(now)
 	for _, x := range theirs {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gslb/health"
+	"gslb/steering"
 	"gslb/topology"
 )
 
@@ -77,10 +79,20 @@ func TestAWillIsWhatCounts(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	for _, nothing := range [][]byte{nil, []byte("{")} {
+		k.dir = t.TempDir() // nothing is saved there
 		d.inherit(nothing, now)
 		if diff := cmp.Diff(want, k.overrides); diff != "" {
 			t.Errorf("after %q (-want +got)\n%s", nothing, diff)
 		}
+		// What the process before had saved when it could not say it any more.
+		if err := os.WriteFile(k.path("overrides.json"), health.Overrides{added}.Encode(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d.inherit(nothing, now)
+		if diff := cmp.Diff(health.Overrides{added}, k.overrides); diff != "" {
+			t.Errorf("after %q (-want +got)\n%s", nothing, diff)
+		}
+		k.overrides = want
 	}
 	d.desk.will()
 	reply := make(chan any, 1)
@@ -118,5 +130,72 @@ func TestAReplacementThatFailsLeavesTheDesk(t *testing.T) {
 	}
 	if after, err := os.ReadFile(health); err != nil || string(after) != string(before) {
 		t.Errorf("what is saved has changed: %v\n%s\nwas\n%s", err, after, before)
+	}
+}
+
+// Of two that want to replace a process one wins, and that is the one that is heard.
+func TestTwoReplacementsAtOnce(t *testing.T) {
+	live := backend(t, "127.0.0.2:0")
+	port := uint16(live.Addr().(*net.TCPAddr).Port)
+	at := place{dir: t.TempDir()}
+	read := func() (*topology.Topology, error) { return regional(port, "127.0.0.2", "127.0.0.3"), nil }
+	first := startServeAt(t, read, at)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	next := place{dir: at.dir, replace: true}
+	var outs [2]screen
+	ended := make(chan error, 2)
+	for i := range outs {
+		go func() {
+			var errs screen
+			ended <- serve(ctx, &outs[i], &errs, nil, read, doors{listen: []string{first.server.String()}}, &replyFlags{}, next)
+		}()
+	}
+	eventually(t, "one that serves, and the first and the other to leave", func() bool {
+		serving := 0
+		for i := range outs {
+			serving += strings.Count(outs[i].String(), "serving ")
+		}
+		return serving > 0 && strings.Contains(first.log(), "another process serves") && (len(ended) == 1 || serving == 2)
+	})
+	eventually(t, "to be heard", func() bool { code, _, _ := command(t, at, "status"); return code == 0 })
+	time.Sleep(200 * time.Millisecond) // who has lost leaves
+	if code, out, errs := command(t, at, "status"); code != 0 {
+		t.Errorf("%d\n%s%s", code, out, errs)
+	}
+	stop()
+	for range outs {
+		<-ended
+	}
+	if left, err := filepath.Glob(filepath.Join(at.dir, "gslb.sock*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// What was saved, and has had no result since, is not lost by a short run.
+func TestAShortRunLeavesTheSavedHealth(t *testing.T) {
+	dir := t.TempDir()
+	view := health.View{}
+	topo := regional(80, "127.0.0.2", "127.0.0.3")
+	for _, p := range steering.Probes(topo) {
+		view = view.Observe(p.Target, p.Check, time.Now().Add(-time.Minute), false)
+	}
+	saved := view.Encode(time.Now().Add(-time.Minute))
+	path := filepath.Join(dir, "health.json")
+	if err := os.WriteFile(path, saved, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := quiet(topo)
+	defer d.desk.close()
+	desk, restored, err := openDesk(d.log, place{dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.desk, d.view = desk, health.NewBook(restored)
+	d.promote()
+	d.save()
+	desk.views.Close()
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(saved) {
+		t.Errorf("%v\n%s\nwas\n%s", err, after, saved)
 	}
 }

@@ -34,27 +34,21 @@ func versionOf(info os.FileInfo) version {
 	return version{s.Dev, s.Ino, s.Size, s.Mtim, s.Ctim}
 }
 
-// unserved are topo's zone files as they are where errors of some are not to keep
-// the others back.
-func unserved(topo *topology.Topology) zoneFiles {
+// of are topo's zone files as they were, or not served, so that errors of some do
+// not keep the others back.
+func (before zoneFiles) of(topo *topology.Topology) zoneFiles {
 	out := zoneFiles{}
 	for _, z := range topo.Zones {
-		if z.File != "" {
-			out[z.File] = zoneFile{zone: &zonefile.Zone{File: z.File, Origin: z.Name, Unserved: true}}
+		if z.File == "" {
+			continue
 		}
+		old, known := before[z.File]
+		if !known || old.zone.Origin != z.Name {
+			old = zoneFile{zone: &zonefile.Zone{File: z.File, Origin: z.Name, Unserved: true}}
+		}
+		out[z.File] = old
 	}
 	return out
-}
-
-// served is how many of topo's zones are.
-func (files zoneFiles) served(topo *topology.Topology) int {
-	n := len(topo.Zones)
-	for _, f := range files {
-		if f.zone.Unserved {
-			n--
-		}
-	}
-	return n
 }
 
 // compile makes topo's zones with the given SOA serial number, and reads the
@@ -64,7 +58,7 @@ func (files zoneFiles) served(topo *topology.Topology) int {
 func (before zoneFiles) compile(topo *topology.Topology, serial uint32, told func(error, *zonefile.Zone)) (zoneFiles, *dnsserver.Zones, error) {
 	files, wrong := before.read(topo, told)
 	zones, err := files.zones(topo, serial)
-	if before.retract(files, err, told) {
+	for before.retract(files, err, told) {
 		zones, err = files.zones(topo, serial)
 	}
 	if err = errors.Join(wrong, err); err != nil {

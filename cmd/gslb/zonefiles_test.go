@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -158,14 +159,15 @@ func TestServeStartsWithoutAZoneThatHasErrors(t *testing.T) {
 			if text != "" {
 				write(text)
 			}
-			r := startServeOf(t, 2, func() (*topology.Topology, error) {
+			at := place{dir: t.TempDir()}
+			r := startServeOf(t, 1, func() (*topology.Topology, error) {
 				topo := small(80, "127.0.0.2")
 				bad := *topo.Zones[0]
 				bad.Name, bad.ID, bad.File = "bad.example.", "zone.bad", path
 				topo.Zones = append(topo.Zones, &bad)
 				topo.Zones[0].Records = []*topology.Record{{Name: "alias.g.example.org.", Type: "CNAME", TTL: time.Minute, Data: []string{"host.bad.example."}}}
 				return topo, nil
-			}, place{}, "127.0.0.1:0")
+			}, at, "127.0.0.1:0")
 			ask := func(name string) string {
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				defer cancel()
@@ -185,10 +187,56 @@ func TestServeStartsWithoutAZoneThatHasErrors(t *testing.T) {
 			if !strings.Contains(r.log(), `level=ERROR msg="zone file refused, queries about the zone get SERVFAIL" reason=`) {
 				t.Errorf("log:\n%s", r.log())
 			}
+			if code, out, errs := command(t, place{dir: at.dir}, "status"); code != 0 || !strings.Contains(out, "answered with SERVFAIL\n  bad.example\n") {
+				t.Errorf("%d\n%s%s", code, out, errs)
+			}
 			write("host A 192.0.2.3\n")
 			r.hup <- syscall.SIGHUP
 			eventually(t, "the zone", func() bool { return ask("host.bad.example") == "NOERROR 192.0.2.3" })
 		})
+	}
+}
+
+// Nor does a zone that is new keep back what else has changed.
+func TestANewZoneThatHasErrorsLeavesTheOthers(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	var added atomic.Bool
+	read := func() (*topology.Topology, error) {
+		topo := small(80, "127.0.0.2")
+		topo.Domains, topo.Zones[0].File = nil, filepath.Join(dir, "old.zone")
+		if added.Load() {
+			fresh := *topo.Zones[0]
+			fresh.Name, fresh.ID, fresh.File = "new.example.", "zone.new", filepath.Join(dir, "new.zone")
+			topo.Zones = append(topo.Zones, &fresh)
+		}
+		return topo, nil
+	}
+	write("old.zone", "host A 192.0.2.1\n")
+	r := startServe(t, read)
+	write("old.zone", "host A 192.0.2.2\n")
+	write("new.zone", "host A 192.0.2.256\n")
+	added.Store(true)
+	r.hup <- syscall.SIGHUP
+	ask := func(name string) string {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		a, err := client.Ask(ctx, "udp", r.server, netip.Addr{}, name, "A")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Rcode + " " + topology.Addrs(a.Addrs).String()
+	}
+	eventually(t, "the zone that has changed", func() bool { return ask("host.g.example.org") == "NOERROR 192.0.2.2" })
+	if diff := cmp.Diff("SERVFAIL ", ask("host.new.example")); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

@@ -104,6 +104,10 @@ func Parse(file, origin, text string, ttl time.Duration) (*Zone, error) {
 	if p.count > most {
 		p.faults = append(p.faults, &Fault{File: file, Err: fmt.Errorf("%d errors more", p.count-most)})
 	}
+	if len(p.faults) == 0 && len(p.zone.records) == 0 {
+		// Somebody has not finished writing it, say: every name would be gone.
+		return nil, &Fault{File: file, Err: errors.New("it has no record")}
+	}
 	if len(p.faults) > 0 {
 		return nil, errors.Join(p.faults...)
 	}

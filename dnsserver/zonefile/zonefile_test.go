@@ -33,8 +33,6 @@ func TestParse(t *testing.T) {
 		text string
 		want []string
 	}{
-		"nothing":       {"", nil},
-		"only comments": {"; nothing\n\n  ; still nothing\n", nil},
 		"a SOA over several lines": {"@ IN SOA ns hostmaster (\n 1 ; serial\n 2h 15m\n 2w 30 )\n", []string{
 			"4 example.org. 3600 IN SOA ns.example.org. hostmaster.example.org. 1 7200 900 1209600 30"}},
 		"an owner left out is the one before": {"www A 192.0.2.1\n    AAAA 2001:db8::1\n", []string{
@@ -107,6 +105,8 @@ func TestParseRefuses(t *testing.T) {
 		text string
 		want []string
 	}{
+		"nothing":                           {"", []string{"x.zone: it has no record"}},
+		"only comments":                     {"; nothing\n\n  ; still nothing\n", []string{"x.zone: it has no record"}},
 		"bad data":                          {"a A 192.0.2.1\n\nb A 192.0.2.256\nc A 192.0.2.1\n", []string{`x.zone:3: bad A A: "192.0.2.256"`}},
 		"no such type":                      {"a NOTHING x\n", []string{`x.zone:1: no type, class or TTL: "NOTHING"`}},
 		"a parenthesis that is not closed":  {"a TXT ( x\n", []string{`x.zone:1: bad TXT Txt: "unbalanced brace"`}},

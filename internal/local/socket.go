@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -39,6 +40,7 @@ type Peer struct {
 type Server struct {
 	listener *net.UnixListener
 	path     string
+	fresh    string // where it is before it is published
 	file     os.FileInfo
 	slots    chan struct{}
 	wait     sync.WaitGroup
@@ -60,12 +62,9 @@ func listen(path string) (*Server, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
 		return nil, errors.New("there is something that is no socket")
 	}
-	fresh := unpublished(path)
-	if len(fresh) >= 108 { // sun_path of unix(7)
+	fresh := fmt.Sprintf("%s.%08x", path, rand.Uint32()) // others may wait for their turn too
+	if len(fresh) >= 108 {                               // sun_path of unix(7)
 		return nil, fmt.Errorf("the path has %d bytes, a socket's may have %d", len(path), 107-(len(fresh)-len(path)))
-	}
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fresh, Net: "unix"})
 	if err != nil {
@@ -85,21 +84,18 @@ func listen(path string) (*Server, error) {
 		return fail(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Server{listener: l, path: path, file: info, slots: make(chan struct{}, most), ctx: ctx, stop: stop}, nil
+	return &Server{listener: l, path: path, fresh: fresh, file: info, slots: make(chan struct{}, most), ctx: ctx, stop: stop}, nil
 }
 
 // Publish puts the socket at its path. One that is there already gives way in one
 // step: what was begun with a daemon before is finished by that, and there is
 // never none.
 func (s *Server) Publish() error {
-	if err := os.Rename(unpublished(s.path), s.path); err != nil {
+	if err := os.Rename(s.fresh, s.path); err != nil {
 		return fmt.Errorf("listen on %s: %w", s.path, err)
 	}
 	return nil
 }
-
-// unpublished is where a socket is before it is published.
-func unpublished(path string) string { return path + ".new" }
 
 // Serve answers requests with what handle makes of them, each in a goroutine of
 // its own, until Close. Whoever is neither root nor the user of this process is
@@ -164,14 +160,23 @@ func peerOf(conn *net.UnixConn) (Peer, error) {
 // Close ends the socket and waits for the exchanges that are going on. The
 // socket's file goes with it, unless it is another daemon's by now.
 func (s *Server) Close() {
+	s.remove(s.path)
+	s.Leave()
+}
+
+// Leave is Close where another daemon's socket takes the place of this one,
+// which may happen at this very moment.
+func (s *Server) Leave() {
 	s.listener.Close()
-	for _, path := range []string{s.path, unpublished(s.path)} {
-		if info, err := os.Lstat(path); err == nil && os.SameFile(info, s.file) {
-			os.Remove(path)
-		}
-	}
+	s.remove(s.fresh)
 	s.stop()
 	s.wait.Wait()
+}
+
+func (s *Server) remove(path string) {
+	if info, err := os.Lstat(path); err == nil && os.SameFile(info, s.file) {
+		os.Remove(path)
+	}
 }
 
 // Ask sends a request to the daemon that listens on path and returns its reply.

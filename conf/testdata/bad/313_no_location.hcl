@@ -5,6 +5,10 @@ region "eu" {
 region "us" { # WARN GS313: Region without a location
   fallback = ["eu"]
 }
+region "office" { # gets those of its prefixes and nobody else
+  prefixes = ["203.0.113.0/24"]
+  fallback = ["eu"]
+}
 region "ap" { fallback = [] } # has no answer but the only one of its domain
 geoip {
   city = "/var/lib/gslb/city.mmdb"
@@ -21,6 +25,23 @@ nameserver "ns2" {
 policy "near" {
   step "health" {}
   step "nearest" {}
+}
+policy "ours" {
+  step "health" {}
+  step "prefixes" {}
+  step "nearest" {}
+}
+domain "work" {
+  zone   = zone.shop
+  policy = policy.ours
+  answer "eu" {
+    region    = region.eu
+    addresses = ["203.0.113.1"]
+  }
+  answer "office" {
+    region    = region.office
+    addresses = ["203.0.113.4"]
+  }
 }
 domain "www" {
   zone   = zone.shop
