@@ -40,6 +40,9 @@ func (d *dnsNode) inherit(will []byte, now time.Time) {
 			err = errors.New("it is of a version that does not, it was busy, or it has died")
 		}
 		k.log.Warn("the process before has not sent its overrides, those that are saved count", "reason", err)
+		if k.dir == "" {
+			return // nothing is kept
+		}
 		saved, ok := k.read("overrides.json")
 		if !ok {
 			return
